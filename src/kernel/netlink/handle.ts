@@ -1,0 +1,43 @@
+/** What a netlink handle can do; the kernel's and the fake's both are one. */
+
+import type { Family } from '#net/addr.ts';
+import type { Address, FdbEntry, Link, Neighbour, NetlinkOp, Route, Rule } from '#wire/netlink/values.ts';
+
+/** Why one operation of a batch failed. `errno` is positive, `text` is the kernel's extended acknowledgement if it gave one. */
+export interface OpFailure {
+  readonly op: NetlinkOp;
+  readonly errno: number;
+  /** Symbolic name: 'EEXIST'. */
+  readonly code: string;
+  readonly text?: string;
+}
+
+/**
+ * A handle on one network namespace. All calls are synchronous system calls of microseconds, so within one turn of
+ * the event loop nothing else of this process comes between reading and writing.
+ */
+export interface Netlink extends Disposable {
+  links(): Link[];
+  /** Undefined if there is none of this name. */
+  link(name: string): Link | undefined;
+  addresses(): Address[];
+  /** All tables unless one is named. */
+  routes(filter?: { readonly family?: Family; readonly table?: number; readonly protocol?: number }): Route[];
+  neighbours(link?: string): Neighbour[];
+  fdb(link?: string): FdbEntry[];
+  rules(): Rule[];
+  /** Runs the operations in order, batched; goes on past a failure and returns every one. Empty: all done. */
+  run(ops: readonly NetlinkOp[]): OpFailure[];
+  /** As `run`, but waits for slow acknowledgements (a link's deletion) off the event loop. */
+  runAsync(ops: readonly NetlinkOp[]): Promise<OpFailure[]>;
+  close(): void;
+}
+
+/** What changed, as multicast notifications tell it. 'overrun' means some were lost: list again. */
+export type NetlinkEvent =
+  | { readonly event: 'link'; readonly link: Link }
+  | { readonly event: 'linkGone'; readonly name: string; readonly index: number }
+  | { readonly event: 'address'; readonly address: Address; readonly gone: boolean }
+  | { readonly event: 'route'; readonly route: Route; readonly gone: boolean }
+  | { readonly event: 'neighbour'; readonly neighbour: Neighbour; readonly gone: boolean }
+  | { readonly event: 'overrun' };

@@ -1,0 +1,38 @@
+/** Ethernet addresses as canonical text: six lower-case octets, `ee:ee:ee:ee:ee:ee`. */
+
+declare const macBrand: unique symbol;
+export type Mac = string & { readonly [macBrand]: true };
+
+const MAC = /^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/;
+
+/** Undefined unless the text is six octets in hexadecimal, parted by colons. */
+export function readMac(text: string): Mac | undefined {
+  const lower = text.toLowerCase();
+  return MAC.test(lower) ? (lower as Mac) : undefined;
+}
+
+/** @throws SyntaxError if the text is no Ethernet address. */
+export function parseMac(text: string): Mac {
+  const mac = readMac(text);
+  if (mac === undefined)
+    throw new SyntaxError(`Cannot read "${text}" as an Ethernet address such as 02:42:ac:11:00:02`);
+  return mac;
+}
+
+/** Six bytes. */
+export function macBytes(mac: Mac): Uint8Array {
+  return Uint8Array.from(mac.split(':'), (octet) => Number.parseInt(octet, 16));
+}
+
+/** @throws RangeError unless there are six bytes. */
+export function macFromBytes(bytes: Uint8Array): Mac {
+  if (bytes.length !== 6) throw new RangeError(`Cannot make an Ethernet address of ${bytes.length} bytes: it has 6`);
+  return Array.from(bytes, (b) => b.toString(16).padStart(2, '0')).join(':') as Mac;
+}
+
+/** Makes of any six bytes a locally administered unicast address (IEEE 802: bit 1 set, bit 0 clear of the first octet). */
+export function localMac(bytes: Uint8Array): Mac {
+  const own = Uint8Array.from(bytes);
+  own[0] = ((own[0] ?? 0) & 0xfe) | 0x02;
+  return macFromBytes(own);
+}
