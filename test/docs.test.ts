@@ -1,0 +1,25 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { test } from 'node:test';
+import { generatedPages } from '../docs/generate.ts';
+
+const ROOT = join(import.meta.dirname, '..');
+
+for (const [path, text] of generatedPages()) {
+  test(`docs/${path} is what the code's table says now (else run: npm run docs)`, () => {
+    assert.equal(readFileSync(join(ROOT, 'docs', path), 'utf8'), text);
+  });
+}
+
+test('every relative link of the documents leads to a file', () => {
+  const pages = execFileSync('git', ['ls-files', '*.md'], { cwd: ROOT, encoding: 'utf8' }).trim().split('\n');
+  const broken = pages.flatMap((page) => {
+    const links = readFileSync(join(ROOT, page), 'utf8').matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)/g);
+    return Array.from(links, (m) => m[1] ?? '')
+      .filter((to) => !existsSync(join(ROOT, dirname(page), to)))
+      .map((to) => `${page} -> ${to}`);
+  });
+  assert.deepEqual(broken, []);
+});
