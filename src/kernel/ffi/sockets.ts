@@ -1,0 +1,75 @@
+/** Sockets by descriptor, for what Node's own cannot express. Descriptors are close-on-exec. */
+
+import * as C from '#kernel/ffi/constants.ts';
+import { checked } from '#kernel/ffi/errno.ts';
+import * as libc from '#kernel/ffi/libc.ts';
+import { type Addr, addrBytes, familyOf } from '#net/addr.ts';
+
+/** Who is at the other end of a connected unix socket (SO_PEERCRED, unix(7)): as it was when the connection was made. */
+export interface PeerCred {
+  readonly pid: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** @throws SystemError if the descriptor is no connected unix socket. */
+export function peerCred(fd: number): PeerCred {
+  const value = new Uint8Array(12);
+  checked(
+    libc.getsockopt(fd, C.SOL_SOCKET, C.SO_PEERCRED, value, Uint32Array.of(12)),
+    'getsockopt',
+    'read SO_PEERCRED',
+  );
+  const view = new DataView(value.buffer);
+  return { pid: view.getInt32(0, true), uid: view.getUint32(4, true), gid: view.getUint32(8, true) };
+}
+
+/** A socket option whose value is an int. @throws SystemError */
+export function setIntOption(fd: number, level: number, option: number, value: number, what: string): void {
+  const bytes = new Uint8Array(Int32Array.of(value).buffer);
+  checked(libc.setsockopt(fd, level, option, bytes, 4), 'setsockopt', `set ${what}`);
+}
+
+/** `struct sockaddr_in` or `sockaddr_in6`. */
+function sockaddr(addr: Addr, port: number): Uint8Array {
+  const v4 = familyOf(addr) === 4;
+  const bytes = new Uint8Array(v4 ? 16 : 28);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0, v4 ? C.AF_INET : C.AF_INET6, true);
+  view.setUint16(2, port);
+  bytes.set(addrBytes(addr), v4 ? 4 : 8);
+  return bytes;
+}
+
+/**
+ * A TCP socket that listens at the address, in the network namespace that the thread is in. Port 0: the kernel chooses.
+ * Hand it to Node with `server.listen({ fd })`. @throws SystemError (EADDRINUSE, EADDRNOTAVAIL, …)
+ */
+export function listenTcp(addr: Addr, port: number, backlog = 511): number {
+  const what = `listen on ${familyOf(addr) === 4 ? addr : `[${addr}]`}:${port}`;
+  const family = familyOf(addr) === 4 ? C.AF_INET : C.AF_INET6;
+  const type = C.SOCK_STREAM | C.SOCK_CLOEXEC | C.SOCK_NONBLOCK;
+  const fd = checked(libc.socket(family, type, 0), 'socket', what);
+  try {
+    setIntOption(fd, C.SOL_SOCKET, C.SO_REUSEADDR, 1, 'SO_REUSEADDR');
+    if (family === C.AF_INET6) setIntOption(fd, C.IPPROTO_IPV6, C.IPV6_V6ONLY, 1, 'IPV6_V6ONLY');
+    const name = sockaddr(addr, port);
+    checked(libc.bind(fd, name, name.length), 'bind', what);
+    checked(libc.listen(fd, backlog), 'listen', what);
+    return fd;
+  } catch (error) {
+    libc.close(fd);
+    throw error;
+  }
+}
+
+/** A TCP socket, not yet connected, of the network namespace that the thread is in: for `new net.Socket({ fd })`. */
+export function makeTcp(family: 4 | 6): number {
+  const type = C.SOCK_STREAM | C.SOCK_CLOEXEC | C.SOCK_NONBLOCK;
+  return checked(libc.socket(family === 4 ? C.AF_INET : C.AF_INET6, type, 0), 'socket', 'make a TCP socket');
+}
+
+/** Closes a descriptor. One that is closed already is no error. */
+export function closeFd(fd: number): void {
+  libc.close(fd);
+}
