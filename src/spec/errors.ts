@@ -54,6 +54,31 @@ export const ERRORS = {
     todo: 'Choose another with --api-port, or end the program that holds it.',
     exit: 8,
   },
+  'no-lab': {
+    sentence: 'There is no lab named "{lab}".',
+    todo: 'Make it with `polder lab up --name {lab}`, or see which there are with `polder lab list`.',
+    exit: 9,
+  },
+  'lab-name-in-use': {
+    sentence: 'Lab "{lab}" is being changed by another command{by}.',
+    todo: 'Wait until it has ended, or choose another name with --name.',
+    exit: 10,
+  },
+  'no-node': {
+    sentence: 'Lab "{lab}" has no node "{node}"; it has {nodes}.',
+    todo: 'Use one of these names, or add the node with `polder lab node add {node}`.',
+    exit: 11,
+  },
+  'lab-not-ready': {
+    sentence: 'Lab "{lab}" did not become ready: {what}.',
+    todo: 'See `polder lab logs {program} --name {lab}`; `polder lab up` tries again, `polder lab down` removes everything.',
+    exit: 12,
+  },
+  'lab-differs': {
+    sentence: 'Lab "{lab}" is there already, with {what}.',
+    todo: 'Use another --name, or remove it first with `polder lab down --name {lab}`.',
+    exit: 13,
+  },
   'cni-version': {
     sentence: 'CNI version {version} is not supported by the plugin {plugin}.',
     todo: 'Set cniVersion to one of {supported}.',

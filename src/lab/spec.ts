@@ -1,0 +1,159 @@
+/** What a lab is to be: the one value that options and a cluster file are read into, and that `lab.json` keeps. */
+
+import { type Addr, addrPlus, parseAddr } from '#net/addr.ts';
+import { addrOf, type Prefix, parsePrefix } from '#net/prefix.ts';
+import { PROFILES, type ProfileName } from '#spec/cluster.ts';
+import { PolderError } from '#spec/errors.ts';
+
+export interface Taint {
+  readonly key: string;
+  readonly value?: string;
+  readonly effect: string;
+}
+
+export interface NodeSpec {
+  readonly name: string;
+  /** Which of the underlay's subnets it stands in: 1 or 2. */
+  readonly subnet: number;
+  /** Address on the underlay. */
+  readonly addr: Addr;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly taints: readonly Taint[];
+  /** Its programs are not to run (`lab node stop`). */
+  readonly stopped?: boolean;
+}
+
+export interface LabSpec {
+  readonly name: string;
+  readonly profile: ProfileName;
+  readonly clusterCidr: Prefix;
+  /** 1 or 2. */
+  readonly subnets: number;
+  /** Of the nodes' interfaces, bytes. */
+  readonly mtu: number;
+  /** On the machine's loopback. */
+  readonly apiPort: number;
+  /** Whether what leaves the cluster is masqueraded. */
+  readonly masquerade: boolean;
+  readonly nodes: readonly NodeSpec[];
+}
+
+/** A node as somebody asks for it: what is left out is chosen. */
+export interface WantedNode {
+  readonly name: string;
+  readonly subnet?: number;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly taints?: readonly Taint[];
+}
+
+/** A lab as somebody asks for it. Options of the command line win over the file. */
+export interface WantedLab {
+  readonly name: string;
+  readonly nodeCount?: number;
+  readonly nodes?: readonly WantedNode[];
+  readonly profile?: string;
+  readonly clusterCidr?: string;
+  readonly subnets?: number;
+  readonly mtu?: number;
+  readonly apiPort?: number;
+  readonly masquerade?: boolean;
+}
+
+/** ClusterIPs; kubeadm's default. */
+export const SERVICE_CIDR = parsePrefix('10.96.0.0/12');
+export const DEFAULT_CLUSTER_CIDR = '10.244.0.0/16';
+export const DEFAULT_API_PORT = 6443;
+/** Port of the API on the underlay's gateway, for the nodes. */
+export const UNDERLAY_API_PORT = 6443;
+export const DEFAULT_MTU = 1500;
+/** IPv6 on the underlay and the smallest pod MTU (1280, RFC 8200) behind a VXLAN header of 50. */
+const MIN_MTU = 1330;
+const MAX_MTU = 65_535;
+/** Node addresses end in 101 to 250 of their subnet. */
+const FIRST_NODE_HOST = 101;
+export const MAX_NODES = 150;
+
+export const UNDERLAY_SUBNETS = [parsePrefix('192.168.1.0/24'), parsePrefix('192.168.2.0/24')] as const;
+
+/** Network of the nodes' subnet 1 or 2. */
+export function underlaySubnet(subnet: number): Prefix {
+  const prefix = UNDERLAY_SUBNETS[subnet - 1];
+  if (prefix === undefined) throw new RangeError(`Cannot take subnet ${subnet}: there are 1 and 2`);
+  return prefix;
+}
+
+/** Address of the router in a subnet. */
+export function gatewayOf(subnet: number): Addr {
+  return addrPlus(addrOf(underlaySubnet(subnet)), 1);
+}
+
+/** Where nodes reach the API: the router's address in subnet 1. */
+export const UNDERLAY_API_ADDR = gatewayOf(1);
+export const LOOPBACK = parseAddr('127.0.0.1');
+
+function usage(what: string): PolderError {
+  return new PolderError('usage', { what });
+}
+
+function profileName(text: string): ProfileName {
+  if (Object.hasOwn(PROFILES, text)) return text as ProfileName;
+  throw usage(`There is no profile "${text}"; there are ${Object.keys(PROFILES).join(', ')}.`);
+}
+
+/** A whole number within limits. @throws PolderError 'usage' */
+export function wholeNumber(what: string, value: number, min: number, max: number): number {
+  if (Number.isInteger(value) && value >= min && value <= max) return value;
+  throw usage(`${what} must be a whole number from ${min} to ${max}, not ${value}.`);
+}
+
+/** `node1` … `nodeN`, as many as are asked for, spread over the subnets in turn. */
+function numberedNodes(count: number): WantedNode[] {
+  return Array.from({ length: count }, (_, i) => ({ name: `node${i + 1}` }));
+}
+
+/** The lowest node address of the subnet that nobody in `taken` has. @throws PolderError 'usage' if all are taken. */
+export function freeNodeAddr(subnet: number, taken: ReadonlySet<Addr>): Addr {
+  for (let host = FIRST_NODE_HOST; host < FIRST_NODE_HOST + MAX_NODES; host++) {
+    const addr = addrPlus(addrOf(underlaySubnet(subnet)), host);
+    if (!taken.has(addr)) return addr;
+  }
+  throw usage(`Subnet ${subnet} of the lab is full: it holds ${MAX_NODES} nodes.`);
+}
+
+/** Gives each wanted node its subnet and address; `nodeK` gets the host number 100 + K as long as it is free. */
+export function placeNodes(wanted: readonly WantedNode[], subnets: number): NodeSpec[] {
+  const taken = new Set<Addr>();
+  return wanted.map((node, i) => {
+    const subnet = wholeNumber(`The subnet of ${node.name}`, node.subnet ?? (i % subnets) + 1, 1, subnets);
+    const usual = addrPlus(addrOf(underlaySubnet(subnet)), FIRST_NODE_HOST + i);
+    const addr = taken.has(usual) ? freeNodeAddr(subnet, taken) : usual;
+    taken.add(addr);
+    return { name: node.name, subnet, addr, labels: node.labels ?? {}, taints: node.taints ?? [] };
+  });
+}
+
+/** Fills in what was not said. @throws PolderError 'usage' or 'cidr-invalid' if what was said cannot be. */
+export function labSpec(wanted: WantedLab): LabSpec {
+  const subnets = wholeNumber('The number of subnets', wanted.subnets ?? 1, 1, UNDERLAY_SUBNETS.length);
+  const count = wholeNumber('The number of nodes', wanted.nodeCount ?? wanted.nodes?.length ?? 3, 1, MAX_NODES);
+  const named = wanted.nodes ?? [];
+  const nodes = named.length > 0 && wanted.nodeCount === undefined ? named : numberedNodes(count);
+  return {
+    name: wanted.name,
+    profile: profileName(wanted.profile ?? 'vxlan'),
+    clusterCidr: networkOf(wanted.clusterCidr ?? DEFAULT_CLUSTER_CIDR),
+    subnets,
+    mtu: wholeNumber('The MTU', wanted.mtu ?? DEFAULT_MTU, MIN_MTU, MAX_MTU),
+    apiPort: wholeNumber('The API port', wanted.apiPort ?? DEFAULT_API_PORT, 1, 65_535),
+    masquerade: wanted.masquerade ?? true,
+    nodes: placeNodes(nodes, subnets),
+  };
+}
+
+function networkOf(text: string): Prefix {
+  try {
+    return parsePrefix(text);
+  } catch (error) {
+    throw new PolderError('cidr-invalid', { what: `${error instanceof Error ? error.message : error}.` });
+  }
+}
