@@ -210,6 +210,11 @@ export class PolderError extends Error {
   get row(): ErrorRow {
     return ERRORS[this.code];
   }
+
+  /** What the reader can do about it, with the details filled in. */
+  get todo(): string {
+    return fill(ERRORS[this.code].todo, this.details);
+  }
 }
 
 function fill(sentence: string, details: Readonly<Record<string, string | number>>): string {
