@@ -93,3 +93,8 @@ declare const syncedBrand: unique symbol;
  * a `Synced` may delete.
  */
 export type Synced<T> = T & { readonly [syncedBrand]: true };
+
+/** What follows from a complete value alone is complete too. */
+export function deriveSynced<A, B>(value: Synced<A>, derive: (value: A) => B): Synced<B> {
+  return derive(value) as Synced<B>;
+}

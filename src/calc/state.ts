@@ -1,0 +1,133 @@
+/** What a node must look like: the one plain value that the calculators make and that plan, trace and people read. */
+
+import type { Addr, Family } from '#net/addr.ts';
+import type { Mac } from '#net/mac.ts';
+import type { IfAddr, Prefix } from '#net/prefix.ts';
+import type { Attachment } from '#spec/endpoint.ts';
+
+/** Facts about the interface that carries packets to the other nodes, as they were read from the kernel. */
+export interface Underlay {
+  /** Interface name: `eth0`. */
+  readonly ifname: string;
+  /** Its addresses with their networks: what is on-link through it. */
+  readonly addrs: readonly IfAddr[];
+  /** Bytes. */
+  readonly mtu: number;
+}
+
+/** The bridge that pods hang on (attachment `bridge`). */
+export interface BridgeState {
+  /** Interface name: `cni0`. */
+  readonly name: string;
+  /** The pods' gateways: the first usable address of each node CIDR with the CIDR's length. */
+  readonly addrs: readonly IfAddr[];
+  /** Fixed, so that it does not change with the ports and the pods' ARP entries stay right. */
+  readonly mac: Mac;
+  /** Bytes. */
+  readonly mtu: number;
+}
+
+/** The VXLAN device (RFC 7348) that packets to other nodes' pods leave by. */
+export interface TunnelState {
+  /** Interface name: `flannel.1`. */
+  readonly device: string;
+  /** VXLAN network identifier, 24 bits. */
+  readonly vni: number;
+  /** UDP destination port. */
+  readonly port: number;
+  /** Source address of outer headers: this node's address on the underlay. */
+  readonly local: Addr;
+  /** Interface that carries the outer packets. */
+  readonly underlay: string;
+  /** Hardware address that the other nodes reckon with; see `vtepMacOf`. */
+  readonly mac: Mac;
+  /** First address of each node CIDR, as /32 or /128: what the node itself speaks to remote pods with. */
+  readonly addrs: readonly IfAddr[];
+  /** Bytes: the underlay's less the encapsulation's header. */
+  readonly mtu: number;
+}
+
+/** How packets reach a peer's pods. */
+export type Way =
+  /** By the peer's own address on the shared subnet (host-gw). */
+  | { readonly kind: 'direct'; readonly via: Addr; readonly ifname: string }
+  /** Through the tunnel: inner frame to `mac` of the peer's device, outer packet to `remote`. */
+  | { readonly kind: 'tunnel'; readonly device: string; readonly vtep: Addr; readonly mac: Mac; readonly remote: Addr };
+
+/** One network of another node and the way there. */
+export interface PeerNetwork {
+  /** Name of the node. */
+  readonly node: string;
+  /** Its node CIDR of one family. */
+  readonly podCidr: Prefix;
+  readonly way: Way;
+}
+
+/** A pod of this node that is reached by a route of its own (attachment `routed`). */
+export interface PodRoute {
+  readonly addr: Addr;
+  /** The host's end of its veth. */
+  readonly ifname: string;
+}
+
+/** Something in the cluster's words that this node cannot turn into routes; the rest is done all the same. */
+export interface Problem {
+  /** What tells problems apart; each has its own sentence and advice in `problems.ts`. */
+  readonly code: ProblemCode;
+  /** The node that it is about. */
+  readonly node: string;
+  /** One sentence. */
+  readonly sentence: string;
+  /** What the reader can do about it. */
+  readonly todo: string;
+}
+
+export type ProblemCode =
+  | 'node-unknown'
+  | 'no-pod-cidr'
+  | 'pod-cidr-outside-cluster'
+  | 'pod-cidr-overlap'
+  | 'other-subnet'
+  | 'family-mismatch'
+  | 'node-addr-not-local'
+  | 'mtu-too-large'
+  | 'mtu-too-small';
+
+/** Everything that this node's kernel must hold for the pod network. */
+export interface NodeState {
+  /** This node's name. */
+  readonly node: string;
+  /** Name of the profile, for people; nothing is decided by it. */
+  readonly profile: string;
+  /** The facts that were reckoned with. */
+  readonly underlay: Underlay;
+  /** How pods are attached. */
+  readonly attachment: Attachment;
+  /** Networks that this node's pods get their addresses from. */
+  readonly podCidrs: readonly Prefix[];
+  /** MTU of pods' interfaces, bytes. */
+  readonly podMtu: number;
+  /** Prefix of the host's ends of pods' veths. */
+  readonly hostIfPrefix: string;
+  /** Families in which the node has to forward. */
+  readonly forwarding: readonly Family[];
+  /** Present for attachment `bridge`. */
+  readonly bridge?: BridgeState;
+  /** Present where the profile encapsulates. */
+  readonly tunnel?: TunnelState;
+  /** The other nodes' networks, sorted by node and network. */
+  readonly peers: readonly PeerNetwork[];
+  /** Routes to this node's own pods, sorted by address; empty for attachment `bridge` (the bridge's network is on-link). */
+  readonly pods: readonly PodRoute[];
+  /** Networks whose unknown addresses are dropped here, so that they do not loop over the default route. */
+  readonly blackholes: readonly Prefix[];
+  /** Networks whose packets get the node's own source address when they leave the network; empty: none do. */
+  readonly masquerade: readonly Prefix[];
+  /** What could not be done, sorted; for status and the doctor. */
+  readonly problems: readonly Problem[];
+}
+
+/** What the calculators answer: a whole state, or why there is none yet. Without a state nothing is changed. */
+export type Outcome =
+  | { readonly kind: 'ready'; readonly state: NodeState }
+  | { readonly kind: 'waiting'; readonly problem: Problem };

@@ -1,0 +1,56 @@
+/** The kernel's objects as plan sees them: what is wanted, what is there, and the operations between. */
+
+import type { Address, FdbEntry, Link, Neighbour, NetlinkOp, NewLink, Route } from '#wire/netlink/values.ts';
+
+/** Alias of the interfaces that the agent makes: how it knows them again after a restart. */
+export const OWN_ALIAS = 'polder';
+
+export interface Sysctl {
+  /** Dotted, as sysctl(8) has it: `net.ipv4.ip_forward`. */
+  readonly name: string;
+  readonly value: string;
+}
+
+/** Everything that the node's kernel must hold. */
+export interface Wanted {
+  readonly links: readonly NewLink[];
+  readonly addresses: readonly Address[];
+  readonly neighbours: readonly Neighbour[];
+  readonly fdb: readonly FdbEntry[];
+  readonly routes: readonly Route[];
+  readonly sysctls: readonly Sysctl[];
+}
+
+/** What was read from the kernel: of each kind only what is ours, beside what can stand in our way. */
+export interface Have {
+  /** Every interface: routes lead over foreign ones too, and a name may be taken. */
+  readonly links: readonly Link[];
+  /** Names of the interfaces that are ours. */
+  readonly ownLinks: ReadonlySet<string>;
+  readonly addresses: readonly Address[];
+  readonly neighbours: readonly Neighbour[];
+  readonly fdb: readonly FdbEntry[];
+  readonly routes: readonly Route[];
+  /** Routes of others, which no operation may replace. */
+  readonly foreignRoutes: readonly Route[];
+  /** Present values of the wanted names; one that the kernel does not have is absent. */
+  readonly sysctls: readonly Sysctl[];
+}
+
+/** One change: a value that prints as the line of `ip`, `bridge`, `nft` or `sysctl` that does the same. */
+export type PlanOp = NetlinkOp | { readonly op: 'sysctl.set'; readonly sysctl: Sysctl };
+
+/** A wanted object that no operation can bring about at present. */
+export interface Obstacle {
+  /** 'taken': somebody else's object has its place. 'absent': the interface that it leads over is not there. */
+  readonly kind: 'taken' | 'absent';
+  /** The object as `ip` names it: `route 10.244.2.0/24`. */
+  readonly object: string;
+  /** One sentence. */
+  readonly sentence: string;
+}
+
+export interface Plan {
+  readonly ops: readonly PlanOp[];
+  readonly obstacles: readonly Obstacle[];
+}

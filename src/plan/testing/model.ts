@@ -1,0 +1,112 @@
+/** The kernel's tables as far as plan needs them, for tests without one: refuses what the kernel would refuse. */
+
+import type { Kind } from '#plan/changes.ts';
+import { FDB, NEIGHBOUR, ROUTE } from '#plan/kinds.ts';
+import type { Have, PlanOp } from '#plan/objects.ts';
+import { OWN_ALIAS } from '#plan/objects.ts';
+import type { Link, NewLink, Route } from '#wire/netlink/values.ts';
+
+export function link(name: string, attributes: Partial<Link> = {}): Link {
+  const info = { kind: 'other', name: '' } as const;
+  return { index: 1, name, mtu: 1500, up: true, lowerUp: true, loopback: false, group: 0, info, ...attributes };
+}
+
+/** A node after boot: its underlay, the veths of pods 5 to 7, a foreign default route. */
+export function freshNode(): Have {
+  const links = ['lo', 'eth0', 'cali5', 'cali6', 'cali7'].map((name) => link(name));
+  const sysctls = ['net.ipv4.ip_forward', 'net.ipv6.conf.all.forwarding'].map((name) => ({ name, value: '0' }));
+  const none = { addresses: [], neighbours: [], fdb: [], routes: [], foreignRoutes: [] };
+  return { links, ownLinks: new Set(), ...none, sysctls };
+}
+
+/** @throws Error where the kernel would answer with one. */
+export function applyAll(have: Have, ops: readonly PlanOp[]): Have {
+  return ops.reduce(apply, have);
+}
+
+function apply(have: Have, op: PlanOp): Have {
+  switch (op.op) {
+    case 'link.add':
+      return addLink(have, op.link);
+    case 'link.set': {
+      const links = have.links.map((l) => (l.name === op.name ? { ...l, ...withoutNames(op.change) } : l));
+      const forgets = op.change.mac !== undefined;
+      return { ...have, links, neighbours: have.neighbours.filter((n) => !forgets || n.link !== op.name) };
+    }
+    case 'link.del':
+      return dropLink(have, op.name);
+    case 'addr.add':
+      need(have, op.address.link);
+      return { ...have, addresses: [...have.addresses, op.address] };
+    case 'addr.del':
+      return {
+        ...have,
+        addresses: have.addresses.filter((a) => a.link !== op.address.link || a.address !== op.address.address),
+      };
+    case 'neigh.replace':
+      need(have, op.neighbour.link);
+      return { ...have, neighbours: [...otherThan(NEIGHBOUR, op.neighbour, have.neighbours), op.neighbour] };
+    case 'neigh.del':
+      return { ...have, neighbours: otherThan(NEIGHBOUR, op.neighbour, have.neighbours) };
+    case 'fdb.replace':
+      need(have, op.entry.link);
+      return { ...have, fdb: [...otherThan(FDB, op.entry, have.fdb), op.entry] };
+    case 'fdb.del':
+      return { ...have, fdb: otherThan(FDB, op.entry, have.fdb) };
+    case 'route.add':
+    case 'route.replace':
+    case 'route.del':
+      return changeRoute(have, op.op, op.route);
+    case 'sysctl.set':
+      return { ...have, sysctls: [...have.sysctls.filter((s) => s.name !== op.sysctl.name), op.sysctl] };
+    default:
+      throw new Error(`The model has no ${op.op}`);
+  }
+}
+
+function withoutNames<T extends { master?: string }>({ master: _, ...rest }: T): Omit<T, 'master'> {
+  return rest;
+}
+
+function otherThan<T>(kind: Kind<T>, item: T, items: readonly T[]): T[] {
+  return items.filter((other) => kind.key(other) !== kind.key(item));
+}
+
+function need(have: Have, name: string | undefined): void {
+  if (name !== undefined && !have.links.some((l) => l.name === name)) throw new Error(`ENODEV ${name}`);
+}
+
+function addLink(have: Have, { name, info, mac, mtu, up }: NewLink): Have {
+  if (have.links.some((l) => l.name === name)) throw new Error(`EEXIST ${name}`);
+  const made = link(name, {
+    info,
+    alias: OWN_ALIAS,
+    up: up ?? false,
+    ...(mac ? { mac } : {}),
+    ...(mtu ? { mtu } : {}),
+  });
+  return { ...have, links: [...have.links, made], ownLinks: new Set([...have.ownLinks, name]) };
+}
+
+function dropLink(have: Have, name: string): Have {
+  need(have, name);
+  const stays = (item: { link: string }): boolean => item.link !== name;
+  return {
+    ...have,
+    links: have.links.filter((l) => l.name !== name),
+    ownLinks: new Set([...have.ownLinks].filter((own) => own !== name)),
+    addresses: have.addresses.filter(stays),
+    neighbours: have.neighbours.filter(stays),
+    fdb: have.fdb.filter(stays),
+    routes: have.routes.filter((r) => r.hops.every((hop) => hop.link !== name)),
+  };
+}
+
+function changeRoute(have: Have, op: 'route.add' | 'route.replace' | 'route.del', route: Route): Have {
+  const same = (other: Route): boolean => ROUTE.key(other) === ROUTE.key(route);
+  if (op !== 'route.del') for (const hop of route.hops) need(have, hop.link);
+  if (op === 'route.add' && [...have.routes, ...have.foreignRoutes].some(same)) throw new Error(`EEXIST ${route.to}`);
+  if (op === 'route.del' && !have.routes.some(same)) throw new Error(`ESRCH ${route.to}`);
+  const others = have.routes.filter((other) => !same(other));
+  return { ...have, routes: op === 'route.del' ? others : [...others, route] };
+}
