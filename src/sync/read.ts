@@ -1,0 +1,24 @@
+/** The kernel's present objects, as diff wants them. Always read, never remembered. */
+
+import type { Have, Wanted } from '#plan/objects.ts';
+import { readAddresses } from '#sync/drivers/addresses.ts';
+import { readFdb } from '#sync/drivers/fdb.ts';
+import { readLinks } from '#sync/drivers/links.ts';
+import { readNeighbours } from '#sync/drivers/neighbours.ts';
+import { readRoutes } from '#sync/drivers/routes.ts';
+import { readSysctls } from '#sync/drivers/sysctls.ts';
+import type { Kernel } from '#sync/kernel.ts';
+
+/** Synchronous: nothing of this process comes between the reading of one kind and the next. */
+export function readHave({ netlink, sysctl }: Kernel, wanted: Wanted): Have {
+  const { links, own } = readLinks(netlink);
+  return {
+    links,
+    ownLinks: new Set(own.map(({ name }) => name)),
+    addresses: readAddresses(netlink, own),
+    neighbours: readNeighbours(netlink, own),
+    fdb: readFdb(netlink, own),
+    ...readRoutes(netlink, wanted.routes),
+    sysctls: readSysctls(sysctl, wanted.sysctls),
+  };
+}

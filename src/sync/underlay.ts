@@ -1,0 +1,19 @@
+/** The facts about the underlay that the calculators need. */
+
+import type { Underlay } from '#calc/state.ts';
+import type { Netlink } from '#kernel/netlink/handle.ts';
+import type { Addr } from '#net/addr.ts';
+import { addrOf } from '#net/prefix.ts';
+
+/** How the interface is found: by its name, or by the node's address that it bears. */
+export type UnderlayChoice = { readonly ifname: string } | { readonly addr: Addr };
+
+/** Undefined while there is no such interface. */
+export function readUnderlay(netlink: Netlink, choice: UnderlayChoice): Underlay | undefined {
+  const all = netlink.addresses();
+  const ifname = 'ifname' in choice ? choice.ifname : all.find(({ address }) => addrOf(address) === choice.addr)?.link;
+  const link = ifname === undefined ? undefined : netlink.link(ifname);
+  if (ifname === undefined || !link) return undefined;
+  const addrs = all.filter((address) => address.link === ifname && address.scope === 'global');
+  return { ifname, addrs: addrs.map(({ address }) => address), mtu: link.mtu };
+}
