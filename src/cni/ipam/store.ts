@@ -1,0 +1,189 @@
+/**
+ * The endpoints of a node and their addresses: one journal holds both, so that an address and what it is for can
+ * never disagree. Nothing here touches the kernel.
+ */
+
+import { Journal } from '#cni/ipam/journal.ts';
+import { capacityOf, cidrFor, isUsable, nextFree } from '#cni/ipam/range.ts';
+import {
+  type Allocations,
+  apply,
+  compacted,
+  type EndpointKey,
+  type JournalRecord,
+  noAllocations,
+} from '#cni/ipam/record.ts';
+import type { Addr } from '#net/addr.ts';
+import type { Prefix } from '#net/prefix.ts';
+import type { LocalEndpoint } from '#spec/endpoint.ts';
+import { PolderError } from '#spec/errors.ts';
+
+export interface StoreOptions {
+  /** The journal's file. */
+  readonly path: string;
+  /** /proc/sys/kernel/random/boot_id: allocations of another boot are void. */
+  readonly bootId: string;
+  /** Milliseconds of the wall clock. */
+  readonly now: () => number;
+  /** How long a freed address rests before it is given again, milliseconds. */
+  readonly coolDownMs: number;
+}
+
+/** What an attachment asks for; `make` gives the endpoint for the addresses that it gets. */
+export interface Allocation {
+  readonly cidrs: readonly Prefix[];
+  /** Addresses that the caller asks for by name; families without one are chosen. */
+  readonly wanted: readonly Addr[];
+  readonly make: (addrs: readonly Addr[]) => LocalEndpoint;
+}
+
+/** The journal is written anew when it holds this many times more records than it needs. */
+const SLACK = 4;
+const SMALLEST = 1000;
+
+export class EndpointStore implements Disposable {
+  readonly #options: StoreOptions;
+  readonly #state: Allocations = noAllocations();
+  readonly #journal: Journal;
+  /** Endpoints on their way out: their addresses are taken still, but nobody should program them any more. */
+  readonly #hidden = new Set<EndpointKey>();
+  readonly #listeners = new Set<() => void>();
+
+  /** @throws PolderError journal-damaged, cni-io */
+  constructor(options: StoreOptions) {
+    this.#options = options;
+    this.#journal = new Journal(options.path, options.bootId, (record) => apply(this.#state, record));
+  }
+
+  /**
+   * Takes addresses, one of each CIDR, and writes them down before it returns.
+   * @throws PolderError addresses-exhausted, address-outside, address-taken, cni-io
+   */
+  allocate(wish: Allocation): LocalEndpoint {
+    for (const addr of wish.wanted) this.#checkWanted(wish.cidrs, addr);
+    const addrs = wish.cidrs.map((cidr) => wish.wanted.find((addr) => cidrFor([cidr], addr)) ?? this.#choose(cidr));
+    const endpoint = wish.make(addrs);
+    this.#write({ op: 'add', endpoint });
+    return endpoint;
+  }
+
+  #checkWanted(cidrs: readonly Prefix[], addr: Addr): void {
+    const cidr = cidrFor(cidrs, addr);
+    if (!cidr || !isUsable(cidr, addr)) {
+      throw new PolderError('address-outside', { address: addr, cidr: cidr ?? cidrs.join(', ') });
+    }
+    const holder = this.#state.holders.get(addr);
+    if (holder !== undefined) throw new PolderError('address-taken', { address: addr, holder: this.#nameOf(holder) });
+  }
+
+  #nameOf(key: EndpointKey): string {
+    const endpoint = this.#state.held.get(key)?.endpoint;
+    if (endpoint?.podName) return `pod ${endpoint.podNamespace ?? 'default'}/${endpoint.podName}`;
+    return endpoint ? `container ${endpoint.containerId}` : key;
+  }
+
+  #choose(cidr: Prefix): Addr {
+    const now = this.#options.now();
+    const family = cidr.includes(':') ? 6 : 4;
+    const isFree = (addr: Addr) => !this.#state.holders.has(addr) && this.#restLeft(addr, now) === 0;
+    const addr = nextFree(cidr, this.#state.last.get(family), isFree);
+    if (addr === undefined) throw this.#exhausted(cidr, now);
+    return addr;
+  }
+
+  /** Milliseconds until the address may be given again. A clock that was set back never makes it rest much longer. */
+  #restLeft(addr: Addr, now: number): number {
+    const at = this.#state.resting.get(addr);
+    if (at === undefined) return 0;
+    const left = at + this.#options.coolDownMs - now;
+    return left > 0 && left <= 2 * this.#options.coolDownMs ? left : 0;
+  }
+
+  #exhausted(cidr: Prefix, now: number): PolderError {
+    const used = [...this.#state.holders.keys()].filter((addr) => isUsable(cidr, addr)).length;
+    const lefts = [...this.#state.resting.keys()]
+      .filter((addr) => isUsable(cidr, addr))
+      .map((addr) => this.#restLeft(addr, now))
+      .filter((left) => left > 0);
+    const until = lefts.length > 0 ? ` (the next is free in ${Math.ceil(Math.min(...lefts) / 1000)} s)` : '';
+    return new PolderError('addresses-exhausted', { cidr, used, resting: lefts.length, until });
+  }
+
+  /** Free addresses that may be given at once: for STATUS. */
+  freeIn(cidr: Prefix): number {
+    const now = this.#options.now();
+    const used = [...this.#state.holders.keys()].filter((addr) => isUsable(cidr, addr)).length;
+    const resting = [...this.#state.resting.keys()].filter((a) => isUsable(cidr, a) && this.#restLeft(a, now) > 0);
+    return capacityOf(cidr) - used - resting.length;
+  }
+
+  /** The kernel is done with it: from now on the agent sees it. */
+  up(key: EndpointKey): void {
+    this.#write({ op: 'up', key });
+    this.#hidden.delete(key);
+    this.#changed();
+  }
+
+  /** It is about to go (or was lost): the agent no longer sees it, its addresses stay taken. */
+  hide(key: EndpointKey): void {
+    if (!this.#state.held.has(key) || this.#hidden.has(key)) return;
+    this.#hidden.add(key);
+    this.#changed();
+  }
+
+  /** Frees its addresses, which then rest. Nothing to do if there is no such endpoint. */
+  free(key: EndpointKey): void {
+    if (!this.#state.held.has(key)) return;
+    this.#write({ op: 'del', key, at: this.#options.now() });
+    this.#hidden.delete(key);
+    this.#changed();
+  }
+
+  find(key: EndpointKey): LocalEndpoint | undefined {
+    return this.#state.held.get(key)?.endpoint;
+  }
+
+  isUp(key: EndpointKey): boolean {
+    return this.#state.held.get(key)?.up ?? false;
+  }
+
+  /** Everything that holds an address, also what is only half made. */
+  all(): LocalEndpoint[] {
+    return Array.from(this.#state.held.values(), (held) => held.endpoint);
+  }
+
+  /** What the agent should program. */
+  endpoints(): LocalEndpoint[] {
+    return Array.from(this.#state.held)
+      .filter(([key, held]) => held.up && !this.#hidden.has(key))
+      .map(([, held]) => held.endpoint);
+  }
+
+  /** Calls `listener` after each change of `endpoints()`. */
+  onChange(listener: () => void): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+
+  #changed(): void {
+    for (const listener of this.#listeners) listener();
+  }
+
+  #write(record: JournalRecord): void {
+    this.#journal.append(record);
+    apply(this.#state, record);
+    this.#compact();
+  }
+
+  #compact(): void {
+    const { held, resting } = this.#state;
+    if (this.#journal.lines < SMALLEST || this.#journal.lines < SLACK * (2 * held.size + resting.size)) return;
+    const now = this.#options.now();
+    for (const addr of resting.keys()) if (this.#restLeft(addr, now) === 0) resting.delete(addr);
+    this.#journal.rewrite(compacted(this.#state));
+  }
+
+  [Symbol.dispose](): void {
+    this.#journal[Symbol.dispose]();
+  }
+}
