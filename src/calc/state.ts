@@ -83,6 +83,8 @@ export interface Problem {
 }
 
 export type ProblemCode =
+  | 'cluster-unknown'
+  | 'no-underlay'
   | 'node-unknown'
   | 'no-pod-cidr'
   | 'pod-cidr-outside-cluster'

@@ -9,6 +9,14 @@ interface ProblemRow {
 }
 
 export const PROBLEMS = {
+  'cluster-unknown': {
+    sentence: 'The API server has not answered yet, and there is no snapshot of an earlier run.',
+    todo: 'See that the API server runs and that the kubeconfig leads to it.',
+  },
+  'no-underlay': {
+    sentence: 'There is no interface {ifname} to reach the other nodes by.',
+    todo: 'Start the agent with the right --underlay, or the kubelet with the right --node-ip.',
+  },
   'node-unknown': {
     sentence: 'The cluster has no Node named {node}.',
     todo: 'Wait until the kubelet has registered it, or start the agent with the right --node.',

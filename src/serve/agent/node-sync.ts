@@ -1,0 +1,130 @@
+/** The agent's heart: what is known of the cluster and of this node, made into a goal, and the kernel brought there. */
+
+import { calcNodeState } from '#calc/routes/node-state.ts';
+import { problem } from '#calc/routes/problems.ts';
+import type { NodeState, Outcome, Problem } from '#calc/state.ts';
+import type { NetlinkEvent } from '#kernel/netlink/handle.ts';
+import type { Plan } from '#plan/objects.ts';
+import { want } from '#plan/want.ts';
+import type { ClusterPart } from '#serve/agent/saved-snapshot.ts';
+import { deriveSynced, type Synced } from '#spec/cluster.ts';
+import type { LocalEndpoint } from '#spec/endpoint.ts';
+import { concerns } from '#sync/events.ts';
+import type { Kernel } from '#sync/kernel.ts';
+import { isClean } from '#sync/loop.ts';
+import { type Goal, type PassReport, planNow, runPass } from '#sync/pass.ts';
+import { readUnderlay, type UnderlayChoice } from '#sync/underlay.ts';
+
+/** The cluster as last heard, and whether that is complete or was read from disk. */
+export type ClusterView =
+  | { readonly kind: 'complete'; readonly cluster: Synced<ClusterPart> }
+  | { readonly kind: 'stale'; readonly cluster: ClusterPart };
+
+export interface NodeSyncOptions {
+  readonly node: string;
+  readonly kernel: Kernel;
+  /** Name of the underlay's interface; absent: the one that bears the node's address. */
+  readonly underlay?: string;
+  /** This node's pods as the CNI server has recorded them; asked at the moment of each diff. */
+  readonly endpoints: () => readonly LocalEndpoint[];
+}
+
+/** What a goal was made of, beside the goal itself. */
+interface Aim {
+  readonly outcome: Outcome;
+  readonly goal: Goal | undefined;
+}
+
+export class NodeSync {
+  readonly #options: NodeSyncOptions;
+  #view: ClusterView | undefined;
+  #outcome: Outcome | undefined;
+  #report: PassReport | undefined;
+  #reached: NodeState | undefined;
+
+  constructor(options: NodeSyncOptions) {
+    this.#options = options;
+  }
+
+  /** A complete view is never followed by a stale one. */
+  setCluster(view: ClusterView): void {
+    if (view.kind === 'complete' || this.#view?.kind !== 'complete') this.#view = view;
+  }
+
+  get view(): ClusterView | undefined {
+    return this.#view;
+  }
+
+  /** What the node is to look like, by the last calculation. */
+  get outcome(): Outcome | undefined {
+    return this.#outcome;
+  }
+
+  get report(): PassReport | undefined {
+    return this.#report;
+  }
+
+  /** The last state that the kernel was brought to: from the first one on, pods can be attached. */
+  get reached(): NodeState | undefined {
+    return this.#reached;
+  }
+
+  /** Undefined while there is nothing to aim at. */
+  async pass(): Promise<PassReport | undefined> {
+    if (this.#aim().goal === undefined) return undefined;
+    let last: Aim['outcome'] | undefined;
+    const report = await runPass(this.#options.kernel, () => {
+      const { outcome, goal } = this.#aim();
+      last = outcome;
+      return goal ?? NOTHING;
+    });
+    this.#report = report;
+    if (isClean(report) && last?.kind === 'ready') this.#reached = last.state;
+    return report;
+  }
+
+  /** What a pass would do now. */
+  plan(): Plan {
+    const { goal } = this.#aim();
+    return goal ? planNow(this.#options.kernel, goal) : { ops: [], obstacles: [] };
+  }
+
+  /** Whether the kernel's notification is worth a pass. */
+  concerns(event: NetlinkEvent): boolean {
+    if (this.#outcome?.kind !== 'ready') return event.event !== 'route' && event.event !== 'neighbour';
+    const { state } = this.#outcome;
+    return concerns(event, want(state), state.underlay.ifname);
+  }
+
+  #aim(): Aim {
+    const aim = this.#calculate();
+    this.#outcome = aim.outcome;
+    return aim;
+  }
+
+  #calculate(): Aim {
+    if (!this.#view) return waiting('cluster-unknown', this.#options.node);
+    const { kind, cluster } = this.#view;
+    const self = cluster.nodes.find(({ name }) => name === this.#options.node);
+    if (!self) return waiting('node-unknown', this.#options.node);
+    const choice: UnderlayChoice = this.#options.underlay ? { ifname: this.#options.underlay } : { addr: self.addr };
+    const underlay = readUnderlay(this.#options.kernel.netlink, choice);
+    if (!underlay) return waiting('no-underlay', this.#options.node, { ifname: this.#options.underlay ?? self.addr });
+    const local = { node: this.#options.node, endpoints: this.#options.endpoints() };
+    const outcome = calcNodeState({ config: cluster.config, nodes: cluster.nodes, local }, underlay);
+    if (outcome.kind !== 'ready') return { outcome, goal: undefined };
+    const wanted = want(outcome.state);
+    if (kind === 'stale') return { outcome, goal: { kind: 'partial', wanted } };
+    return { outcome, goal: { kind: 'complete', wanted: deriveSynced(cluster, () => wanted) } };
+  }
+}
+
+/** When the node is forgotten between two rounds: nothing more is done, and nothing undone. */
+const NOTHING: Goal = {
+  kind: 'partial',
+  wanted: { links: [], addresses: [], neighbours: [], fdb: [], routes: [], sysctls: [] },
+};
+
+function waiting(code: Problem['code'], node: string, details: Record<string, string> = {}): Aim {
+  return { outcome: { kind: 'waiting', problem: problem(code, node, details) }, goal: undefined };
+}
