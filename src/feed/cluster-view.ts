@@ -1,0 +1,88 @@
+/** Kubernetes objects -> the cluster as the calculators see it. Pure. */
+
+import { type Addr, familyOf, readAddr } from '#net/addr.ts';
+import { readMac } from '#net/mac.ts';
+import { type Prefix, prefixFamily, readPrefix } from '#net/prefix.ts';
+import type { ClusterConfig, ClusterNode } from '#spec/cluster.ts';
+import { CONFIG_MAP, parseConfig } from '#spec/config.ts';
+import type { ConfigMap, Node } from '#spec/k8s.ts';
+
+/** Says the hardware address of a node's VXLAN device to the other nodes. */
+export const VTEP_MAC_ANNOTATION = 'polder.dev/vtep-mac';
+
+/** What every node sees alike: a `Snapshot` without the part that is one node's own. */
+export interface Cluster {
+  readonly config: ClusterConfig;
+  /** By name. */
+  readonly nodes: readonly ClusterNode[];
+}
+
+/** A value, if one could be made, and what a person should know of it. */
+export interface View<T> {
+  readonly value: T | undefined;
+  /** Sentences. */
+  readonly problems: readonly string[];
+}
+
+/**
+ * The cluster of these objects. Settings that are missing or wrong leave the `last` good ones in force: what works
+ * keeps working. Without any the value is undefined.
+ */
+export function clusterFrom(
+  nodes: Iterable<Node>,
+  settings: ConfigMap | undefined,
+  last: ClusterConfig | undefined,
+): View<Cluster> {
+  const config = configFrom(settings, last);
+  if (config.value === undefined) return { value: undefined, problems: config.problems };
+  const family = prefixFamily(config.value.clusterCidr);
+  const views = [...nodes].map((node) => nodeFrom(node, family));
+  const known = views.map((view) => view.value).filter((node) => node !== undefined);
+  return {
+    value: { config: config.value, nodes: known.sort((a, b) => (a.name < b.name ? -1 : 1)) },
+    problems: [...config.problems, ...views.flatMap((view) => view.problems)],
+  };
+}
+
+function configFrom(settings: ConfigMap | undefined, last: ClusterConfig | undefined): View<ClusterConfig> {
+  const place = `ConfigMap ${CONFIG_MAP.namespace}/${CONFIG_MAP.name}`;
+  const kept = last === undefined ? 'nothing is done until it is there' : 'the last settings stay in force';
+  if (settings === undefined) return { value: last, problems: [`${place} is missing: ${kept}`] };
+  const result = parseConfig(settings.data);
+  const warnings = result.warnings.map((warning) => `${place}: ${warning}`);
+  if (result.kind === 'config') return { value: result.config, problems: warnings };
+  const wrong = result.problems.map((problem) => `${place}: ${problem.key}: ${problem.message}: ${kept}`);
+  return { value: last, problems: [...wrong, ...warnings] };
+}
+
+function nodeFrom(node: Node, family: 4 | 6): View<ClusterNode> {
+  const name = node.metadata.name ?? '';
+  const internal = node.status?.addresses?.filter((a) => a.type === 'InternalIP').map((a) => readAddr(a.address)) ?? [];
+  const addr = preferred(internal, family);
+  if (addr === undefined) return { value: undefined, problems: [`node ${name} has no InternalIP: it is left out`] };
+  const texts = node.spec?.podCIDRs ?? (node.spec?.podCIDR ? [node.spec.podCIDR] : []);
+  const podCidrs = texts.map((text) => readPrefix(text)).filter((prefix) => prefix !== undefined);
+  const mac = node.metadata.annotations?.[VTEP_MAC_ANNOTATION];
+  const vtepMac = mac === undefined ? undefined : readMac(mac);
+  const problems = [
+    ...texts
+      .filter((text) => readPrefix(text) === undefined)
+      .map((text) => `node ${name}: podCIDR "${text}" is no network`),
+    ...(mac !== undefined && vtepMac === undefined
+      ? [`node ${name}: ${VTEP_MAC_ANNOTATION} "${mac}" is no Ethernet address`]
+      : []),
+  ];
+  return {
+    value: { name, addr, podCidrs: ipv4First(podCidrs), ...(vtepMac === undefined ? {} : { vtepMac }) },
+    problems,
+  };
+}
+
+function preferred(addrs: readonly (Addr | undefined)[], family: 4 | 6): Addr | undefined {
+  const readable = addrs.filter((addr) => addr !== undefined);
+  return readable.find((addr) => familyOf(addr) === family) ?? readable[0];
+}
+
+function ipv4First(prefixes: readonly Prefix[]): Prefix[] {
+  return [...prefixes].sort((a, b) => prefixFamily(a) - prefixFamily(b));
+}

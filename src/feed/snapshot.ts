@@ -1,0 +1,127 @@
+/**
+ * Nodes and settings of the API, with this node's own endpoints -> `Synced<Snapshot>`.
+ *
+ * The only maker of a `Synced`: none exists before every list has ended once. A burst of changes gives one snapshot,
+ * a change that alters nothing (a node's heartbeat) gives none.
+ */
+
+import type { ApiClient } from '#feed/client.ts';
+import { type Clock, systemClock } from '#feed/clock.ts';
+import { type Cluster, clusterFrom } from '#feed/cluster-view.ts';
+import { type ListWatch, listWatch, Reflector, type ReflectorOptions } from '#feed/reflector.ts';
+import type { Snapshot, Synced } from '#spec/cluster.ts';
+import { CONFIG_MAP } from '#spec/config.ts';
+import type { LocalEndpoint } from '#spec/endpoint.ts';
+import { CONFIG_MAPS, type ConfigMap, keyText, NODES, type Node } from '#spec/k8s.ts';
+
+export interface SnapshotSources {
+  readonly nodes: ListWatch<Node>;
+  /** The one ConfigMap with the settings, or more: others are ignored. */
+  readonly settings: ListWatch<ConfigMap>;
+}
+
+export interface SnapshotFeedOptions extends ReflectorOptions {
+  /** Name of this node. */
+  readonly node: string;
+  /** The pods attached here, complete, whenever asked. */
+  readonly endpoints: () => readonly LocalEndpoint[];
+  /** How long changes gather before one snapshot is made of them, ms. */
+  readonly gatherMs?: number;
+  /** Told when the sentences about what is wrong in the cluster's objects change. */
+  readonly onProblems?: (problems: readonly string[]) => void;
+}
+
+export function snapshotSources(client: ApiClient): SnapshotSources {
+  return {
+    nodes: listWatch(client, NODES),
+    settings: listWatch(client, CONFIG_MAPS, {
+      namespace: CONFIG_MAP.namespace,
+      fieldSelector: `metadata.name=${CONFIG_MAP.name}`,
+    }),
+  };
+}
+
+export class SnapshotFeed {
+  readonly #options: SnapshotFeedOptions;
+  readonly #clock: Clock;
+  readonly #nodes: Reflector<Node>;
+  readonly #settings: Reflector<ConfigMap>;
+  readonly #handlers = new Set<(snapshot: Synced<Snapshot>) => void>();
+  #cluster: Cluster | undefined;
+  #current: Synced<Snapshot> | undefined;
+  #printed = '';
+  #problems: readonly string[] = [];
+  #gathering = false;
+
+  constructor(sources: SnapshotSources, options: SnapshotFeedOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#nodes = new Reflector(sources.nodes, options);
+    this.#settings = new Reflector(sources.settings, options);
+  }
+
+  /** The newest; undefined until every list has ended and the settings are there. */
+  get current(): Synced<Snapshot> | undefined {
+    return this.#current;
+  }
+
+  /** What is wrong in the cluster's objects now, as sentences. */
+  get problems(): readonly string[] {
+    return this.#problems;
+  }
+
+  /** True while the API answers. */
+  get connected(): boolean {
+    return this.#nodes.connectedSince !== undefined && this.#settings.connectedSince !== undefined;
+  }
+
+  /** Calls the handler with the newest snapshot, if there is one, and with each that follows. */
+  onSnapshot(handler: (snapshot: Synced<Snapshot>) => void): Disposable {
+    if (this.#current !== undefined) handler(this.#current);
+    this.#handlers.add(handler);
+    return { [Symbol.dispose]: () => this.#handlers.delete(handler) };
+  }
+
+  /** The endpoints of this node are no longer what they were. */
+  endpointsChanged(): void {
+    this.#gather();
+  }
+
+  /** Runs until the signal ends it. */
+  async run(signal: AbortSignal): Promise<void> {
+    using _nodes = this.#nodes.onChange(() => this.#gather());
+    using _settings = this.#settings.onChange(() => this.#gather());
+    await Promise.all([this.#nodes.run(signal), this.#settings.run(signal)]);
+  }
+
+  #gather(): void {
+    if (this.#gathering) return;
+    this.#gathering = true;
+    void this.#clock.sleep(this.#options.gatherMs ?? 2).then(() => {
+      this.#gathering = false;
+      this.#refresh();
+    });
+  }
+
+  #refresh(): void {
+    if (!this.#nodes.synced || !this.#settings.synced) return;
+    const settings = this.#settings.store.get(keyText(CONFIG_MAP));
+    const view = clusterFrom(this.#nodes.store.objects.values(), settings, this.#cluster?.config);
+    this.#tellProblems(view.problems);
+    if (view.value === undefined) return;
+    this.#cluster = view.value;
+    const snapshot = { ...view.value, local: { node: this.#options.node, endpoints: this.#options.endpoints() } };
+    const printed = JSON.stringify(snapshot);
+    if (printed === this.#printed) return;
+    this.#printed = printed;
+    // The one place where the brand is made: both lists have ended, and the endpoints are complete by contract.
+    this.#current = snapshot as Snapshot as Synced<Snapshot>;
+    for (const handler of this.#handlers) handler(this.#current);
+  }
+
+  #tellProblems(problems: readonly string[]): void {
+    if (problems.join('\n') === this.#problems.join('\n')) return;
+    this.#problems = problems;
+    this.#options.onProblems?.(problems);
+  }
+}
