@@ -3,11 +3,11 @@
 import { calcNodeState } from '#calc/routes/node-state.ts';
 import { problem } from '#calc/routes/problems.ts';
 import type { NodeState, Outcome, Problem } from '#calc/state.ts';
+import type { Stale } from '#feed/snapshot-file.ts';
 import type { NetlinkEvent } from '#kernel/netlink/handle.ts';
 import type { Plan } from '#plan/objects.ts';
 import { want } from '#plan/want.ts';
-import type { ClusterPart } from '#serve/agent/saved-snapshot.ts';
-import { deriveSynced, type Synced } from '#spec/cluster.ts';
+import { deriveSynced, type Snapshot, type Synced } from '#spec/cluster.ts';
 import type { LocalEndpoint } from '#spec/endpoint.ts';
 import { concerns } from '#sync/events.ts';
 import type { Kernel } from '#sync/kernel.ts';
@@ -17,8 +17,8 @@ import { readUnderlay, type UnderlayChoice } from '#sync/underlay.ts';
 
 /** The cluster as last heard, and whether that is complete or was read from disk. */
 export type ClusterView =
-  | { readonly kind: 'complete'; readonly cluster: Synced<ClusterPart> }
-  | { readonly kind: 'stale'; readonly cluster: ClusterPart };
+  | { readonly kind: 'complete'; readonly snapshot: Synced<Snapshot> }
+  | { readonly kind: 'stale'; readonly snapshot: Stale<Snapshot> };
 
 export interface NodeSyncOptions {
   readonly node: string;
@@ -47,7 +47,7 @@ export class NodeSync {
   }
 
   /** A complete view is never followed by a stale one. */
-  setCluster(view: ClusterView): void {
+  setView(view: ClusterView): void {
     if (view.kind === 'complete' || this.#view?.kind !== 'complete') this.#view = view;
   }
 
@@ -104,18 +104,18 @@ export class NodeSync {
 
   #calculate(): Aim {
     if (!this.#view) return waiting('cluster-unknown', this.#options.node);
-    const { kind, cluster } = this.#view;
-    const self = cluster.nodes.find(({ name }) => name === this.#options.node);
+    const { kind, snapshot } = this.#view;
+    const self = snapshot.nodes.find(({ name }) => name === this.#options.node);
     if (!self) return waiting('node-unknown', this.#options.node);
     const choice: UnderlayChoice = this.#options.underlay ? { ifname: this.#options.underlay } : { addr: self.addr };
     const underlay = readUnderlay(this.#options.kernel.netlink, choice);
     if (!underlay) return waiting('no-underlay', this.#options.node, { ifname: this.#options.underlay ?? self.addr });
     const local = { node: this.#options.node, endpoints: this.#options.endpoints() };
-    const outcome = calcNodeState({ config: cluster.config, nodes: cluster.nodes, local }, underlay);
+    const outcome = calcNodeState({ ...snapshot, local }, underlay);
     if (outcome.kind !== 'ready') return { outcome, goal: undefined };
     const wanted = want(outcome.state);
     if (kind === 'stale') return { outcome, goal: { kind: 'partial', wanted } };
-    return { outcome, goal: { kind: 'complete', wanted: deriveSynced(cluster, () => wanted) } };
+    return { outcome, goal: { kind: 'complete', wanted: deriveSynced(snapshot, () => wanted) } };
   }
 }
 
