@@ -184,6 +184,21 @@ export const ERRORS = {
     exit: 37,
     cni: 5,
   },
+  'store-newer': {
+    sentence: 'The API store {file} was written by a newer Polder (its schema is {found}, this one knows {known}).',
+    todo: 'Use that newer version, or begin a new cluster with another name; nothing was changed.',
+    exit: 40,
+  },
+  'store-in-use': {
+    sentence: 'The API store {file} is held by another process.',
+    todo: 'Only one API server may use a data directory; end the other one first.',
+    exit: 41,
+  },
+  'store-unreadable': {
+    sentence: 'Cannot open the API store {file}: {reason}.',
+    todo: 'Look at the file and its rights; restore a copy or remove it to begin anew.',
+    exit: 42,
+  },
   internal: {
     sentence: '{what}',
     todo: 'This is a bug in Polder; please report it with the lines above.',
