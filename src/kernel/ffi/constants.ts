@@ -36,3 +36,10 @@ export const MSG_DONTWAIT = 0x40;
 
 /** ioctl that opens the network namespace of a socket (linux/sockios.h). */
 export const SIOCGSKNS = 0x894c;
+
+export const NETLINK_ROUTE = 0;
+export const SOL_NETLINK = 270;
+export const NETLINK_ADD_MEMBERSHIP = 1;
+export const NETLINK_CAP_ACK = 10;
+export const NETLINK_EXT_ACK = 11;
+export const NETLINK_GET_STRICT_CHK = 12;

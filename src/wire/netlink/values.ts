@@ -60,8 +60,17 @@ export interface NewLink {
   readonly master?: string;
   readonly alias?: string;
   readonly group?: number;
-  /** Only for veth: the other end, made directly in the namespace of descriptor `netns` (in our own if absent). */
-  readonly peer?: { readonly name: string; readonly mac?: Mac; readonly mtu?: number; readonly netns?: number };
+  /**
+   * Only for veth: the other end, made directly in the namespace of descriptor `netns` (in our own if absent).
+   * It is down: the kernel makes it before there is a pair, and refuses to set half a pair up.
+   */
+  readonly peer?: {
+    readonly name: string;
+    readonly mac?: Mac;
+    readonly mtu?: number;
+    readonly group?: number;
+    readonly netns?: number;
+  };
 }
 
 /** Changes of an existing interface; only what is present changes. */

@@ -1,0 +1,66 @@
+/** An rtnetlink socket of the network namespace that the thread is in. */
+
+import * as C from '#kernel/ffi/constants.ts';
+import { checked, lastErrno, SystemError } from '#kernel/ffi/errno.ts';
+import * as libc from '#kernel/ffi/libc.ts';
+import { setIntOption } from '#kernel/ffi/sockets.ts';
+
+/** The kernel fills datagrams of a dump up to 32 KiB if the reader has room for them. */
+const DATAGRAM = 64 * 1024;
+/** Room for the answers to a whole batch, or for a burst of events. Bytes. */
+const RECEIVE_BUFFER = 4 * 1024 * 1024;
+
+/** One for all sockets of this thread: what is received is read before the next call. */
+const buffer = new Uint8Array(DATAGRAM);
+const view = new DataView(buffer.buffer);
+
+/** What was received: valid until the next `receive` on this thread. */
+export interface Datagram {
+  readonly view: DataView;
+  readonly length: number;
+}
+
+/** @throws SystemError */
+export function openRouteSocket(groups: readonly number[] = []): number {
+  const type = C.SOCK_RAW | C.SOCK_CLOEXEC;
+  const fd = checked(libc.socket(C.AF_NETLINK, type, C.NETLINK_ROUTE), 'socket', 'open a netlink socket');
+  try {
+    setIntOption(fd, C.SOL_NETLINK, C.NETLINK_EXT_ACK, 1, 'NETLINK_EXT_ACK');
+    setIntOption(fd, C.SOL_NETLINK, C.NETLINK_CAP_ACK, 1, 'NETLINK_CAP_ACK');
+    setIntOption(fd, C.SOL_NETLINK, C.NETLINK_GET_STRICT_CHK, 1, 'NETLINK_GET_STRICT_CHK');
+    setIntOption(fd, C.SOL_SOCKET, C.SO_RCVBUFFORCE, RECEIVE_BUFFER, 'SO_RCVBUFFORCE');
+    for (const group of groups) setIntOption(fd, C.SOL_NETLINK, C.NETLINK_ADD_MEMBERSHIP, group, 'a netlink group');
+    return fd;
+  } catch (error) {
+    libc.close(fd);
+    throw error;
+  }
+}
+
+/** Sends to the kernel, which has done what was asked when this returns. @throws SystemError */
+export function sendRequest(fd: number, bytes: Uint8Array): void {
+  checked(libc.send(fd, bytes, bytes.length, 0), 'send', 'send a netlink request');
+}
+
+/** As `sendRequest`, on a thread of the pool. `bytes` must not change meanwhile. @throws SystemError */
+export async function sendRequestAsync(fd: number, bytes: Uint8Array): Promise<void> {
+  const { result, errno } = await libc.sendAsync(fd, bytes, bytes.length);
+  if (result < 0) throw new SystemError('send', errno, 'send a netlink request');
+}
+
+/** Undefined if nothing is there. @throws SystemError (ENOBUFS: events were lost) */
+export function receive(fd: number): Datagram | undefined {
+  const length = libc.recv(fd, buffer, buffer.length, C.MSG_DONTWAIT | C.MSG_TRUNC);
+  if (length < 0 && lastErrno() === EAGAIN) return undefined;
+  checked(length, 'recv', 'receive a netlink answer');
+  if (length > buffer.length)
+    throw new RangeError(`Cannot receive a netlink answer of ${length} bytes: room for ${buffer.length}`);
+  return { view, length };
+}
+
+const EAGAIN = 11;
+
+/** A descriptor of the network namespace that the socket belongs to. @throws SystemError */
+export function netnsOfSocket(fd: number): number {
+  return checked(libc.ioctl(fd, C.SIOCGSKNS, 0), 'ioctl', 'open the network namespace of a socket');
+}

@@ -1,0 +1,58 @@
+/** One netlink socket: requests in one send, their answers gathered. */
+
+import { netnsOfSocket, openRouteSocket, sendRequest, sendRequestAsync } from '#kernel/ffi/netlink-socket.ts';
+import { closeFd } from '#kernel/ffi/sockets.ts';
+import { collect } from '#kernel/netlink/collect.ts';
+import { inNetns } from '#kernel/netns/enter.ts';
+import type { Ack } from '#wire/netlink/ack.ts';
+import type { Message } from '#wire/netlink/reader.ts';
+
+/** Messages of consecutive sequence numbers to be sent together. */
+export interface Batch {
+  readonly bytes: Uint8Array;
+  readonly firstSeq: number;
+  readonly count: number;
+}
+
+export class Connection {
+  readonly #fd: number;
+  #seq = 1;
+
+  /** In the namespace of the descriptor, else in the thread's own. @throws SystemError */
+  constructor(netnsFd?: number) {
+    this.#fd = netnsFd === undefined ? openRouteSocket() : inNetns(netnsFd, openRouteSocket);
+  }
+
+  /** Another socket of the same namespace. @throws SystemError */
+  again(): Connection {
+    const netns = netnsOfSocket(this.#fd);
+    try {
+      return new Connection(netns);
+    } finally {
+      closeFd(netns);
+    }
+  }
+
+  /** The next request's sequence number, 32 bits; after the last comes 0. */
+  nextSeq(): number {
+    const seq = this.#seq;
+    this.#seq = (seq + 1) >>> 0;
+    return seq;
+  }
+
+  /** One result for each request. @throws SystemError, SyntaxError */
+  exchange(batch: Batch, onMessage: (message: Message) => void): Ack[] {
+    sendRequest(this.#fd, batch.bytes);
+    return collect(this.#fd, batch.firstSeq, batch.count, onMessage);
+  }
+
+  /** As `exchange`; the kernel works while the event loop goes on. One at a time. */
+  async exchangeAsync(batch: Batch, onMessage: (message: Message) => void): Promise<Ack[]> {
+    await sendRequestAsync(this.#fd, batch.bytes);
+    return collect(this.#fd, batch.firstSeq, batch.count, onMessage);
+  }
+
+  close(): void {
+    closeFd(this.#fd);
+  }
+}

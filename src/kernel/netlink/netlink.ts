@@ -1,0 +1,146 @@
+/** The kernel's netlink handle. */
+
+import { Connection } from '#kernel/netlink/connection.ts';
+import { dump } from '#kernel/netlink/dump.ts';
+import type { Netlink, OpFailure } from '#kernel/netlink/handle.ts';
+import { LinkTable, readLinks, readOneLink } from '#kernel/netlink/link-table.ts';
+import { Runner } from '#kernel/netlink/run.ts';
+import { readInterfaceAddress, writeAddressDump } from '#wire/netlink/address.ts';
+import * as N from '#wire/netlink/constants.ts';
+import { readFdbEntry, readNeighbour, writeFdbDump, writeNeighbourDump } from '#wire/netlink/neighbour.ts';
+import { readRoute, writeRouteDump } from '#wire/netlink/route.ts';
+import { readRule, writeRuleDump } from '#wire/netlink/rule.ts';
+import type { Address, FdbEntry, Link, Neighbour, NetlinkOp, Route, Rule } from '#wire/netlink/values.ts';
+import type { Writer } from '#wire/netlink/writer.ts';
+
+/**
+ * Opens a handle on the network namespace of the descriptor, else on the thread's own. The descriptor may be
+ * closed afterwards. @throws SystemError
+ */
+export function openNetlink(netnsFd?: number): Netlink {
+  return new KernelNetlink(new Connection(netnsFd));
+}
+
+type RouteFilter = NonNullable<Parameters<Netlink['routes']>[0]>;
+
+class KernelNetlink implements Netlink {
+  readonly #connection: Connection;
+  /** Slow requests have a socket of their own, so that answers do not mix; made when first wanted. */
+  #slow: Connection | undefined;
+  /** The end of the queue of slow requests. */
+  #queue: Promise<unknown> = Promise.resolve();
+  #closed = false;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  links(): Link[] {
+    return readLinks(this.#connection);
+  }
+
+  link(name: string): Link | undefined {
+    return readOneLink(this.#connection, name);
+  }
+
+  addresses(): Address[] {
+    const names = this.#names();
+    return dump(this.#connection, {
+      type: N.RTM_GETADDR,
+      what: 'the addresses',
+      body: writeAddressDump,
+      read: (message) => readInterfaceAddress(message, names),
+    });
+  }
+
+  routes(filter: RouteFilter = {}): Route[] {
+    const names = this.#names();
+    const families = filter.family === undefined ? ([4, 6] as const) : [filter.family];
+    const routes = families.flatMap((family) =>
+      dump(this.#connection, {
+        type: N.RTM_GETROUTE,
+        what: `the IPv${family} routes`,
+        body: (writer) => writeRouteDump(writer, { ...filter, family }),
+        // A kernel without IPv6 answers with what it has.
+        read: (message) =>
+          message.view.getUint8(message.start) === (family === 4 ? N.AF_INET : N.AF_INET6)
+            ? readRoute(message, names)
+            : undefined,
+      }),
+    );
+    return routes.filter(
+      (route) =>
+        (filter.table === undefined || route.table === filter.table) &&
+        (filter.protocol === undefined || route.protocol === filter.protocol),
+    );
+  }
+
+  neighbours(link?: string): Neighbour[] {
+    return this.#ofLink(link, 'the neighbours', writeNeighbourDump, readNeighbour);
+  }
+
+  fdb(link?: string): FdbEntry[] {
+    return this.#ofLink(link, 'the forwarding entries', writeFdbDump, readFdbEntry);
+  }
+
+  rules(): Rule[] {
+    return dump(this.#connection, { type: N.RTM_GETRULE, what: 'the rules', body: writeRuleDump, read: readRule });
+  }
+
+  run(ops: readonly NetlinkOp[]): OpFailure[] {
+    const runner = new Runner(this.#connection, ops);
+    const steps = runner.steps();
+    let step = steps.next();
+    while (!step.done) step = steps.next(this.#connection.exchange(step.value, runner.onMessage));
+    return step.value;
+  }
+
+  runAsync(ops: readonly NetlinkOp[]): Promise<OpFailure[]> {
+    const result = this.#queue.then(() => this.#runSlow(ops));
+    this.#queue = result.catch(() => {});
+    return result;
+  }
+
+  async #runSlow(ops: readonly NetlinkOp[]): Promise<OpFailure[]> {
+    if (this.#closed) throw new Error('Cannot use the netlink handle: it is closed');
+    this.#slow ??= this.#connection.again();
+    const runner = new Runner(this.#slow, ops);
+    const steps = runner.steps();
+    let step = steps.next();
+    while (!step.done) step = steps.next(await this.#slow.exchangeAsync(step.value, runner.onMessage));
+    return step.value;
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#connection.close();
+    // Not under the feet of a thread that sends on it.
+    this.#queue = this.#queue.then(() => this.#slow?.close());
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #names(): LinkTable {
+    return LinkTable.read(this.#connection);
+  }
+
+  #ofLink<T>(
+    link: string | undefined,
+    what: string,
+    write: (writer: Writer, index?: number) => void,
+    read: (message: Parameters<typeof readNeighbour>[0], names: LinkTable) => T | undefined,
+  ): T[] {
+    const names = this.#names();
+    const index = link === undefined ? undefined : names.indexOf(link);
+    if (link !== undefined && index === undefined) return [];
+    return dump(this.#connection, {
+      type: N.RTM_GETNEIGH,
+      what,
+      body: (writer) => write(writer, index),
+      read: (message) => read(message, names),
+    });
+  }
+}

@@ -1,0 +1,122 @@
+/** What the kinds of interfaces have beside the common attributes: a row a kind. Source: linux/if_link.h, linux/veth.h. */
+
+import { addrBytes, familyOf } from '#net/addr.ts';
+import { readAddress } from '#wire/netlink/family.ts';
+import type { IndexToName, NameToIndex } from '#wire/netlink/names.ts';
+import type { Attrs } from '#wire/netlink/reader.ts';
+import type { LinkInfo } from '#wire/netlink/values.ts';
+import type { Writer } from '#wire/netlink/writer.ts';
+
+type InfoOf<K extends LinkInfo['kind']> = Extract<LinkInfo, { kind: K }>;
+
+interface KindRow<I extends LinkInfo> {
+  /** Writes what stands in IFLA_INFO_DATA. */
+  write(writer: Writer, info: I, names: NameToIndex): void;
+  /** Reads it; of a kind whose data are missing, what the kernel's defaults are. */
+  read(data: Attrs, names: IndexToName): I;
+  /** Interfaces that must exist before. */
+  needs(info: I): readonly string[];
+  /** What stands after `type KIND` in iproute2's syntax. */
+  print(info: I): readonly (string | number)[];
+}
+
+const IFLA_BR_STP_STATE = 5;
+const IFLA_BR_VLAN_FILTERING = 7;
+const IFLA_VXLAN_ID = 1;
+const IFLA_VXLAN_LINK = 3;
+const IFLA_VXLAN_LOCAL = 4;
+const IFLA_VXLAN_LEARNING = 7;
+const IFLA_VXLAN_PORT = 15;
+const IFLA_VXLAN_LOCAL6 = 17;
+
+const veth: KindRow<InfoOf<'veth'>> = {
+  write() {},
+  read: () => ({ kind: 'veth' }),
+  needs: () => [],
+  print: () => [],
+};
+
+const bridge: KindRow<InfoOf<'bridge'>> = {
+  write(writer, info) {
+    if (info.stp !== undefined) writer.attrU32(IFLA_BR_STP_STATE, Number(info.stp));
+    if (info.vlanFiltering !== undefined) writer.attrU8(IFLA_BR_VLAN_FILTERING, Number(info.vlanFiltering));
+  },
+  read: (data) => ({
+    kind: 'bridge',
+    stp: (data.u32(IFLA_BR_STP_STATE) ?? 0) !== 0,
+    vlanFiltering: (data.u8(IFLA_BR_VLAN_FILTERING) ?? 0) !== 0,
+  }),
+  needs: () => [],
+  print: (info) => [
+    ...(info.stp === undefined ? [] : ['stp_state', Number(info.stp)]),
+    ...(info.vlanFiltering === undefined ? [] : ['vlan_filtering', Number(info.vlanFiltering)]),
+  ],
+};
+
+const vxlan: KindRow<InfoOf<'vxlan'>> = {
+  write(writer, info, names) {
+    writer.attrU32(IFLA_VXLAN_ID, info.vni);
+    writer.attrBe16(IFLA_VXLAN_PORT, info.port);
+    if (info.local !== undefined) {
+      writer.attrBytes(familyOf(info.local) === 4 ? IFLA_VXLAN_LOCAL : IFLA_VXLAN_LOCAL6, addrBytes(info.local));
+    }
+    if (info.underlay !== undefined) writer.attrU32(IFLA_VXLAN_LINK, names.indexOf(info.underlay));
+    writer.attrU8(IFLA_VXLAN_LEARNING, Number(info.learning));
+  },
+  read(data, names) {
+    const local = readAddress(data.bytes(IFLA_VXLAN_LOCAL) ?? data.bytes(IFLA_VXLAN_LOCAL6));
+    const underlay = names.nameOf(data.u32(IFLA_VXLAN_LINK) ?? 0);
+    return {
+      kind: 'vxlan',
+      vni: data.u32(IFLA_VXLAN_ID) ?? 0,
+      port: data.be16(IFLA_VXLAN_PORT) ?? 0,
+      ...(local === undefined ? {} : { local }),
+      ...(underlay === undefined ? {} : { underlay }),
+      learning: (data.u8(IFLA_VXLAN_LEARNING) ?? 0) !== 0,
+    };
+  },
+  needs: (info) => (info.underlay === undefined ? [] : [info.underlay]),
+  print: (info) => [
+    ...['id', info.vni, 'dstport', info.port],
+    ...(info.local === undefined ? [] : ['local', info.local]),
+    ...(info.underlay === undefined ? [] : ['dev', info.underlay]),
+    info.learning ? 'learning' : 'nolearning',
+  ],
+};
+
+const other: KindRow<InfoOf<'other'>> = {
+  write() {},
+  read: () => ({ kind: 'other', name: '' }),
+  needs: () => [],
+  print: () => [],
+};
+
+const KINDS: { readonly [K in LinkInfo['kind']]: KindRow<InfoOf<K>> } = { veth, bridge, vxlan, other };
+
+/** The row of an information's own kind. The cast joins what the table's type says: row K takes information K. */
+function rowOf(info: LinkInfo): KindRow<LinkInfo> {
+  return KINDS[info.kind] as KindRow<LinkInfo>;
+}
+
+/** The kind's name in the kernel. */
+export function kindName(info: LinkInfo): string {
+  return info.kind === 'other' ? info.name : info.kind;
+}
+
+export function writeKind(writer: Writer, info: LinkInfo, names: NameToIndex): void {
+  rowOf(info).write(writer, info, names);
+}
+
+/** A kind that has no row becomes `other`. @throws SyntaxError if its data cannot be read. */
+export function readKind(name: string, data: Attrs, names: IndexToName): LinkInfo {
+  if (!Object.hasOwn(KINDS, name) || name === 'other') return { kind: 'other', name };
+  return KINDS[name as LinkInfo['kind']].read(data, names);
+}
+
+export function kindNeeds(info: LinkInfo): readonly string[] {
+  return rowOf(info).needs(info);
+}
+
+export function printKind(info: LinkInfo): readonly (string | number)[] {
+  return rowOf(info).print(info);
+}

@@ -1,0 +1,149 @@
+/** Operations as messages, and what interfaces they name. */
+
+import { writeAddress } from '#wire/netlink/address.ts';
+import * as N from '#wire/netlink/constants.ts';
+import { writeLinkByName, writeLinkChange, writeLinkGroup, writeNewLink, writePortChange } from '#wire/netlink/link.ts';
+import { kindNeeds } from '#wire/netlink/link-kinds.ts';
+import type { NameToIndex } from '#wire/netlink/names.ts';
+import { writeFdbEntry, writeNeighbour } from '#wire/netlink/neighbour.ts';
+import { writeRoute } from '#wire/netlink/route.ts';
+import { writeRule } from '#wire/netlink/rule.ts';
+import type { LinkChange, NetlinkOp } from '#wire/netlink/values.ts';
+import type { Writer } from '#wire/netlink/writer.ts';
+
+const REQUEST = N.NLM_F_REQUEST | N.NLM_F_ACK;
+const CREATE_FLAGS = {
+  add: N.NLM_F_CREATE | N.NLM_F_EXCL,
+  replace: N.NLM_F_CREATE | N.NLM_F_REPLACE,
+  append: N.NLM_F_CREATE | N.NLM_F_APPEND,
+  del: 0,
+} as const;
+
+interface Request {
+  readonly type: number;
+  /** Beside REQUEST and ACK. */
+  readonly flags: number;
+  readonly body: () => void;
+}
+
+/**
+ * Writes the message or messages of an operation; `nextSeq` gives each its sequence number.
+ * @throws NoSuchLink if an interface that it names is missing, RangeError if it cannot be said.
+ */
+export function writeOp(writer: Writer, op: NetlinkOp, names: NameToIndex, nextSeq: () => number): void {
+  for (const { type, flags, body } of requestsOf(writer, op, names)) {
+    writer.message(type, REQUEST | flags, nextSeq(), body);
+  }
+}
+
+function requestsOf(writer: Writer, op: NetlinkOp, names: NameToIndex): Request[] {
+  switch (op.op) {
+    case 'link.add':
+      return [
+        { type: N.RTM_NEWLINK, flags: CREATE_FLAGS.add, body: () => writeNewLink(writer, op.link, names) },
+        ...aliasRequest(writer, op.link),
+      ];
+    case 'link.set':
+      return linkSetRequests(writer, op.name, op.change, names);
+    case 'link.del':
+      return [{ type: N.RTM_DELLINK, flags: 0, body: () => writeLinkByName(writer, op.name) }];
+    case 'link.delGroup':
+      return [{ type: N.RTM_DELLINK, flags: 0, body: () => writeLinkGroup(writer, op.group) }];
+    case 'addr.add':
+    case 'addr.replace':
+    case 'addr.del':
+      return [request(op.op, N.RTM_NEWADDR, () => writeAddress(writer, op.address, names))];
+    case 'route.add':
+    case 'route.replace':
+    case 'route.append':
+    case 'route.del':
+      return [request(op.op, N.RTM_NEWROUTE, () => writeRoute(writer, op.route, names))];
+    case 'neigh.replace':
+    case 'neigh.del':
+      return [request(op.op, N.RTM_NEWNEIGH, () => writeNeighbour(writer, op.neighbour, names))];
+    case 'fdb.append':
+    case 'fdb.replace':
+    case 'fdb.del':
+      return [request(op.op, N.RTM_NEWNEIGH, () => writeFdbEntry(writer, op.entry, names))];
+    case 'rule.add':
+    case 'rule.del':
+      return [request(op.op, N.RTM_NEWRULE, () => writeRule(writer, op.rule))];
+  }
+}
+
+/** The type that deletes is the one after the type that makes; the verb after the dot decides on the flags. */
+function request(op: NetlinkOp['op'], newType: number, body: () => void): Request {
+  const verb = op.slice(op.indexOf('.') + 1) as keyof typeof CREATE_FLAGS;
+  return { type: verb === 'del' ? newType + 1 : newType, flags: CREATE_FLAGS[verb], body };
+}
+
+/** The kernel passes over an alias in the message that makes an interface. */
+function aliasRequest(writer: Writer, { name, alias }: { name: string; alias?: string }): Request[] {
+  if (alias === undefined) return [];
+  const body = () => {
+    writeLinkByName(writer, name);
+    writer.attrText(N.IFLA_IFALIAS, alias);
+  };
+  return [{ type: N.RTM_SETLINK, flags: 0, body }];
+}
+
+/** What concerns a bridge's port goes last: it must have joined the bridge first. */
+function linkSetRequests(writer: Writer, name: string, change: LinkChange, names: NameToIndex): Request[] {
+  const { hairpin, isolated, ...own } = change;
+  const type = N.RTM_SETLINK;
+  const requests: Request[] = [];
+  if (Object.keys(own).length > 0) {
+    requests.push({ type, flags: 0, body: () => writeLinkChange(writer, name, own, names) });
+  }
+  if (hairpin !== undefined || isolated !== undefined) {
+    requests.push({ type, flags: 0, body: () => writePortChange(writer, name, change, names) });
+  }
+  return requests;
+}
+
+/** Interfaces whose index must be known to write the operation. */
+export function linksNeeded(op: NetlinkOp): readonly string[] {
+  switch (op.op) {
+    case 'link.add':
+      return op.link.master === undefined ? kindNeeds(op.link.info) : [...kindNeeds(op.link.info), op.link.master];
+    case 'link.set':
+      return op.change.master ? [op.name, op.change.master] : [op.name];
+    case 'addr.add':
+    case 'addr.replace':
+    case 'addr.del':
+      return [op.address.link];
+    case 'route.add':
+    case 'route.replace':
+    case 'route.append':
+    case 'route.del':
+      return op.route.hops.flatMap((hop) => hop.link ?? []);
+    case 'neigh.replace':
+    case 'neigh.del':
+      return [op.neighbour.link];
+    case 'fdb.append':
+    case 'fdb.replace':
+    case 'fdb.del':
+      return [op.entry.link];
+    case 'link.del':
+    case 'link.delGroup':
+    case 'rule.add':
+    case 'rule.del':
+      return [];
+  }
+}
+
+/** Names that stand for another interface, or for none, once the operation is done; `'all'` if any may. */
+export function linksRenamed(op: NetlinkOp): readonly string[] | 'all' {
+  switch (op.op) {
+    case 'link.add':
+      return op.link.peer && op.link.peer.netns === undefined ? [op.link.name, op.link.peer.name] : [op.link.name];
+    case 'link.set':
+      return op.change.name !== undefined ? [op.name, op.change.name] : op.change.netns !== undefined ? [op.name] : [];
+    case 'link.del':
+      return [op.name];
+    case 'link.delGroup':
+      return 'all';
+    default:
+      return [];
+  }
+}
