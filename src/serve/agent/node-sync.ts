@@ -11,7 +11,6 @@ import { deriveSynced, type Snapshot, type Synced } from '#spec/cluster.ts';
 import type { LocalEndpoint } from '#spec/endpoint.ts';
 import { concerns } from '#sync/events.ts';
 import type { Kernel } from '#sync/kernel.ts';
-import { isClean } from '#sync/loop.ts';
 import { type Goal, type PassReport, planNow, runPass } from '#sync/pass.ts';
 import { readUnderlay, type UnderlayChoice } from '#sync/underlay.ts';
 
@@ -79,7 +78,7 @@ export class NodeSync {
       return goal ?? NOTHING;
     });
     this.#report = report;
-    if (isClean(report) && last?.kind === 'ready') this.#reached = last.state;
+    if (last?.kind === 'ready' && carriesPods(report)) this.#reached = last.state;
     return report;
   }
 
@@ -124,6 +123,13 @@ const NOTHING: Goal = {
   kind: 'partial',
   wanted: { links: [], addresses: [], neighbours: [], fdb: [], routes: [], sysctls: [] },
 };
+
+/** Devices, their addresses and forwarding are there; that a peer cannot be reached is no reason to refuse pods. */
+function carriesPods({ failures, left, obstacles }: PassReport): boolean {
+  const undone = [...failures.map(({ op }) => op), ...left];
+  const essential = undone.some(({ op }) => /^(link|addr|sysctl)\./.test(op));
+  return !essential && !obstacles.some(({ kind, object }) => kind === 'taken' && object.startsWith('link '));
+}
 
 function waiting(code: Problem['code'], node: string, details: Record<string, string> = {}): Aim {
   return { outcome: { kind: 'waiting', problem: problem(code, node, details) }, goal: undefined };

@@ -1,0 +1,63 @@
+/** What the agent's status socket answers. */
+
+import { printPlan, printPlanOp } from '#plan/print.ts';
+import { type Counts, renderMetrics } from '#serve/agent/metrics.ts';
+import type { NodeSync } from '#serve/agent/node-sync.ts';
+import type { Answer, Answers } from '#serve/agent/status.ts';
+
+/** Facts from beside the sync. */
+export interface Surroundings {
+  readonly connected: () => boolean;
+  readonly clusterProblems: () => readonly string[];
+  readonly counts: Counts;
+}
+
+export function answersOf(sync: NodeSync, surroundings: Surroundings): Answers {
+  return {
+    '/healthz': () => health(sync),
+    '/status': () => ({ status: 200, body: statusOf(sync, surroundings) }),
+    '/state': () => state(sync),
+    '/plan': () => ({ status: 200, body: planText(sync) }),
+    '/metrics': async () => ({ status: 200, body: await renderMetrics(sync, surroundings.counts) }),
+  };
+}
+
+/** 200 when pods can be attached; else 503 and why not. */
+function health(sync: NodeSync): Answer {
+  if (sync.reached) return { status: 200, body: 'ok\n' };
+  return { status: 503, body: `${whyNot(sync)}\n` };
+}
+
+function whyNot({ outcome, report }: NodeSync): string {
+  if (outcome?.kind === 'waiting') return `${outcome.problem.sentence} ${outcome.problem.todo}`;
+  const failed =
+    report?.failures.map(({ op, reason }) => `The kernel refused \`${printPlanOp(op)}\`: ${reason}.`) ?? [];
+  return [...failed, ...(report?.obstacles.map(({ sentence }) => sentence) ?? [])].join('\n') || 'Starting.';
+}
+
+function state({ outcome }: NodeSync): Answer {
+  if (outcome?.kind === 'ready') return { status: 200, body: outcome.state };
+  return { status: 503, body: { problem: outcome?.problem ?? null } };
+}
+
+/** Pending operations, and what stands in their way, as comments. */
+function planText(sync: NodeSync): string {
+  const { ops, obstacles } = sync.plan();
+  return obstacles.map(({ sentence }) => `# ${sentence}\n`).join('') + printPlan(ops);
+}
+
+function statusOf(sync: NodeSync, { connected, clusterProblems }: Surroundings): object {
+  const { outcome, report, reached, view } = sync;
+  return {
+    ready: reached !== undefined,
+    connected: connected(),
+    snapshot: view?.kind ?? 'none',
+    profile: reached?.profile ?? null,
+    podCidrs: reached?.podCidrs ?? [],
+    problems: outcome?.kind === 'waiting' ? [outcome.problem] : (outcome?.state.problems ?? []),
+    clusterProblems: clusterProblems(),
+    failures: report?.failures.map(({ op, reason }) => ({ command: printPlanOp(op), reason })) ?? [],
+    obstacles: report?.obstacles ?? [],
+    rssBytes: process.memoryUsage.rss(),
+  };
+}
