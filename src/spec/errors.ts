@@ -199,6 +199,16 @@ export const ERRORS = {
     todo: 'Look at the file and its rights; restore a copy or remove it to begin anew.',
     exit: 42,
   },
+  'runtime-missing': {
+    sentence: 'There is no container runtime on this machine: neither runc nor crun works.',
+    todo: 'Install one: apt-get install runc.',
+    exit: 40,
+  },
+  'image-invalid': {
+    sentence: '{file} is no image that can be loaded: {what}.',
+    todo: 'Give a tar made by `docker save` or an OCI image layout; nothing was changed.',
+    exit: 41,
+  },
   internal: {
     sentence: '{what}',
     todo: 'This is a bug in Polder; please report it with the lines above.',
