@@ -33,13 +33,15 @@ export type ExitStatus = { readonly code: number } | { readonly error: string };
 /**
  * One running exec or attach.
  *
- * The caller reads `stdout` and `stderr` to their end, honours back-pressure, and ends `stdin` at the client's EOF.
+ * The caller reads `stdout` and `stderr` to their end, honours back-pressure, and ends `stdin` at the client's EOF. It
+ * begins to read some time after the process has begun to write: until then the streams must keep what they have
+ * (`processSession` makes a session of a child process that does).
  * When the client goes away it calls `kill` exactly as often as it likes: it must be safe after the end, too.
  */
 export interface Session {
-  readonly stdin?: Writable;
-  readonly stdout?: Readable;
-  readonly stderr?: Readable;
+  readonly stdin?: Writable | undefined;
+  readonly stdout?: Readable | undefined;
+  readonly stderr?: Readable | undefined;
   /** New size of the terminal in characters; nothing happens without one. */
   resize(cols: number, rows: number): void;
   /** Resolves once, never rejects; stdout and stderr may still hold data when it does. */
