@@ -202,12 +202,12 @@ export const ERRORS = {
   'runtime-missing': {
     sentence: 'There is no container runtime on this machine: neither runc nor crun works.',
     todo: 'Install one: apt-get install runc.',
-    exit: 40,
+    exit: 50,
   },
   'image-invalid': {
     sentence: '{file} is no image that can be loaded: {what}.',
     todo: 'Give a tar made by `docker save` or an OCI image layout; nothing was changed.',
-    exit: 41,
+    exit: 51,
   },
   internal: {
     sentence: '{what}',
