@@ -45,7 +45,7 @@ export function environmentOf(
   for (const service of sources.services) addService(env, service);
   for (const [name, value] of fromMaps(container, sources)) env.set(name, value);
   for (const entry of container.env ?? []) {
-    const value = valueOf(pod, container, entry, env, sources);
+    const value = entryValue(pod, container, entry, env, sources);
     if (value !== undefined) env.set(entry.name, value);
   }
   return env;
@@ -77,7 +77,7 @@ function present(
   throw new ConfigError(`${kind} "${reference.name ?? ''}" not found`);
 }
 
-function valueOf(
+function entryValue(
   pod: RunnablePod,
   container: PodContainer,
   entry: EnvVar,

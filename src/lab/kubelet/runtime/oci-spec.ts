@@ -40,7 +40,8 @@ export interface ContainerInput {
 
 export interface HiddenPath {
   readonly path: string;
-  readonly folder: boolean;
+  /** Octal, of the empty folder that stands there instead; undefined: a file, which reads as empty. */
+  readonly mode?: string;
 }
 
 interface Mount {
@@ -150,12 +151,19 @@ export function ociSpec(input: ContainerInput, held: ReadonlySet<string>): objec
       cgroupsPath: input.cgroupsPath,
       namespaces: namespacesOf(input),
       resources: resourcesOf(input, privileged),
-      ...(privileged ? {} : { maskedPaths: MASKED, readonlyPaths: READ_ONLY }),
-      ...(input.hidden.length > 0 && !privileged
-        ? { maskedPaths: [...MASKED, ...input.hidden.filter((h) => !h.folder).map((h) => h.path)] }
-        : {}),
+      ...(privileged ? {} : { maskedPaths: [...MASKED, ...hiddenFiles(input)], readonlyPaths: READ_ONLY }),
     },
   };
+}
+
+function hiddenFiles(input: ContainerInput): string[] {
+  return input.hidden.filter((hidden) => hidden.mode === undefined).map((hidden) => hidden.path);
+}
+
+function hiddenFolders(input: ContainerInput): Mount[] {
+  return input.hidden.flatMap((hidden) =>
+    hidden.mode === undefined ? [] : [tmpfs(hidden.path, `mode=${hidden.mode}`)],
+  );
 }
 
 function namespacesOf(input: ContainerInput): object[] {
@@ -209,7 +217,7 @@ function mountsOf(input: ContainerInput, privileged: boolean): Mount[] {
       source: 'sysfs',
       options: ['nosuid', 'noexec', 'nodev', privileged ? 'rw' : 'ro'],
     },
-    ...input.hidden.filter((h) => h.folder).map((h) => tmpfs(h.path, 'mode=755')),
+    ...hiddenFolders(input),
     ...input.binds.map(bindMount),
   ];
 }
