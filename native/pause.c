@@ -3,6 +3,9 @@
  * PID 1 of the pod's PID namespace, reaps what is orphaned there, and ends on SIGTERM. Containers come and go beside it.
  *
  *   pause --pid-file FILE [--host-network] [--host-ipc] [--hostname NAME] [--sysctl NAME=VALUE]... LABEL
+ *   pause
+ *
+ * Without arguments it makes nothing and just holds: that is what the image `pause` runs.
  *
  * LABEL only names the process in `ps` and lets the kubelet know its own sandboxes again. FILE receives the PID as the
  * caller sees it. The child waits until FILE is in place: a caller killed half-way leaves either a sandbox that can be
@@ -87,13 +90,16 @@ static void write_pid(const char *file, pid_t pid) {
 }
 
 /* PID 1 of the pod: `ready` reads one byte when the PID file is in place, end of file if the parent died before. */
-static void hold(int ready) {
+static void begin(int ready) {
   char go;
   setsid();
   if (read(ready, &go, 1) != 1 || chdir("/") < 0) _exit(1);
   int null = open("/dev/null", O_RDWR);
   for (int fd = 0; fd < 3; fd++) dup2(null, fd);
   for (int fd = 3; fd < 256; fd++) close(fd);
+}
+
+static void hold(void) {
   on(SIGTERM, end, 0);
   on(SIGINT, end, 0);
   on(SIGCHLD, reap, SA_NOCLDSTOP | SA_RESTART);
@@ -103,6 +109,7 @@ static void hold(int ready) {
 int main(int argc, char **argv) {
   int flags = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWNET;
   const char *pid_file = NULL, *hostname = NULL;
+  if (argc == 1) hold();
   for (int i = 1; i < argc; i++) {
     if (!strcmp(argv[i], "--host-network")) flags &= ~CLONE_NEWNET;
     else if (!strcmp(argv[i], "--host-ipc")) flags &= ~CLONE_NEWIPC;
@@ -126,7 +133,8 @@ int main(int argc, char **argv) {
   if (child < 0) die("fork");
   if (child == 0) {
     close(go[1]);
-    hold(go[0]);
+    begin(go[0]);
+    hold();
   }
   write_pid(pid_file, child);
   if (write(go[1], "+", 1) != 1) die("pipe");

@@ -315,6 +315,13 @@ static void make_root(void) {
   if (chdir("/") < 0) die("/");
 }
 
+/* A restarted container must not find its forerunners' memory still taken: the pod's mount namespace lives on. */
+static void drop_root(void) {
+  if (!lower) return;
+  umount2(in_dir("rootfs"), MNT_DETACH);
+  umount2(in_dir("fs"), MNT_DETACH);
+}
+
 static pid_t start_runtime(int in, int out, int err, const char *console) {
   char bundle[PATH_MAX], pid_file[PATH_MAX], log[PATH_MAX];
   snprintf(bundle, sizeof bundle, "%s", dir);
@@ -360,6 +367,7 @@ static void fail(void) {
   char time[48], text[96];
   now(time, sizeof time);
   snprintf(text, sizeof text, "128 0 %s failed\n", time);
+  drop_root();
   if (write_whole(exit_file, text) < 0) complain(exit_file);
   say("failed\n", 0);
   if (socket_file) unlink(socket_file);
@@ -468,6 +476,7 @@ static int run(void) {
   for (struct client *c = clients; c < clients + CLIENTS; c++)
     if (c->fd >= 0) drop(c);
   if (socket_file) unlink(socket_file);
+  drop_root();
   write_exit(status);
   return 0;
 }
