@@ -5,10 +5,13 @@ export const O_CREAT = 0o100;
 export const O_EXCL = 0o200;
 export const O_CLOEXEC = 0o2000000;
 
+export const CLONE_NEWNS = 0x20000;
+export const CLONE_NEWUTS = 0x4000000;
 export const CLONE_NEWNET = 0x40000000;
 
 export const MS_BIND = 0x1000;
 export const MS_REC = 0x4000;
+export const MS_SLAVE = 0x80000;
 export const MS_SHARED = 0x100000;
 export const MNT_DETACH = 2;
 

@@ -14,6 +14,9 @@ const RECEIVE_BUFFER = 4 * 1024 * 1024;
 const buffer = new Uint8Array(DATAGRAM);
 const view = new DataView(buffer.buffer);
 
+/** `struct sockaddr_nl`; the kernel chooses the port. */
+const SOCKADDR_NL = Uint8Array.of(C.AF_NETLINK, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+
 /** What was received: valid until the next `receive` on this thread. */
 export interface Datagram {
   readonly view: DataView;
@@ -29,6 +32,8 @@ export function openRouteSocket(groups: readonly number[] = []): number {
     setIntOption(fd, C.SOL_NETLINK, C.NETLINK_CAP_ACK, 1, 'NETLINK_CAP_ACK');
     setIntOption(fd, C.SOL_NETLINK, C.NETLINK_GET_STRICT_CHK, 1, 'NETLINK_GET_STRICT_CHK');
     setIntOption(fd, C.SOL_SOCKET, C.SO_RCVBUFFORCE, RECEIVE_BUFFER, 'SO_RCVBUFFORCE');
+    // Notifications do not reach a socket that has no address yet.
+    checked(libc.bind(fd, SOCKADDR_NL, SOCKADDR_NL.length), 'bind', 'bind a netlink socket');
     for (const group of groups) setIntOption(fd, C.SOL_NETLINK, C.NETLINK_ADD_MEMBERSHIP, group, 'a netlink group');
     return fd;
   } catch (error) {

@@ -17,6 +17,7 @@ export interface Batch {
 export class Connection {
   readonly #fd: number;
   #seq = 1;
+  #open = true;
 
   /** In the namespace of the descriptor, else in the thread's own. @throws SystemError */
   constructor(netnsFd?: number) {
@@ -53,6 +54,7 @@ export class Connection {
   }
 
   close(): void {
-    closeFd(this.#fd);
+    if (this.#open) closeFd(this.#fd);
+    this.#open = false;
   }
 }

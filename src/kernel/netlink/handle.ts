@@ -1,6 +1,7 @@
 /** What a netlink handle can do; the kernel's and the fake's both are one. */
 
 import type { Family } from '#net/addr.ts';
+import type { TableEvent } from '#wire/netlink/event.ts';
 import type { Address, FdbEntry, Link, Neighbour, NetlinkOp, Route, Rule } from '#wire/netlink/values.ts';
 
 /** Why one operation of a batch failed. `errno` is positive, `text` is the kernel's extended acknowledgement if it gave one. */
@@ -34,10 +35,4 @@ export interface Netlink extends Disposable {
 }
 
 /** What changed, as multicast notifications tell it. 'overrun' means some were lost: list again. */
-export type NetlinkEvent =
-  | { readonly event: 'link'; readonly link: Link }
-  | { readonly event: 'linkGone'; readonly name: string; readonly index: number }
-  | { readonly event: 'address'; readonly address: Address; readonly gone: boolean }
-  | { readonly event: 'route'; readonly route: Route; readonly gone: boolean }
-  | { readonly event: 'neighbour'; readonly neighbour: Neighbour; readonly gone: boolean }
-  | { readonly event: 'overrun' };
+export type NetlinkEvent = TableEvent | { readonly event: 'overrun' };

@@ -37,15 +37,18 @@ export class Writer {
   }
 
   u8(value: number): void {
-    this.#view.setUint8(this.#room(1), value);
+    const at = this.#room(1);
+    this.#view.setUint8(at, value);
   }
 
   u16(value: number): void {
-    this.#view.setUint16(this.#room(2), value, true);
+    const at = this.#room(2);
+    this.#view.setUint16(at, value, true);
   }
 
   u32(value: number): void {
-    this.#view.setUint32(this.#room(4), value, true);
+    const at = this.#room(4);
+    this.#view.setUint32(at, value, true);
   }
 
   raw(bytes: Uint8Array): void {
@@ -63,7 +66,10 @@ export class Writer {
 
   /** 16 bits in network byte order. */
   attrBe16(type: number, value: number): void {
-    this.attr(type, () => this.#view.setUint16(this.#room(2), value));
+    this.attr(type, () => {
+      const at = this.#room(2);
+      this.#view.setUint16(at, value);
+    });
   }
 
   attrBytes(type: number, bytes: Uint8Array): void {
@@ -106,6 +112,7 @@ export class Writer {
     while (this.length % 4 !== 0) this.u8(0);
   }
 
+  /** Where the next `size` bytes go. Growing changes the buffer: call it before the buffer or view is taken. */
   #room(size: number): number {
     const at = this.length;
     this.length += size;
