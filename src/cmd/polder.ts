@@ -1,0 +1,103 @@
+/** `polder`: reads the arguments, runs the command, says errors, sets the exit status. */
+
+import { readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline/promises';
+import { type Command, CommanderError } from 'commander';
+import { type OwnProgram, polderCommand } from '#cli/program.ts';
+import { paint, type Terminal } from '#cli/terminal.ts';
+import { PolderError } from '#spec/errors.ts';
+
+/** Exit status when the person stopped it, as a shell counts SIGINT. */
+const INTERRUPTED = 130;
+
+const PROGRAMS: readonly OwnProgram[] = [];
+
+function terminal(signal: AbortSignal): Terminal {
+  const { env, stdin, stdout, stderr } = process;
+  const colour = (stream: NodeJS.WriteStream) => stream.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb';
+  return {
+    out: (text) => void stdout.write(text),
+    err: (text) => void stderr.write(text),
+    live: stderr.isTTY === true && env.TERM !== 'dumb',
+    outColour: colour(stdout),
+    errColour: colour(stderr),
+    canAsk: stdin.isTTY === true && stderr.isTTY === true,
+    async ask(question) {
+      const lines = createInterface({ input: stdin, output: stderr });
+      const answer = await lines.question(question, { signal });
+      lines.close();
+      return answer;
+    },
+    signal,
+    root: process.getuid?.() === 0,
+    env,
+    elapsed: () => performance.now(),
+    exitWith: (status) => {
+      process.exitCode = status;
+    },
+  };
+}
+
+function version(): string {
+  const file = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
+  return file.version;
+}
+
+/** Applies to a command and all below it: errors come back as exceptions, in our words. */
+function configure(command: Command, io: Terminal): void {
+  command.exitOverride().configureOutput({
+    writeOut: io.out,
+    writeErr: io.err,
+    outputError: (text, write) => write(text.replace(/^error:/, paint(io.errColour, 'red', 'error:'))),
+  });
+  for (const sub of command.commands) configure(sub, io);
+}
+
+/** Says what is wrong and what to do. @returns the exit status. */
+function complain(io: Terminal, error: unknown): number {
+  const red = (text: string) => paint(io.errColour, 'red', text);
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usageStatus(io, error);
+  if (io.signal.aborted && isAbort(error)) {
+    io.err(
+      `${red('stopped:')} what has been made is still there; the same command goes on, \`polder lab down\` removes it\n`,
+    );
+    return INTERRUPTED;
+  }
+  const known = error instanceof PolderError ? error : unexpected(error);
+  io.err(`${red('error:')} ${known.message}\n       ${known.todo}\n`);
+  return known.row.exit;
+}
+
+function usageStatus(io: Terminal, error: CommanderError): number {
+  // Commander has said what is wrong; help that was asked for by leaving the command out is not an error of words.
+  if (error.code !== 'commander.help') io.err('       Run it with --help to see what it takes.\n');
+  return 2;
+}
+
+function isAbort(error: unknown): boolean {
+  return error instanceof Error && (error.name === 'AbortError' || error.name === 'TimeoutError');
+}
+
+/** A system call that fails is the machine's, anything else ours: then the trace helps whoever mends it. */
+function unexpected(error: unknown): PolderError {
+  const trace = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return new PolderError('internal', { what: trace }, { cause: error });
+}
+
+async function main(): Promise<void> {
+  const stop = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    // The first asks; a second ends at once.
+    process.once(name, () => stop.abort());
+  }
+  const io = terminal(stop.signal);
+  const polder = polderCommand(io, version(), PROGRAMS);
+  configure(polder, io);
+  try {
+    await polder.parseAsync(process.argv);
+  } catch (error) {
+    process.exitCode = complain(io, error);
+  }
+}
+
+await main();

@@ -1,0 +1,4 @@
+/** TODO */
+export async function loadIntoLab(_lab: string, _file: string): Promise<string[]> {
+  return [];
+}

@@ -1,0 +1,163 @@
+/** What the supervisor does to the machine, as an interface: the real one here, a fake in the tests. */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync, statSync, watch } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import { closeFd, listenTcp } from '#kernel/ffi/sockets.ts';
+import { inNetns } from '#kernel/netns/enter.ts';
+import { openNetns } from '#kernel/netns/netns.ts';
+import { enterGroup, machineHierarchies } from '#lab/cgroup.ts';
+import { isAlive, type ProcessId, processId, readPidFile, signalProcess, writePidFile } from '#lab/process.ts';
+import type { ListenSpec, ProgramSpec } from '#lab/programs.ts';
+
+/** A process that runs. */
+export interface Running {
+  readonly id: ProcessId;
+  /** Whether it was found running rather than started. */
+  readonly adopted: boolean;
+}
+
+export interface Effects {
+  /** Starts the program; `ended` is called once when its process has ended, with how. @throws if it cannot start. */
+  start(spec: ProgramSpec, ended: (how: string) => void): Running;
+  /** The process that an earlier supervisor started, if it still runs; `ended` as above. */
+  adopt(spec: ProgramSpec, ended: (how: string) => void): Running | undefined;
+  signal(id: ProcessId, signal: NodeJS.Signals): void;
+  forget(spec: ProgramSpec): void;
+  /** Calls back after `ms`; returns what cancels it. */
+  later(ms: number, call: () => void): () => void;
+  /** Calls back, perhaps at once, when all files exist; returns what cancels it. */
+  whenFiles(files: readonly string[], call: () => void): () => void;
+  now(): number;
+}
+
+export const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+/** A log that is longer than this when its program starts is put aside as `….1`. Bytes. */
+const LOG_LIMIT = 16 * 1024 * 1024;
+/** Another's child cannot be waited for; it is looked at this often. Milliseconds. */
+const ADOPTED_LOOK_MS = 250;
+
+/** What a lab's programs see of the environment. */
+export function programEnv(compileCache: string): NodeJS.ProcessEnv {
+  return { PATH, HOME: '/root', NODE_COMPILE_CACHE: compileCache };
+}
+
+export class MachineEffects implements Effects {
+  readonly #env: NodeJS.ProcessEnv;
+  readonly #cgroupRoot: string | undefined;
+  readonly #sockets = new Map<string, number>();
+
+  constructor(env: NodeJS.ProcessEnv) {
+    this.#env = env;
+    this.#cgroupRoot = machineHierarchies().unified;
+  }
+
+  start(spec: ProgramSpec, ended: (how: string) => void): Running {
+    rotate(spec.logFile);
+    const log = openSync(spec.logFile, 'a');
+    try {
+      const child = this.#spawn(spec, log);
+      const id = this.#settle(spec, child);
+      child.once('exit', (code, signal) => ended(signal ?? `exit status ${code}`));
+      return { id, adopted: false };
+    } finally {
+      closeSync(log);
+    }
+  }
+
+  #spawn(spec: ProgramSpec, log: number): ChildProcess {
+    const sockets = spec.listen.map((listen) => this.#socket(listen));
+    const stdio: ('ignore' | number)[] = ['ignore', log, log, ...sockets];
+    const args = ['--disable-warning=ExperimentalWarning', spec.entry, ...spec.args];
+    const run = () => spawn(process.execPath, args, { stdio, env: this.#env, detached: true, cwd: '/' });
+    return spec.netns === undefined ? run() : inNamed(spec.netns, run);
+  }
+
+  /** Puts the process where it belongs before it can have started anything itself. */
+  #settle(spec: ProgramSpec, child: ChildProcess): ProcessId {
+    const id = child.pid === undefined ? undefined : processId(child.pid);
+    if (id === undefined) {
+      child.once('error', () => {}); // said by the exception
+      throw new Error(`Cannot start ${spec.id}: ${process.execPath} does not run`);
+    }
+    if (this.#cgroupRoot !== undefined) enterGroup(this.#cgroupRoot, spec.cgroup, id.pid);
+    writePidFile(spec.pidFile, id);
+    return id;
+  }
+
+  #socket(listen: ListenSpec): number {
+    const key = `${listen.netns ?? ''} ${listen.addr} ${listen.port}`;
+    const open = () => listenTcp(listen.addr, listen.port);
+    const fd = this.#sockets.get(key) ?? (listen.netns === undefined ? open() : inNamed(listen.netns, open));
+    this.#sockets.set(key, fd);
+    return fd;
+  }
+
+  adopt(spec: ProgramSpec, ended: (how: string) => void): Running | undefined {
+    const id = readPidFile(spec.pidFile);
+    if (id === undefined) return undefined;
+    const timer = setInterval(() => {
+      if (isAlive(id)) return;
+      clearInterval(timer);
+      ended('ended');
+    }, ADOPTED_LOOK_MS);
+    return { id, adopted: true };
+  }
+
+  signal(id: ProcessId, signal: NodeJS.Signals): void {
+    signalProcess(id, signal);
+  }
+
+  forget(spec: ProgramSpec): void {
+    rmSync(spec.pidFile, { force: true });
+  }
+
+  later(ms: number, call: () => void): () => void {
+    const timer = setTimeout(call, ms);
+    return () => clearTimeout(timer);
+  }
+
+  whenFiles(files: readonly string[], call: () => void): () => void {
+    const missing = files.find((file) => !existsSync(file));
+    if (missing === undefined) {
+      call();
+      return () => {};
+    }
+    let inner = () => {};
+    const watcher = watch(dirname(missing), (_, name) => {
+      if (name !== basename(missing) || !existsSync(missing)) return;
+      watcher.close();
+      inner = this.whenFiles(files, call);
+    });
+    // It may have come between the look and the watch.
+    if (existsSync(missing)) {
+      watcher.close();
+      return this.whenFiles(files, call);
+    }
+    return () => {
+      watcher.close();
+      inner();
+    };
+  }
+
+  now(): number {
+    return performance.now();
+  }
+
+  /** Closes the sockets that it keeps for programs. */
+  close(): void {
+    for (const fd of this.#sockets.values()) closeFd(fd);
+    this.#sockets.clear();
+  }
+}
+
+function inNamed<T>(name: string, run: () => T): T {
+  using netns = openNetns({ name });
+  return inNetns(netns, run);
+}
+
+function rotate(file: string): void {
+  mkdirSync(dirname(file), { recursive: true });
+  const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  if (size > LOG_LIMIT) renameSync(file, `${file}.1`);
+}

@@ -1,0 +1,15 @@
+/** What commands say to a lab's supervisor, and what it answers: one JSON line each way on its unix socket. */
+
+import type { ProgramStatus } from '#lab/supervisor/keeper.ts';
+
+/** 'apply': read lab.json again and make it so; answered when what is to end has ended and the rest is started. */
+export type SupervisorRequest = { readonly do: 'apply' } | { readonly do: 'status' };
+
+export interface SupervisorAnswer {
+  readonly programs: readonly ProgramStatus[];
+  /** Set if it could not be done. */
+  readonly error?: string;
+}
+
+/** Name of the supervisor's process file below the lab's run folder. */
+export const SUPERVISOR_PID = 'supervisor.pid';

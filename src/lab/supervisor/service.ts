@@ -1,0 +1,73 @@
+/** The supervisor of one lab: a process that keeps the lab's programs running until it is told to end. */
+
+import { mkdirSync, rmSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import { dirname } from 'node:path';
+import { createInterface } from 'node:readline';
+import { labPaths } from '#lab/names.ts';
+import { processId, writePidFile } from '#lab/process.ts';
+import { labPrograms } from '#lab/programs.ts';
+import { loadLab } from '#lab/state.ts';
+import { MachineEffects, programEnv } from '#lab/supervisor/effects.ts';
+import { Keeper, type ProgramStatus } from '#lab/supervisor/keeper.ts';
+import { SUPERVISOR_PID, type SupervisorAnswer, type SupervisorRequest } from '#lab/supervisor/protocol.ts';
+
+/**
+ * Runs until the signal; the lab's programs go on without it, and the next supervisor finds them again.
+ * `log` gets a line for each change of a program's state.
+ */
+export async function runSupervisor(
+  lab: string,
+  compileCache: string,
+  signal: AbortSignal,
+  log: (line: string) => void,
+): Promise<void> {
+  const paths = labPaths(lab);
+  const effects = new MachineEffects(programEnv(compileCache));
+  const keeper = new Keeper(effects, (status) => log(describe(status)));
+  const server = createServer({ allowHalfOpen: true }, (socket) => void serve(socket, lab, keeper));
+  await listen(server, paths.supervisorSocket);
+  const own = processId(process.pid);
+  if (own !== undefined) writePidFile(`${paths.runDir}/${SUPERVISOR_PID}`, own);
+  await apply(lab, keeper);
+  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  server.close();
+  effects.close();
+}
+
+async function serve(socket: Socket, lab: string, keeper: Keeper): Promise<void> {
+  socket.on('error', () => socket.destroy());
+  for await (const line of createInterface({ input: socket })) {
+    const answer = await answerTo(JSON.parse(line) as SupervisorRequest, lab, keeper);
+    if (!socket.destroyed) socket.write(`${JSON.stringify(answer)}\n`);
+  }
+  socket.end();
+}
+
+async function answerTo(request: SupervisorRequest, lab: string, keeper: Keeper): Promise<SupervisorAnswer> {
+  try {
+    if (request.do === 'apply') await apply(lab, keeper);
+    return { programs: keeper.status() };
+  } catch (error) {
+    return { programs: keeper.status(), error: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+async function apply(lab: string, keeper: Keeper): Promise<void> {
+  const spec = loadLab(lab);
+  await keeper.reconcile(spec === undefined ? [] : labPrograms(spec));
+}
+
+function listen(server: Server, path: string): Promise<void> {
+  mkdirSync(dirname(path), { recursive: true });
+  rmSync(path, { force: true }); // the lab's lock lets only one supervisor start
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(path, resolve);
+  });
+}
+
+function describe(status: ProgramStatus): string {
+  const end = status.lastEnd === undefined ? '' : `, ended before by ${status.lastEnd}`;
+  return `${status.id} ${status.state}${status.pid === undefined ? '' : ` as process ${status.pid}`}${end}`;
+}
