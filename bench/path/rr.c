@@ -1,0 +1,70 @@
+/*
+ * Round trips of one byte over one TCP connection: `rr server ADDR PORT` echoes, `rr client ADDR PORT COUNT` asks and
+ * prints each round trip in nanoseconds, a line each, after a tenth of COUNT to warm up.
+ */
+#include <arpa/inet.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+static void die(const char *what) {
+  perror(what);
+  exit(1);
+}
+
+static int stream(const char *addr, const char *port, struct sockaddr_in *to) {
+  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+  if (fd < 0) die("socket");
+  *to = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(atoi(port))};
+  if (inet_pton(AF_INET, addr, &to->sin_addr) != 1) die("inet_pton");
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  return fd;
+}
+
+static void serve(const char *addr, const char *port) {
+  struct sockaddr_in at;
+  int one = 1, fd = stream(addr, port, &at);
+  if (bind(fd, (void *)&at, sizeof at) || listen(fd, 8)) die("listen");
+  puts("ready");
+  fflush(stdout);
+  for (;;) {
+    char byte;
+    int peer = accept(fd, NULL, NULL);
+    if (peer < 0) die("accept");
+    setsockopt(peer, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    while (read(peer, &byte, 1) == 1 && write(peer, &byte, 1) == 1);
+    close(peer);
+  }
+}
+
+static long long now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+static void ask(const char *addr, const char *port, int count) {
+  struct sockaddr_in to;
+  char byte = 'x';
+  int fd = stream(addr, port, &to), warm = count / 10;
+  long long *took = calloc(count, sizeof *took);
+  if (!took || connect(fd, (void *)&to, sizeof to)) die("connect");
+  for (int i = -warm; i < count; i++) {
+    long long start = now();
+    if (write(fd, &byte, 1) != 1 || read(fd, &byte, 1) != 1) die("round trip");
+    if (i >= 0) took[i] = now() - start;
+  }
+  for (int i = 0; i < count; i++) printf("%lld\n", took[i]);
+}
+
+int main(int argc, char **argv) {
+  if (argc == 4 && !strcmp(argv[1], "server")) serve(argv[2], argv[3]);
+  if (argc == 5 && !strcmp(argv[1], "client")) return ask(argv[2], argv[3], atoi(argv[4])), 0;
+  fprintf(stderr, "usage: rr server ADDR PORT | rr client ADDR PORT COUNT\n");
+  return 2;
+}
