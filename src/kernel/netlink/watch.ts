@@ -45,6 +45,10 @@ export function watchNetlink(
   };
 }
 
+function lost(error: unknown): boolean {
+  return error instanceof SystemError && error.code === 'ENOBUFS';
+}
+
 class Watcher {
   readonly #fd: number;
   readonly #links: boolean;
@@ -82,11 +86,26 @@ class Watcher {
       const datagram = receive(this.#fd);
       return datagram && readMessages(datagram.view, datagram.length);
     } catch (error) {
-      if (!(error instanceof SystemError) || error.code !== 'ENOBUFS') throw error;
-      this.#names = LinkTable.read(this.#connection);
-      this.#tell({ event: 'overrun' });
+      if (!lost(error)) throw error;
+      this.#recover();
       return [];
     }
+  }
+
+  /**
+   * The kernel says once that notifications were lost, then loses on in silence until the buffer has been emptied. So
+   * what is in it goes first (who is told of an overrun reads everything anew), and only then the overrun is told.
+   */
+  #recover(): void {
+    for (let left = true; left; ) {
+      try {
+        left = receive(this.#fd) !== undefined;
+      } catch (error) {
+        if (!lost(error)) throw error;
+      }
+    }
+    this.#names = LinkTable.read(this.#connection);
+    this.#tell({ event: 'overrun' });
   }
 
   /** Decodes, and keeps the names of interfaces up to date. */
