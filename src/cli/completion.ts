@@ -6,7 +6,7 @@ import type { Terminal } from '#cli/terminal.ts';
 
 const EXAMPLES = [
   { line: 'polder completion bash > /etc/bash_completion.d/polder', does: 'for all users of bash' },
-  { line: 'polder completion zsh > "${fpath[1]}/_polder"', does: 'for zsh' },
+  { line: 'polder completion zsh > ~/.zsh/completions/_polder', does: 'for zsh, a folder of fpath' },
   { line: 'polder completion fish > ~/.config/fish/completions/polder.fish', does: 'for fish' },
 ];
 

@@ -5,6 +5,7 @@ import { command } from '#cli/command.ts';
 import { completionCommand } from '#cli/completion.ts';
 import { labCommand } from '#cli/lab/lab.ts';
 import type { Terminal } from '#cli/terminal.ts';
+import { testCommand } from '#cli/test/command.ts';
 
 const EXAMPLES = [
   { line: 'sudo polder lab up', does: 'a cluster of three nodes on this machine' },
@@ -22,7 +23,8 @@ export interface OwnProgram {
 export function polderCommand(io: Terminal, version: string, programs: readonly OwnProgram[]): Command {
   const polder = command('polder', 'A Kubernetes pod network that explains itself.', EXAMPLES)
     .version(version, '-V, --version', 'print the version')
-    .addCommand(labCommand(io));
+    .addCommand(labCommand(io))
+    .addCommand(testCommand(io));
   for (const program of programs) polder.addCommand(ownCommand(program));
   return polder.addCommand(completionCommand(io, polder));
 }

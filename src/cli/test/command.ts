@@ -1,0 +1,37 @@
+/** `polder test` */
+
+import type { Command } from 'commander';
+import { command, requireRoot, yesOption } from '#cli/command.ts';
+import type { Terminal } from '#cli/terminal.ts';
+
+interface TestOptions {
+  readonly unit?: boolean;
+  readonly e2e?: boolean;
+  readonly grep?: string;
+}
+
+const EXAMPLES = [
+  { line: 'sudo polder test', does: 'everything' },
+  { line: 'polder test --unit', does: 'what needs neither root nor the kernel' },
+  { line: 'sudo polder test --e2e --grep "kill -9"', does: 'end-to-end tests of that name' },
+];
+
+export function testCommand(io: Terminal): Command {
+  return command('test', 'Run the tests: types, style, layers, units, kernel, end to end.', EXAMPLES)
+    .option('--unit', 'only types, style, layers and units')
+    .option('--e2e', 'only end to end')
+    .option('--grep <pattern>', 'only tests whose name matches; leaves out types and style')
+    .addOption(yesOption())
+    .action((options: TestOptions) => test(io, options));
+}
+
+async function test(io: Terminal, options: TestOptions): Promise<void> {
+  if (options.unit !== true) requireRoot(io);
+  const { runTests } = await import('#cli/test/run.ts');
+  const wanted = options.unit === true ? ['unit'] : options.e2e === true ? ['e2e'] : ['unit', 'kernel', 'e2e'];
+  const tally = await runTests({ wanted, ...(options.grep === undefined ? {} : { grep: options.grep }) }, io);
+  for (const { name, reason } of tally.skips) io.out(`skipped: ${name}: ${reason}\n`);
+  for (const name of tally.failures) io.out(`failed: ${name}\n`);
+  io.out(`${tally.passed} passed, ${tally.failures.length} failed, ${tally.skips.length} skipped\n`);
+  if (tally.failures.length > 0 || tally.passed === 0) io.exitWith(1);
+}
