@@ -1,0 +1,129 @@
+/** `polder agent`: routes of one node, and the CNI server of its pods. */
+
+import { mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { type Logger, pino } from 'pino';
+import { nodeNetworkOf } from '#calc/routes/node-network.ts';
+import { startCniServer } from '#cni/server/server.ts';
+import { ApiClient } from '#feed/client.ts';
+import { loadKubeconfig } from '#feed/kubeconfig.ts';
+import { SnapshotFeed, snapshotSources } from '#feed/snapshot.ts';
+import { loadSnapshot, saveSnapshot } from '#feed/snapshot-file.ts';
+import { openNetlink } from '#kernel/netlink/netlink.ts';
+import { watchNetlink } from '#kernel/netlink/watch.ts';
+import { printPlanOp } from '#plan/print.ts';
+import { answersOf } from '#serve/agent/answers.ts';
+import type { Counts } from '#serve/agent/metrics.ts';
+import { NodeSync } from '#serve/agent/node-sync.ts';
+import { Publisher } from '#serve/agent/publisher.ts';
+import { serveStatus } from '#serve/agent/status.ts';
+import { kernelSysctls } from '#sync/kernel.ts';
+import { SyncLoop } from '#sync/loop.ts';
+import type { PassReport } from '#sync/pass.ts';
+
+export interface AgentOptions {
+  /** Name of this node's Node object. */
+  readonly node: string;
+  readonly kubeconfig: string;
+  /** Folder that survives the agent: the CNI journal and the last snapshot. */
+  readonly stateDir: string;
+  readonly cniSocket: string;
+  readonly statusSocket: string;
+  /** Interface towards the other nodes; absent: the one that bears the node's address. */
+  readonly underlay?: string;
+  /** Between passes when nothing happens, seconds. Default 60. */
+  readonly resyncSeconds?: number;
+}
+
+/**
+ * Runs until the signal ends it, in the network namespace that the process is in. What it programmed stays.
+ * @throws PolderError when it cannot start: kubeconfig, journal or sockets.
+ */
+export async function runAgent(options: AgentOptions, signal: AbortSignal): Promise<void> {
+  const log = pino({ name: 'agent', base: { node: options.node } }, pino.destination({ dest: 2, sync: true }));
+  mkdirSync(options.stateDir, { recursive: true });
+  mkdirSync(dirname(options.statusSocket), { recursive: true });
+  await using stack = new AsyncDisposableStack();
+  const client = stack.use(new ApiClient(loadKubeconfig(options.kubeconfig)));
+  const netlink = stack.use(openNetlink());
+  const cni = stack.use(
+    await startCniServer({
+      socketPath: options.cniSocket,
+      stateDir: options.stateDir,
+      nodeNetwork: () => sync.reached && nodeNetworkOf(sync.reached),
+      log,
+    }),
+  );
+  const { node, underlay } = options;
+  const kernel = { netlink, sysctl: kernelSysctls() };
+  const endpoints = () => cni.endpoints();
+  const sync: NodeSync = new NodeSync({ node, kernel, endpoints, ...(underlay === undefined ? {} : { underlay }) });
+  const counts: Counts = { passes: 0, operations: 0, failures: 0, errors: 0 };
+  const publisher = new Publisher(client, node, log);
+  const loop = new SyncLoop({
+    pass: () => {
+      counts.passes++;
+      return sync.pass();
+    },
+    onReport: (report) => {
+      account(counts, report, log);
+      if (sync.reached && sync.view?.kind === 'complete') publisher.publish(signal);
+    },
+    onError: (error) => {
+      counts.errors++;
+      log.error({ error: String(error) }, 'a pass ended early');
+    },
+    ...(options.resyncSeconds === undefined ? {} : { resyncMs: options.resyncSeconds * 1000 }),
+  });
+  stack.use(watchNetlink(['link', 'address', 'route', 'neighbour'], (event) => sync.concerns(event) && loop.trigger()));
+  const feed = followCluster(options, { client, sync, loop, publisher, log });
+  const surroundings = { connected: () => feed.connected, clusterProblems: () => feed.problems, counts };
+  const status = await serveStatus(options.statusSocket, answersOf(sync, surroundings));
+  stack.defer(() => void status.close().closeAllConnections());
+  log.info({ pid: process.pid }, 'agent started');
+  await Promise.all([loop.run(signal), feed.run(signal)]);
+  log.info('agent ends; what it programmed stays');
+}
+
+interface Parts {
+  readonly client: ApiClient;
+  readonly sync: NodeSync;
+  readonly loop: SyncLoop;
+  readonly publisher: Publisher;
+  readonly log: Logger;
+}
+
+/** The saved snapshot at once, so that a node comes up without the API; then the API's, which may also delete. */
+function followCluster({ node, stateDir }: AgentOptions, parts: Parts): SnapshotFeed {
+  const { client, sync, loop, publisher, log } = parts;
+  const file = join(stateDir, 'snapshot.json');
+  const saved = loadSnapshot(file, { node, endpoints: [] });
+  if (saved) sync.setView({ kind: 'stale', snapshot: saved });
+  const feed = new SnapshotFeed(snapshotSources(client), {
+    node,
+    // Asked of the CNI server at each diff instead: a pod that comes or goes is no reason for a pass of its own.
+    endpoints: () => [],
+    onError: (source, error, waitMs) => log.warn({ source, error: String(error), waitMs }, 'the API does not answer'),
+    onProblems: (problems) => log.warn({ problems }, 'the cluster has objects that cannot be used'),
+  });
+  feed.onSnapshot((snapshot) => {
+    sync.setView({ kind: 'complete', snapshot });
+    if (!snapshot.nodes.some(({ name }) => name === node)) publisher.forget();
+    loop.trigger();
+    try {
+      saveSnapshot(file, snapshot);
+    } catch (error) {
+      log.warn({ error: String(error), file }, 'the snapshot cannot be saved: a restart will need the API');
+    }
+  });
+  return feed;
+}
+
+function account(counts: Counts, { done, failures, left, obstacles }: PassReport, log: Logger): void {
+  counts.operations += done.length;
+  counts.failures += failures.length;
+  if (done.length > 0) log.info({ done: done.map(printPlanOp) }, 'mended the kernel');
+  for (const { op, reason } of failures) log.error({ command: printPlanOp(op), reason }, 'the kernel refused');
+  if (left.length > 0) log.warn({ left: left.map(printPlanOp) }, 'the kernel does not stay as it was put');
+  for (const { sentence } of obstacles) log.warn(sentence);
+}
