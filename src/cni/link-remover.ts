@@ -1,0 +1,138 @@
+/**
+ * Deletes interfaces without waiting for what nobody sees.
+ *
+ * RTM_DELLINK takes an interface out of the namespace within a millisecond, and then waits some 20 ms for RCU before
+ * it answers (rcu_barrier in netdev_run_todo, without the rtnl lock). Nothing can see or use the interface any more
+ * by then, so the wait for a caller ends when the interface is gone from view. Deletions that come while others are
+ * waiting gather in one link group and go with one request: they share the wait and the walk through the lock.
+ */
+
+import type { Netlink, OpFailure } from '#kernel/netlink/handle.ts';
+import { PolderError } from '#spec/errors.ts';
+import { printOp } from '#wire/netlink/print.ts';
+import type { NetlinkOp } from '#wire/netlink/values.ts';
+
+/** How many deletions are under way at once; each holds a thread of the pool while RCU waits. */
+const LANES = 2;
+
+/** First of the link groups that we use, out of the way of hand-made ones: 'po' << 16. */
+const FIRST_GROUP = 0x706f0000;
+const GROUPS = 0x10000;
+
+interface Waiting {
+  readonly name: string;
+  readonly done: PromiseWithResolvers<void>;
+}
+
+/** One deletion at a time: `work` sends it, `probe` sees whether it was done. */
+interface Lane {
+  readonly work: Netlink;
+  readonly probe: Netlink;
+  busy: boolean;
+}
+
+export class LinkRemover implements Disposable {
+  readonly #netlink: Netlink;
+  readonly #open: () => Netlink;
+  readonly #lanes: Lane[] = [];
+  #waiting: Waiting[] = [];
+  #group = 0;
+
+  /** @param netlink of the namespace, for short requests @param open makes another handle of the same namespace */
+  constructor(netlink: Netlink, open: () => Netlink) {
+    this.#netlink = netlink;
+    this.#open = open;
+  }
+
+  /** Resolves when no interface of this name is there any more. @throws PolderError kernel-refused */
+  async remove(name: string): Promise<void> {
+    if (this.#netlink.link(name) === undefined) return;
+    const done = Promise.withResolvers<void>();
+    this.#waiting.push({ name, done });
+    this.#next();
+    await done.promise;
+  }
+
+  #next(): void {
+    const lane = this.#waiting.length > 0 ? this.#freeLane() : undefined;
+    if (!lane) return;
+    const batch = this.#waiting;
+    this.#waiting = [];
+    lane.busy = true;
+    void this.#delete(lane, batch).finally(() => {
+      lane.busy = false;
+      this.#next();
+    });
+  }
+
+  #freeLane(): Lane | undefined {
+    const free = this.#lanes.find((lane) => !lane.busy);
+    if (free || this.#lanes.length >= LANES) return free;
+    const lane: Lane = { work: this.#open(), probe: this.#open(), busy: false };
+    this.#lanes.push(lane);
+    return lane;
+  }
+
+  /** Ends when the kernel has answered, so that the lane is not used before; those who wait go on earlier. */
+  async #delete(lane: Lane, batch: readonly Waiting[]): Promise<void> {
+    const state = { answered: false };
+    try {
+      const answer = lane.work.runAsync(this.#ops(batch)).finally(() => {
+        state.answered = true;
+      });
+      const seen = gone(lane.probe, batch, state);
+      await Promise.race([seen, answer]);
+      this.#tellGone(batch);
+      tellRest(batch, await answer);
+      await seen;
+    } catch (error) {
+      for (const { done } of batch) done.reject(error);
+    }
+  }
+
+  #ops(batch: readonly Waiting[]): NetlinkOp[] {
+    const [first] = batch;
+    if (first && batch.length === 1) return [{ op: 'link.del', name: first.name }];
+    const group = FIRST_GROUP + (this.#group++ % GROUPS);
+    const joins = batch.map(({ name }): NetlinkOp => ({ op: 'link.set', name, change: { group } }));
+    return [...joins, { op: 'link.delGroup', group }];
+  }
+
+  #tellGone(batch: readonly Waiting[]): void {
+    const here = new Set(this.#netlink.links().map((link) => link.name));
+    for (const { name, done } of batch) if (!here.has(name)) done.resolve();
+  }
+
+  [Symbol.dispose](): void {
+    for (const { work, probe } of this.#lanes) {
+      work.close();
+      probe.close();
+    }
+  }
+}
+
+/** Who was not told yet: the kernel's word is final. A name that is there may be a new interface's by now. */
+function tellRest(batch: readonly Waiting[], failures: readonly OpFailure[]): void {
+  const failure = failures.find(({ code }) => code !== 'ENODEV');
+  for (const { done } of batch) {
+    if (failure) done.reject(refused(failure));
+    else done.resolve();
+  }
+}
+
+/**
+ * Resolves when the last of the interfaces cannot be found. The question waits for the rtnl lock on another thread,
+ * that is for the deletion, not for RCU.
+ */
+async function gone(probe: Netlink, batch: readonly Waiting[], state: { readonly answered: boolean }): Promise<void> {
+  const last = batch.at(-1);
+  while (last && !state.answered) {
+    // Setting up what is up changes nothing; ENODEV is the answer that is waited for.
+    const failures = await probe.runAsync([{ op: 'link.set', name: last.name, change: { up: true } }]);
+    if (failures.some(({ code }) => code === 'ENODEV')) return;
+  }
+}
+
+export function refused(failure: OpFailure): PolderError {
+  return new PolderError('kernel-refused', { command: printOp(failure.op), reason: failure.text ?? failure.code });
+}

@@ -1,0 +1,57 @@
+/** What a CNI plugin is, and what it is given. A plugin is a folder below plugins/ with one such value. */
+
+import type { EndpointStore } from '#cni/ipam/store.ts';
+import type { LinkRemover } from '#cni/link-remover.ts';
+import type { Log } from '#cni/log.ts';
+import type { Netlink } from '#kernel/netlink/handle.ts';
+import type { NodeNetwork } from '#spec/node-network.ts';
+import type { NetConf } from '#wire/cni/conf.ts';
+import type { CniRequest } from '#wire/cni/request.ts';
+import type { CniResult } from '#wire/cni/result.ts';
+
+/** The pod's network namespace, open for the length of one call. */
+export interface PodNetns extends Disposable {
+  readonly fd: number;
+  /** As the caller named it: what `sandbox` of the result says. */
+  readonly path: string;
+  readonly netlink: Netlink;
+}
+
+/** The network namespace of whoever ran the plugin: there the host's side is made, as the reference plugins do. */
+export interface CallerNetns {
+  readonly netlink: Netlink;
+  /** Deletes interfaces of it. */
+  readonly remover: LinkRemover;
+  /** Opens CNI_NETNS as the caller sees it. @throws PolderError cni-netns (CNI code 8). */
+  openPod(path: string): PodNetns;
+  readSysctl(name: string): string;
+  writeSysctl(name: string, value: string): void;
+}
+
+/** What the node lends to plugins. */
+export interface PluginHost {
+  readonly store: EndpointStore;
+  /** Undefined until the agent knows its node. */
+  readonly nodeNetwork: () => NodeNetwork | undefined;
+  readonly log: Log;
+}
+
+export interface PluginCall {
+  readonly request: CniRequest;
+  readonly conf: NetConf;
+  readonly caller: CallerNetns;
+  readonly host: PluginHost;
+}
+
+/** Each verb returns, or throws a PolderError whose row carries the CNI code. */
+export interface Plugin {
+  /** Name of the executable: `type` of the configuration. */
+  readonly type: string;
+  /** A failed ADD has undone itself when it throws. */
+  add(call: PluginCall): Promise<CniResult>;
+  /** Succeeds if there is nothing (left) to delete. */
+  del(call: PluginCall): Promise<void>;
+  check(call: PluginCall): Promise<void>;
+  status(call: PluginCall): Promise<void>;
+  gc(call: PluginCall): Promise<void>;
+}

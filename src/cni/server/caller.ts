@@ -1,0 +1,129 @@
+/** The network namespace of the process that ran the plugin, and paths as it sees them. */
+
+import { fstatSync, readlinkSync } from 'node:fs';
+import { LinkRemover } from '#cni/link-remover.ts';
+import type { CallerNetns, PodNetns } from '#cni/plugin.ts';
+import type { Netlink } from '#kernel/netlink/handle.ts';
+import { openNetlink } from '#kernel/netlink/netlink.ts';
+import { type Netns, openNetns } from '#kernel/netns/netns.ts';
+import { readSysctl, writeSysctl } from '#kernel/sysctl.ts';
+import { PolderError } from '#spec/errors.ts';
+
+/** Callers' namespaces for one server: its own is opened once, others for the length of a call. */
+export class Callers implements Disposable {
+  readonly #own: Netns;
+  readonly #netlink: Netlink;
+  readonly #remover: LinkRemover;
+
+  constructor() {
+    this.#own = openNetns({ path: '/proc/thread-self/ns/net' });
+    this.#netlink = openNetlink(this.#own.fd);
+    this.#remover = new LinkRemover(this.#netlink, () => openNetlink(this.#own.fd));
+  }
+
+  /** The namespace that the server itself is in. */
+  own(): CallerNetns {
+    return caller({ netns: this.#own, netlink: this.#netlink, remover: this.#remover, pid: process.pid, here: true });
+  }
+
+  /** Runs `use` with the namespace of the process. @throws PolderError cni-netns if the process is gone. */
+  async of<T>(pid: number, netnsOverride: boolean, use: (caller: CallerNetns) => Promise<T>): Promise<T> {
+    using netns = openOf(pid);
+    if (sameFile(netns.fd, this.#own.fd)) {
+      return use(
+        caller({ netns: this.#own, netlink: this.#netlink, remover: this.#remover, pid, here: true, netnsOverride }),
+      );
+    }
+    using netlink = openNetlink(netns.fd);
+    using remover = new LinkRemover(netlink, () => openNetlink(netns.fd));
+    return await use(caller({ netns, netlink, remover, pid, here: false, netnsOverride }));
+  }
+
+  [Symbol.dispose](): void {
+    this.#remover[Symbol.dispose]();
+    this.#netlink.close();
+    this.#own.close();
+  }
+}
+
+interface CallerParts {
+  readonly netns: Netns;
+  readonly netlink: Netlink;
+  readonly remover: LinkRemover;
+  readonly pid: number;
+  /** It is the server's own namespace: no need to enter it. */
+  readonly here: boolean;
+  readonly netnsOverride?: boolean;
+}
+
+function caller({ netns, netlink, remover, pid, here, netnsOverride = false }: CallerParts): CallerNetns {
+  const ns = here ? undefined : netns;
+  return {
+    netlink,
+    remover,
+    openPod: (path) => openPod(path, pid, netns, netnsOverride),
+    readSysctl: (name) => readSysctl(name, ns),
+    writeSysctl: (name, value) => writeSysctl(name, value, ns),
+  };
+}
+
+function openOf(pid: number): Netns {
+  try {
+    return openNetns({ pid });
+  } catch (error) {
+    throw new PolderError('cni-netns', { path: `of process ${pid}`, what: reason(error) }, { cause: error });
+  }
+}
+
+function openPod(path: string, pid: number, host: Netns, netnsOverride: boolean): PodNetns {
+  const netns = openPath(path, pid);
+  try {
+    if (!netnsOverride && sameFile(netns.fd, host.fd)) {
+      throw new PolderError('cni-netns', { path, what: 'it is the node’s own' });
+    }
+    const netlink = openNetlink(netns.fd);
+    const close = () => {
+      netlink.close();
+      netns.close();
+    };
+    return { fd: netns.fd, path, netlink, [Symbol.dispose]: close };
+  } catch (error) {
+    netns.close();
+    if (error instanceof PolderError) throw error;
+    throw new PolderError('cni-netns', { path, what: 'it is no network namespace' }, { cause: error });
+  }
+}
+
+function openPath(path: string, pid: number): Netns {
+  try {
+    return openNetns({ path: asSeenBy(pid, path) });
+  } catch (error) {
+    const gone = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+    throw new PolderError('cni-netns', { path, what: gone ? 'it does not exist' : reason(error) }, { cause: error });
+  }
+}
+
+/** /proc/self is the caller, not us; and the caller may live in another mount namespace. */
+function asSeenBy(pid: number, path: string): string {
+  const self = /^\/proc\/(?:self|thread-self)\//.exec(path);
+  if (self) return `/proc/${pid}/${path.slice(self[0].length)}`;
+  return sameMounts(pid) ? path : `/proc/${pid}/root${path}`;
+}
+
+function sameMounts(pid: number): boolean {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/mnt`) === readlinkSync('/proc/self/ns/mnt');
+  } catch {
+    return true;
+  }
+}
+
+function sameFile(a: number, b: number): boolean {
+  const x = fstatSync(a);
+  const y = fstatSync(b);
+  return x.ino === y.ino && x.dev === y.dev;
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
