@@ -14,7 +14,7 @@
  * --socket listens for attach clients. Frames, both ways: type (1 byte), length (4, big endian), bytes. To tend:
  * 0 stdin, 1 end of stdin, 2 size (columns, rows: 2 bytes each). From tend: 1 stdout, 2 stderr.
  *
- * pty: runs COMMAND on a terminal of its own; the same frames arrive on stdin, its output leaves on stdout as it is,
+ * pty: runs COMMAND, an OCI runtime's exec, on a raw terminal of its own; the same frames arrive on stdin, its output leaves on stdout as it is,
  * and its exit status (128 + signal) becomes tend's. The end of stdin's frames hangs up.
  */
 #define _GNU_SOURCE
@@ -495,6 +495,12 @@ static int run_pty(char **command) {
     setsid();
     int slave = open(name, O_RDWR);
     ioctl(slave, TIOCSCTTY, 0);
+    /* Raw from the start: the OCI runtime makes it so, too, but what is typed before that would be echoed twice. */
+    struct termios raw;
+    if (tcgetattr(slave, &raw) == 0) {
+      cfmakeraw(&raw);
+      tcsetattr(slave, TCSANOW, &raw);
+    }
     for (int fd = 0; fd < 3; fd++) dup2(slave, fd);
     if (slave > 2) close(slave);
     execvp(command[0], command);
