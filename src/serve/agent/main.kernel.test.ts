@@ -1,0 +1,151 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { openNetlink } from '#kernel/netlink/netlink.ts';
+import { inNetns } from '#kernel/netns/enter.ts';
+import type { Netns } from '#kernel/netns/netns.ts';
+import { noKernel } from '#kernel/testing/scratch-netns.ts';
+import { parseAddr } from '#net/addr.ts';
+import { parsePrefix } from '#net/prefix.ts';
+import { Agents, address, must, type TestNode, until, up } from '#serve/agent/testing/agents.ts';
+import { PROTO_POLDER, PROTO_STATIC, type Route, TABLE_MAIN } from '#wire/netlink/values.ts';
+
+const options = { skip: noKernel };
+const noPing = noKernel || (existsSync('/usr/bin/ping') || existsSync('/bin/ping') ? false : 'there is no ping');
+
+/** A pod on the node's bridge, as the plugin makes it. */
+function pod(agents: Agents, node: TestNode, addr: string, gateway: string): Netns {
+  const netns = agents.scratch();
+  const peer = { name: 'eth0', netns: netns.fd };
+  must(node.netlink, [
+    { op: 'link.add', link: { name: 'veth1', info: { kind: 'veth' }, up: true, master: 'cni0', peer } },
+  ]);
+  using inside = openNetlink(netns.fd);
+  const route: Route = {
+    to: parsePrefix('0.0.0.0/0'),
+    type: 'unicast',
+    table: TABLE_MAIN,
+    protocol: PROTO_STATIC,
+    scope: 'global',
+    hops: [{ via: parseAddr(gateway), link: 'eth0' }],
+  };
+  must(inside, [...up('lo'), ...up('eth0'), address('eth0', `${addr}/24`), { op: 'route.add', route }]);
+  return netns;
+}
+
+/** @returns what ping says of a run of `count` packets, 5 ms apart. */
+async function ping(netns: Netns, to: string, count: number): Promise<string> {
+  const child = inNetns(netns, () => spawn('ping', ['-q', '-i', '0.005', '-c', String(count), '-W', '1', to]));
+  return Buffer.concat(await child.stdout.toArray()).toString();
+}
+
+function peers(node: TestNode): string[] {
+  return node.netlink
+    .routes({ protocol: PROTO_POLDER })
+    .map(({ to }) => to)
+    .sort();
+}
+
+for (const profile of ['flannel-vxlan', 'flannel-host-gw']) {
+  test(`polder agent under ${profile}: kill -9 and restart lose no packet and change nothing`, {
+    skip: noPing,
+  }, async () => {
+    await using agents = await Agents.make(profile);
+    const [first, second] = agents.nodes as [TestNode, TestNode];
+    await Promise.all([agents.start(first), agents.start(second)]);
+    const near = pod(agents, first, '10.244.1.2', '10.244.1.1');
+    pod(agents, second, '10.244.2.2', '10.244.2.1');
+    assert.match(await ping(near, '10.244.2.2', 3), / 0% packet loss/);
+
+    const run = ping(near, '10.244.2.2', 400);
+    for (const node of [first, second]) {
+      await agents.kill(node);
+      await agents.start(node);
+    }
+    assert.match(await run, /400 packets transmitted, 400 received, 0% packet loss/);
+    for (const node of [first, second]) {
+      assert.equal(
+        agents.log(node).filter(({ msg }) => msg === 'mended the kernel').length,
+        1,
+        'only the first start did something',
+      );
+      assert.equal(await agents.ask(node, '/plan'), '');
+    }
+  });
+}
+
+test('polder agent mends at once what somebody deletes, and leaves foreign routes', options, async () => {
+  await using agents = await Agents.make('vxlan');
+  const [node] = agents.nodes as [TestNode];
+  const foreign: Route = {
+    to: parsePrefix('172.16.0.0/12'),
+    type: 'unicast',
+    table: TABLE_MAIN,
+    protocol: PROTO_STATIC,
+    scope: 'global',
+    hops: [{ via: parseAddr('192.168.1.102'), link: 'eth0' }],
+  };
+  must(node.netlink, [{ op: 'route.add', route: foreign }]);
+  await agents.start(node);
+  const wanted = peers(node);
+  assert.deepEqual(wanted, ['10.244.1.0/24', '10.244.2.0/24']);
+  for (const route of node.netlink.routes({ protocol: PROTO_POLDER })) {
+    must(node.netlink, [{ op: 'route.del', route }]);
+    await until('the route is back', () => peers(node).join() === wanted.join());
+  }
+  must(node.netlink, [{ op: 'link.del', name: 'vxlan.polder' }]);
+  await until(
+    'the device is back',
+    () => node.netlink.link('vxlan.polder')?.up === true && peers(node).join() === wanted.join(),
+  );
+  assert.equal(node.netlink.routes({ protocol: PROTO_STATIC }).length, 1);
+});
+
+test('polder agent follows nodes that come, move and go, and the MTU of the underlay', options, async () => {
+  await using agents = await Agents.make('vxlan');
+  const [node, other] = agents.nodes as [TestNode, TestNode];
+  await agents.start(node);
+  agents.api.putNode('node3', '192.168.1.103', '10.244.3.0/24');
+  await until('node3 has a route', () => peers(node).includes('10.244.3.0/24'));
+  agents.api.putNode('node3', '192.168.1.113', '10.244.3.0/24');
+  await until('node3 has moved', () => node.netlink.fdb('vxlan.polder').some(({ dst }) => dst === '192.168.1.113'));
+  agents.api.deleteNode('node3');
+  await until('node3 is gone', () => !peers(node).includes('10.244.3.0/24'));
+  for (const { netlink } of [other, node]) must(netlink, [{ op: 'link.set', name: 'eth0', change: { mtu: 1400 } }]);
+  await until('the MTU has followed', () => node.netlink.link('vxlan.polder')?.mtu === 1350);
+});
+
+test(
+  'polder agent starts from its last snapshot while the API is away, and then deletes nothing',
+  options,
+  async () => {
+    await using agents = await Agents.make('flannel-host-gw');
+    const [node] = agents.nodes as [TestNode];
+    await agents.start(node);
+    await agents.kill(node);
+    agents.api.close();
+    const own = node.netlink.routes({ protocol: PROTO_POLDER });
+    const extra: Route = { ...(own[0] as Route), to: parsePrefix('10.244.9.0/24') };
+    must(node.netlink, [
+      ...own.map((route) => ({ op: 'route.del', route }) as const),
+      { op: 'route.add', route: extra },
+    ]);
+    await agents.start(node);
+    assert.deepEqual(peers(node), ['10.244.2.0/24', '10.244.9.0/24']);
+  },
+);
+
+test('polder agent tells the cluster that its network stands, ends at SIGTERM, and is small', options, async (t) => {
+  await using agents = await Agents.make('vxlan');
+  const [node] = agents.nodes as [TestNode];
+  await agents.start(node);
+  await until('the condition is told', () => agents.api.patches.length > 0);
+  assert.equal(agents.api.patches[0]?.path, '/api/v1/nodes/node1/status');
+  assert.match(agents.api.patches[0]?.body ?? '', /"NetworkUnavailable","status":"False"/);
+  const rss = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${node.agent?.pid}/status`, 'utf8'))?.[1]) / 1024;
+  t.diagnostic(`resident: ${Math.round(rss)} MiB`);
+  assert.match((await agents.ask(node, '/metrics')) ?? '', /polder_agent_ready 1/);
+  assert.equal(await agents.kill(node, 'SIGTERM'), 0);
+  assert.deepEqual(peers(node), ['10.244.1.0/24', '10.244.2.0/24']);
+});

@@ -1,0 +1,138 @@
+/** Two nodes in namespaces with a pod each, and real agent processes: for tests of the agent as a whole. */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Netlink } from '#kernel/netlink/handle.ts';
+import { openNetlink } from '#kernel/netlink/netlink.ts';
+import { inNetns } from '#kernel/netns/enter.ts';
+import type { Netns } from '#kernel/netns/netns.ts';
+import { scratchNetns } from '#kernel/testing/scratch-netns.ts';
+import { parseIfAddr } from '#net/prefix.ts';
+import { kubeconfigFor, TinyApi } from '#serve/agent/testing/tiny-api.ts';
+import type { NetlinkOp } from '#wire/netlink/values.ts';
+
+const ENTRY = join(import.meta.dirname, '../../../cmd/agent.ts');
+
+/** A node's namespace and, when started, its agent. */
+export interface TestNode {
+  readonly name: string;
+  readonly netns: Netns;
+  readonly netlink: Netlink;
+  readonly dir: string;
+  agent?: ChildProcess;
+}
+
+export class Agents implements AsyncDisposable {
+  readonly api = new TinyApi();
+  readonly nodes: TestNode[] = [];
+  readonly #stack = new DisposableStack();
+  readonly #dir = mkdtempSync(join(tmpdir(), 'polder-agents-'));
+
+  /** Nodes node1 and node2, joined by one veth pair, known to the API. */
+  static async make(profile: string): Promise<Agents> {
+    const agents = new Agents();
+    agents.api.putSettings({ profile });
+    const [a, b] = [agents.#node('node1'), agents.#node('node2')];
+    must(a.netlink, [
+      { op: 'link.add', link: { name: 'eth0', info: { kind: 'veth' }, peer: { name: 'eth0', netns: b.netns.fd } } },
+    ]);
+    for (const [index, node] of agents.nodes.entries()) {
+      const addr = `192.168.1.${101 + index}`;
+      must(node.netlink, [...up('lo'), ...up('eth0'), address('eth0', `${addr}/24`)]);
+      writeFileSync(join(node.dir, 'kubeconfig'), kubeconfigFor(await agents.api.listen(node.netns)));
+      agents.api.putNode(node.name, addr, `10.244.${index + 1}.0/24`);
+    }
+    return agents;
+  }
+
+  #node(name: string): TestNode {
+    const netns = this.#stack.use(scratchNetns());
+    const dir = join(this.#dir, name);
+    mkdirSync(dir);
+    const node = { name, netns, netlink: this.#stack.use(openNetlink(netns.fd)), dir };
+    this.nodes.push(node);
+    return node;
+  }
+
+  /** A namespace that lives as long as the nodes. */
+  scratch(): Netns {
+    return this.#stack.use(scratchNetns());
+  }
+
+  /** Starts the node's agent and waits until it can take pods. */
+  async start(node: TestNode): Promise<void> {
+    const files = ['--kubeconfig', join(node.dir, 'kubeconfig'), '--state', node.dir];
+    const sockets = ['--cni-socket', join(node.dir, 'cni.sock'), '--status-socket', join(node.dir, 'agent.sock')];
+    const log = join(node.dir, 'agent.log');
+    const args = [ENTRY, '--node', node.name, ...files, ...sockets, '--underlay', 'eth0'];
+    const child = inNetns(node.netns, () => spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] }));
+    child.stderr?.on('data', (chunk) => writeFileSync(log, chunk, { flag: 'a' }));
+    node.agent = child;
+    await until(
+      `${node.name} is ready`,
+      async () => child.exitCode !== null || (await this.ask(node, '/healthz')) === 'ok\n',
+    );
+    if (child.exitCode !== null) throw new Error(`The agent ended: ${readFileSync(log, 'utf8')}`);
+  }
+
+  /** Takes the agent away without a word. */
+  async kill(node: TestNode, signal: NodeJS.Signals = 'SIGKILL'): Promise<number | null> {
+    const { agent } = node;
+    if (!agent || agent.exitCode !== null) return null;
+    const exit = once(agent, 'exit');
+    agent.kill(signal);
+    const [code] = await exit;
+    delete node.agent;
+    return code;
+  }
+
+  /** The messages of the agent's log since its beginning. */
+  log(node: TestNode): { readonly msg: string; readonly done?: readonly string[] }[] {
+    const lines = readFileSync(join(node.dir, 'agent.log'), 'utf8').trim().split('\n');
+    return lines.map((line) => JSON.parse(line));
+  }
+
+  /** GET on the status socket; undefined while nobody answers. */
+  ask(node: TestNode, path: string): Promise<string | undefined> {
+    return new Promise((resolve) => {
+      const asked = request({ socketPath: join(node.dir, 'agent.sock'), path }, async (response) => {
+        resolve(Buffer.concat(await response.toArray()).toString());
+      });
+      asked.on('error', () => resolve(undefined)).end();
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const node of this.nodes) await this.kill(node);
+    this.api.close();
+    this.#stack.dispose();
+    rmSync(this.#dir, { recursive: true });
+  }
+}
+
+/** Asks until it holds. @throws Error after 10 s. */
+export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  const end = Date.now() + 10_000;
+  while (!(await holds())) {
+    if (Date.now() > end) throw new Error(`Waited in vain until ${what}`);
+    await delay(5);
+  }
+}
+
+export function must(netlink: Netlink, ops: readonly NetlinkOp[]): void {
+  const [failure] = netlink.run(ops);
+  if (failure) throw new Error(`${JSON.stringify(failure.op)}: ${failure.code} ${failure.text ?? ''}`);
+}
+
+export function up(name: string): NetlinkOp[] {
+  return [{ op: 'link.set', name, change: { up: true } }];
+}
+
+export function address(link: string, text: string): NetlinkOp {
+  return { op: 'addr.add', address: { link, address: parseIfAddr(text), scope: 'global' } };
+}

@@ -1,0 +1,101 @@
+/** As much of an API server as an agent asks of one, over plain HTTP in a network namespace: for its tests. */
+
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { NetnsRef } from '#kernel/netns/enter.ts';
+import { listenTcpInNetns } from '#kernel/netns/sockets.ts';
+import { parseAddr } from '#net/addr.ts';
+import type { ConfigMap, KubeObject, Node } from '#spec/k8s.ts';
+
+type Kind = 'nodes' | 'configmaps';
+
+/** Objects of two kinds and those who watch them; the same for every namespace that it listens in. */
+export class TinyApi {
+  readonly #objects: Record<Kind, Map<string, KubeObject>> = { nodes: new Map(), configmaps: new Map() };
+  readonly #watches = new Set<{ readonly kind: Kind; readonly response: ServerResponse }>();
+  readonly #servers: Server[] = [];
+  #version = 1;
+  /** Bodies of PATCH requests, by path. */
+  readonly patches: { readonly path: string; readonly body: string }[] = [];
+
+  /** @returns the URL to reach it by inside the namespace. */
+  async listen(netns: NetnsRef): Promise<string> {
+    const server = createServer((request, response) => void this.#answer(request, response));
+    await new Promise<void>((resolve) =>
+      server.listen({ fd: listenTcpInNetns(netns, parseAddr('127.0.0.1'), 0) }, resolve),
+    );
+    this.#servers.push(server);
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  }
+
+  close(): void {
+    for (const server of this.#servers.splice(0)) server.close().closeAllConnections();
+  }
+
+  putNode(name: string, addr: string, podCidr: string): void {
+    const status = { addresses: [{ type: 'InternalIP', address: addr }] };
+    const node: Node = { metadata: { name, uid: name }, spec: { podCIDR: podCidr, podCIDRs: [podCidr] }, status };
+    this.#put('nodes', node);
+  }
+
+  putSettings(data: Readonly<Record<string, string>>): void {
+    const map: ConfigMap = { metadata: { namespace: 'kube-system', name: 'polder-config', uid: 'config' }, data };
+    this.#put('configmaps', map);
+  }
+
+  deleteNode(name: string): void {
+    const node = this.#objects.nodes.get(name);
+    this.#objects.nodes.delete(name);
+    if (node) this.#tell('nodes', 'DELETED', this.#next(node));
+  }
+
+  #put(kind: Kind, object: KubeObject): void {
+    const name = object.metadata.name ?? '';
+    const type = this.#objects[kind].has(name) ? 'MODIFIED' : 'ADDED';
+    const stored = this.#next(object);
+    this.#objects[kind].set(name, stored);
+    this.#tell(kind, type, stored);
+  }
+
+  #next(object: KubeObject): KubeObject {
+    return { ...object, metadata: { ...object.metadata, resourceVersion: String(++this.#version) } };
+  }
+
+  #tell(kind: Kind, type: string, object: KubeObject): void {
+    const line = `${JSON.stringify({ type, object })}\n`;
+    for (const watch of this.#watches) if (watch.kind === kind) watch.response.write(line);
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = new URL(request.url ?? '/', 'http://tiny');
+    const kind = (['nodes', 'configmaps'] as const).find((word) => url.pathname.includes(`/${word}`));
+    if (request.method === 'PATCH') {
+      this.patches.push({ path: url.pathname, body: Buffer.concat(await request.toArray()).toString() });
+      response.end('{"metadata":{}}');
+    } else if (!kind) response.writeHead(404).end('{}');
+    else if (url.searchParams.has('watch')) this.#watch(kind, response);
+    else {
+      const items = [...this.#objects[kind].values()];
+      response.end(JSON.stringify({ metadata: { resourceVersion: String(this.#version) }, items }));
+    }
+  }
+
+  #watch(kind: Kind, response: ServerResponse): void {
+    const watch = { kind, response };
+    this.#watches.add(watch);
+    response.on('close', () => this.#watches.delete(watch));
+    response.writeHead(200).flushHeaders();
+  }
+}
+
+/** A kubeconfig for it. */
+export function kubeconfigFor(server: string): string {
+  return JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'Config',
+    'current-context': 'tiny',
+    clusters: [{ name: 'tiny', cluster: { server } }],
+    users: [{ name: 'agent', user: { token: 'none' } }],
+    contexts: [{ name: 'tiny', context: { cluster: 'tiny', user: 'agent' } }],
+  });
+}
