@@ -1,6 +1,7 @@
 /** The tree of all commands. What a command does is loaded only when it runs, so that help is quick. */
 
 import { Command } from 'commander';
+import { cniCommand } from '#cli/cni.ts';
 import { command } from '#cli/command.ts';
 import { completionCommand } from '#cli/completion.ts';
 import { labCommand } from '#cli/lab/lab.ts';
@@ -24,6 +25,7 @@ export function polderCommand(io: Terminal, version: string, programs: readonly 
   const polder = command('polder', 'A Kubernetes pod network that explains itself.', EXAMPLES)
     .version(version, '-V, --version', 'print the version')
     .addCommand(labCommand(io))
+    .addCommand(cniCommand(io))
     .addCommand(testCommand(io));
   for (const program of programs) polder.addCommand(ownCommand(program));
   return polder.addCommand(completionCommand(io, polder));
