@@ -35,9 +35,15 @@ export interface Result {
   readonly stderr: string;
 }
 
-export function start(kubectl: Kubectl, cluster: FakeCluster, args: readonly string[]): ChildProcessWithoutNullStreams {
+/** `before`: what stands before kubectl's own arguments, where another program starts it. */
+export function start(
+  kubectl: Kubectl,
+  cluster: FakeCluster,
+  args: readonly string[],
+  before: readonly string[] = [],
+): ChildProcessWithoutNullStreams {
   const options = [`--server=${cluster.url}`, `--cache-dir=${cluster.directory}/cache`];
-  return spawn(kubectl.path, [...options, ...args], {
+  return spawn(kubectl.path, [...before, ...options, ...args], {
     env: { PATH: process.env.PATH ?? '', HOME: cluster.directory, KUBECONFIG: '/dev/null' },
   });
 }

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { framedStdin } from '#lab/kubelet/stream/attach-session.ts';
 import type {
   AttachRequest,
   ExecRequest,
@@ -11,6 +12,7 @@ import type {
 } from '#lab/kubelet/stream/backend.ts';
 import { StreamRefusal } from '#lab/kubelet/stream/backend.ts';
 import { processSession } from '#lab/kubelet/stream/process-session.ts';
+import { tendSize } from '#lab/kubelet/stream/tend-frames.ts';
 
 /** A kubelet whose containers are processes of this machine, and whose pods' ports are those of loopback. */
 export class LocalBackend implements StreamBackend {
@@ -19,14 +21,30 @@ export class LocalBackend implements StreamBackend {
   /** Processes that run now. */
   readonly running = new Set<ChildProcess>();
 
+  readonly #tend: string | undefined;
+
+  /** `tend`: the program that gives terminals; without it there are none. */
+  constructor(tend?: string) {
+    this.#tend = tend;
+  }
+
   async exec(request: ExecRequest): Promise<Session> {
     if (request.container === 'gone') throw new StreamRefusal(404, 'container not found ("gone")');
-    const [file = '', ...args] = request.command;
+    const command = request.tty && this.#tend ? [this.#tend, 'pty', '--', ...request.command] : request.command;
+    const [file = '', ...args] = command;
     const child = spawn(file, args, { detached: true, stdio: 'pipe' });
     this.running.add(child);
     child.once('close', () => this.running.delete(child));
-    const session = processSession(child, request, () => kill(child));
-    return { ...session, resize: (cols, rows) => this.sizes.push(`${cols}x${rows}`) };
+    const session = processSession(child, { ...request, stdin: request.stdin || request.tty }, () => kill(child));
+    if (!request.tty) return session;
+    return {
+      ...session,
+      stdin: request.stdin ? framedStdin(child.stdin) : undefined,
+      resize: (cols, rows) => {
+        this.sizes.push(`${cols}x${rows}`);
+        child.stdin.write(tendSize(cols, rows));
+      },
+    };
   }
 
   attach(request: AttachRequest): Promise<Session> {
