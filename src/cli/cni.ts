@@ -12,7 +12,8 @@ import type { CniResult } from '#wire/cni/result.ts';
 
 interface RuntimeFlags {
   readonly confDir: string;
-  readonly binDir: readonly string[];
+  /** Folders parted by colons, as CNI_PATH. */
+  readonly binDir: string;
   readonly cacheDir: string;
   readonly socket?: string;
   readonly node?: string;
@@ -46,14 +47,14 @@ export function cniCommand(io: Terminal): Command {
 }
 
 const NETWORK = 'name of a network of the configuration folder, or path of a conflist (with a "/")';
-const CONTAINER = 'container ID: any name of your own';
+const CONTAINER = 'container ID: a name of your own';
 const NETNS = 'network namespace: a path, a name of `ip netns`, or the number of a process';
 
 /** Options of every verb: where things are. */
 function verb(name: string, summary: string, examples: readonly Example[]): Command {
   return command(name, summary, examples)
     .option('--conf-dir <dir>', 'folder of network configurations', '/etc/cni/net.d')
-    .option('--bin-dir <dir...>', 'folders of plugins, searched in order', ['/opt/cni/bin', '/usr/lib/cni'])
+    .option('--bin-dir <dirs>', 'folders of plugins, searched in order, parted by ":"', '/opt/cni/bin:/usr/lib/cni')
     .option('--cache-dir <dir>', 'where results are kept', '/var/lib/cni')
     .option('--socket <path>', 'socket of the agent, for Polder’s own plugins')
     .option('--node <node>', 'run it on this node of a lab, with its folders and in its network namespace')
@@ -115,12 +116,16 @@ function gcCommand(io: Terminal): Command {
   const examples = [{ line: 'polder cni gc polder --keep test-1/eth0', does: 'remove every attachment but this one' }];
   return verb('gc', 'Remove all attachments of a network that are not to be kept.', examples)
     .argument('<network>', NETWORK)
-    .option('--keep <container/ifname...>', 'attachments that are valid', [])
+    .option('--keep <container/ifname>', 'an attachment that is valid; may be given several times', collect, [])
     .action(async (network: string, flags: RuntimeFlags & { readonly keep: readonly string[] }) => {
       const valid = flags.keep.map(keptOf);
       const { runtime } = await open(io, flags);
       await runtime.gc(valid, network);
     });
+}
+
+function collect(value: string, before: readonly string[]): string[] {
+  return [...before, value];
 }
 
 function statusCommand(io: Terminal): Command {
@@ -151,7 +156,11 @@ async function open(io: Terminal, flags: RuntimeFlags): Promise<{ runtime: CniRu
   const env = { PATH: io.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin' };
   const socket = flags.socket ?? io.env.POLDER_CNI_SOCKET;
   if (flags.node === undefined) {
-    const options = { confDir: flags.confDir, binDirs: flags.binDir, cacheDir: flags.cacheDir };
+    const options = {
+      confDir: flags.confDir,
+      binDirs: flags.binDir.split(':').filter((dir) => dir !== ''),
+      cacheDir: flags.cacheDir,
+    };
     return { runtime: new CniRuntime({ ...options, env: { ...env, ...(socket && { POLDER_CNI_SOCKET: socket }) } }) };
   }
   const at = await moveToNode(flags.name, flags.node);

@@ -54,7 +54,9 @@ export async function runPlugin(run: PluginRun): Promise<string> {
   const output = await execute(run);
   if (output.trouble === undefined) return output.stdout;
   const said = readErrorObject(parse(output.stdout));
-  const words = said ? [said.msg, said.details].filter(Boolean).join('; ') : output.stdout.trim().slice(0, 500);
+  const words = said
+    ? [said.msg.replace(/\.$/, ''), said.details].filter(Boolean).join('; ')
+    : output.stdout.trim().slice(0, 500);
   const stderr = output.stderr.trim().slice(0, 2000);
   const what = [words || output.trouble, stderr && `stderr: ${stderr}`].filter(Boolean).join('; ');
   throw new PolderError('cni-plugin-failed', {

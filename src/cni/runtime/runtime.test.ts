@@ -154,6 +154,17 @@ test('add writes libcni’s cache, del reads it, runs backwards and removes it',
   assert.ok(!existsSync(file));
 });
 
+test('a second add of an attachment is refused without touching the first', async (t) => {
+  const b = bed(t);
+  both(b);
+  await b.runtime.add(CALL);
+  assert.equal((await failure(b.runtime.add(CALL))).code, 'cni-attached');
+  assert.deepEqual(
+    b.calls().map((c) => c.line),
+    ['one ADD', 'two ADD'],
+  );
+});
+
 test('del without a cached result runs the present chain', async (t) => {
   const b = bed(t);
   both(b);

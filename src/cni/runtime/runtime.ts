@@ -60,7 +60,8 @@ export class CniRuntime {
 
   /**
    * Runs ADD through the chain. If a plugin fails, the whole chain's DEL is run before this throws.
-   * @throws PolderError cni-plugin-failed, cni-plugin-missing, cni-network-missing, file-invalid, cni-environment
+   * @throws PolderError cni-plugin-failed, cni-plugin-missing, cni-network-missing, file-invalid, cni-environment,
+   *   cni-attached if there was an ADD without a DEL
    */
   async add(call: AttachmentCall): Promise<CniResult> {
     checkCall(call);
@@ -68,6 +69,9 @@ export class CniRuntime {
   }
 
   async #add(list: NetworkList, call: AttachmentCall): Promise<CniResult> {
+    // The spec forbids a second ADD; its failure would undo the first one.
+    const before = await this.#cache.get({ network: list.name, containerId: call.containerId, ifname: call.ifname });
+    if (before) throw new PolderError('cni-attached', { container: call.containerId, ifname: call.ifname });
     let result: JsonObject | undefined;
     try {
       for (const plugin of list.plugins) result = await this.#addOne(list, plugin, call, result);
