@@ -128,11 +128,16 @@ test('diff waits with the route of a pod whose interface is not there', () => {
 });
 
 test('diffAdditions never changes and never deletes', () => {
-  const safe = new Set(['link.add', 'addr.add', 'sysctl.set', 'neigh.replace', 'fdb.replace', 'route.add']);
+  const safe = new Set(['link.add', 'link.set', 'addr.add', 'sysctl.set', 'neigh.replace', 'fdb.replace', 'route.add']);
   for (const from of NAMES) {
     const there = reach(from, freshNode());
     for (const to of NAMES) {
       const { ops } = diffAdditions(wanted(to), there);
+      const made = ops.flatMap((op) => (op.op === 'link.add' ? [op.link.name] : []));
+      assert.ok(
+        ops.every((op) => op.op !== 'link.set' || made.includes(op.name)),
+        'sets only what it makes',
+      );
       assert.deepEqual(
         ops.filter(({ op }) => !safe.has(op)),
         [],

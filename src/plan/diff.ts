@@ -14,7 +14,7 @@ import { ADDRESS, FDB, NEIGHBOUR, ROUTE, SYSCTL } from '#plan/kinds.ts';
 import { type LinkChanges, linkChanges } from '#plan/links.ts';
 import type { Have, Obstacle, Plan, PlanOp, Sysctl, Wanted } from '#plan/objects.ts';
 import type { Synced } from '#spec/cluster.ts';
-import type { Address, FdbEntry, Neighbour, Route } from '#wire/netlink/values.ts';
+import type { Address, FdbEntry, Neighbour, NewLink, Route } from '#wire/netlink/values.ts';
 
 /** Everything that parts the kernel from the wanted objects. Takes only what follows from a complete snapshot: it deletes. */
 export function diff(wanted: Synced<Wanted>, have: Have): Plan {
@@ -126,7 +126,7 @@ function steps(all: AllChanges, alter: boolean): PlanOp[] {
   const changed = <T>(changes: Changes<T>): T[] => (alter ? changes.change.map(({ to }) => to) : []);
   return [
     ...anew.map(({ name }): PlanOp => ({ op: 'link.del', name })),
-    ...[...links.add, ...anew].map((link): PlanOp => ({ op: 'link.add', link })),
+    ...[...links.add, ...anew].flatMap(creation),
     ...links.set
       .filter((set) => alter || onlyUp(set))
       .map(({ name, change }): PlanOp => ({ op: 'link.set', name, change })),
@@ -137,6 +137,19 @@ function steps(all: AllChanges, alter: boolean): PlanOp[] {
     ...routes.add.map((route): PlanOp => ({ op: 'route.add', route })),
     ...changed(routes).map((route): PlanOp => ({ op: 'route.replace', route })),
     ...(alter ? removals(all) : []),
+  ];
+}
+
+/**
+ * A bridge takes an MTU that it is made with for its default and goes on to follow its ports; one that is set
+ * afterwards it keeps (linux/net/bridge/br_if.c, br_mtu_auto_adjust).
+ */
+function creation(link: NewLink): PlanOp[] {
+  const { mtu, ...rest } = link;
+  if (link.info.kind !== 'bridge' || mtu === undefined) return [{ op: 'link.add', link }];
+  return [
+    { op: 'link.add', link: rest },
+    { op: 'link.set', name: link.name, change: { mtu } },
   ];
 }
 

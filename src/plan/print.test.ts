@@ -15,7 +15,8 @@ function dryRun(name: keyof typeof CLUSTERS): string {
 test('printPlan shows host-gw as an administrator would type it', () => {
   assert.equal(
     dryRun('flannel-host-gw'),
-    `ip link add cni0 address f6:26:b9:39:62:02 mtu 1500 up type bridge && ip link set dev cni0 alias polder
+    `ip link add cni0 address f6:26:b9:39:62:02 up type bridge && ip link set dev cni0 alias polder
+ip link set dev cni0 mtu 1500
 ip addr add 10.244.1.1/24 dev cni0
 sysctl -w net.ipv4.ip_forward=1
 ip route add 10.244.2.0/24 via 192.168.1.102 dev eth0 proto 77 scope global
