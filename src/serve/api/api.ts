@@ -1,0 +1,61 @@
+/** What the handlers of requests work with. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Logger } from 'pino';
+import type { Wanted } from '#serve/api/http/negotiate.ts';
+import type { ResourceRequest } from '#serve/api/http/request-info.ts';
+import type { Kinds } from '#serve/api/kinds.ts';
+import type { TokenIssuer, User } from '#serve/api/pki/tokens.ts';
+import type { Store } from '#serve/api/store/store.ts';
+import type { StoredObject } from '#serve/api/store/stored.ts';
+import { type Kind, type KubeObject, resourceOf, type World } from '#spec/kinds/kind.ts';
+
+export interface Api {
+  readonly store: Store;
+  readonly kinds: Kinds;
+  readonly tokens: TokenIssuer;
+  readonly log: Logger;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  /** Path of the unix socket of a node's kubelet. */
+  readonly kubeletSocket: (node: string) => string;
+  /** Aborted when the server stops: streams end. */
+  readonly signal: AbortSignal;
+}
+
+/** One request for a resource, authorised. */
+export interface Call {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly query: URLSearchParams;
+  readonly info: ResourceRequest;
+  readonly kind: Kind;
+  readonly user: User;
+  readonly wanted: Wanted;
+}
+
+/** The stored text as a value; the store holds only what was checked before. */
+export function readStored(stored: StoredObject): KubeObject {
+  return JSON.parse(stored.text);
+}
+
+export function keyOf(kind: Kind, namespace: string, name: string) {
+  return { resource: resourceOf(kind), namespace: kind.namespaced ? namespace : '', name };
+}
+
+/** What the hooks of kinds may ask. */
+export function worldOf(api: Api): World {
+  return {
+    now: api.now(),
+    random: Math.random,
+    fieldsOf: (resource) =>
+      api.store
+        .list(resource)
+        .values()
+        .map((object) => object.fields),
+  };
+}
+
+/** RFC 3339 without fractions, as Kubernetes writes times. */
+export function timeText(now: number): string {
+  return new Date(now).toISOString().replace(/\.\d{3}Z$/, 'Z');
+}

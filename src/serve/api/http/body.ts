@@ -1,0 +1,71 @@
+/** Reading the body of a request: bounded, and as JSON or YAML. */
+import type { IncomingMessage } from 'node:http';
+import { badRequest, tooLarge, unsupportedMediaType } from '#serve/api/http/status-error.ts';
+import { isObject, type Json, type JsonObject } from '#spec/kinds/json.ts';
+
+/** etcd's limit for a request, which Kubernetes takes over: 3 MiB. */
+export const BODY_LIMIT = 3 * 1024 * 1024;
+
+/** @throws StatusError 413 */
+export async function readBody(request: IncomingMessage): Promise<string> {
+  const declared = Number(request.headers['content-length'] ?? 0);
+  if (declared > BODY_LIMIT) throw tooLarge(BODY_LIMIT);
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request) {
+    if (!Buffer.isBuffer(chunk)) continue;
+    size += chunk.length;
+    if (size > BODY_LIMIT) throw tooLarge(BODY_LIMIT);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** `application/json; charset=utf-8` -> `application/json`. */
+export function mediaTypeOf(request: IncomingMessage): string {
+  return (request.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
+}
+
+const ACCEPTED = ['application/json', 'application/yaml'];
+
+/** @throws StatusError 400 (malformed), 415 (protobuf and others) */
+export async function parseBody(text: string, mediaType: string): Promise<Json> {
+  switch (mediaType) {
+    case 'application/yaml':
+    case 'application/x-yaml':
+    case 'text/yaml':
+      return parseYaml(text);
+    case '':
+    case 'application/json':
+    // curl -d sends this unless told otherwise.
+    case 'application/x-www-form-urlencoded':
+      return parseJson(text);
+    default:
+      throw unsupportedMediaType(mediaType, ACCEPTED);
+  }
+}
+
+/** @throws StatusError 400 */
+export function parseJson(text: string): Json {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw badRequest(`the object provided is unrecognized: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+async function parseYaml(text: string): Promise<Json> {
+  // Loaded when somebody sends YAML: kubectl sends JSON.
+  const { parse } = await import('yaml');
+  try {
+    return parse(text);
+  } catch (error) {
+    throw badRequest(`error converting YAML to JSON: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** @throws StatusError 400 when it is no object */
+export function requireObject(value: Json): JsonObject {
+  if (isObject(value)) return value;
+  throw badRequest('the object provided is unrecognized: it must be a JSON object');
+}

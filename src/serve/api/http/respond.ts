@@ -1,0 +1,35 @@
+/** Writing answers. */
+import type { ServerResponse } from 'node:http';
+import type { StatusError } from '#serve/api/http/status-error.ts';
+import type { Json } from '#spec/kinds/json.ts';
+
+/** Sends JSON text as it is. */
+export function sendText(response: ServerResponse, code: number, text: string, type = 'application/json'): void {
+  const body = Buffer.from(text);
+  response.writeHead(code, {
+    'Content-Type': type,
+    'Content-Length': body.length,
+    'Cache-Control': 'no-cache, private',
+  });
+  response.end(body);
+}
+
+export function sendJson(response: ServerResponse, code: number, value: Json): void {
+  sendText(response, code, JSON.stringify(value));
+}
+
+/** Sends a failure; after the head is out only the connection can say it. */
+export function sendError(response: ServerResponse, error: StatusError): void {
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  if (error.code === 413) response.setHeader('Connection', 'close');
+  sendJson(response, error.code, error.body());
+}
+
+/** Adds a warning that kubectl prints (RFC 9111 §5.5, code 299). */
+export function addWarning(response: ServerResponse, text: string): void {
+  const quoted = text.replace(/[\\"]/g, '\\$&').replace(/[^\x20-\x7e]/g, '?');
+  response.appendHeader('Warning', `299 - "${quoted}"`);
+}

@@ -1,0 +1,72 @@
+/** The TLS listeners: any number of addresses and inherited sockets, one set of handlers. */
+import { createServer, type Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { KeyPair } from '#serve/api/pki/certificates.ts';
+import { type Door, requestListener, upgradeListener } from '#serve/api/server.ts';
+import { PolderError } from '#spec/errors.ts';
+
+export type ListenSpec = { readonly host: string; readonly port: number } | { readonly fd: number };
+
+/** Listening sockets that answer as soon as they have a certificate. */
+export interface Listeners extends AsyncDisposable {
+  readonly addresses: readonly AddressInfo[];
+  setCertificate(pair: KeyPair, ca: string): void;
+}
+
+/** @throws PolderError port-in-use; nothing listens then */
+export async function openListeners(specs: readonly ListenSpec[], door: Door): Promise<Listeners> {
+  await using stack = new AsyncDisposableStack();
+  const servers: Server[] = [];
+  for (const spec of specs) servers.push(stack.adopt(await listen(makeServer(door), spec), close));
+  const held = stack.move();
+  return {
+    addresses: servers.map(addressOf),
+    setCertificate: (pair, ca) => {
+      for (const server of servers) server.setSecureContext({ cert: pair.certificate, key: pair.key, ca });
+    },
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
+  };
+}
+
+function makeServer(door: Door): Server {
+  const server = createServer({
+    requestCert: true,
+    // Who has no certificate may have a token; without either the answer is 401.
+    rejectUnauthorized: false,
+    minVersion: 'TLSv1.2',
+    keepAliveTimeout: 120_000,
+    headersTimeout: 30_000,
+    requestTimeout: 120_000,
+    maxHeaderSize: 64 * 1024,
+    allowHalfOpen: true,
+  });
+  server.on('request', requestListener(door));
+  server.on('upgrade', upgradeListener(door));
+  server.on('clientError', (_, socket) => socket.destroy());
+  return server;
+}
+
+function listen(server: Server, spec: ListenSpec): Promise<Server> {
+  const { promise, resolve, reject } = Promise.withResolvers<Server>();
+  server.once('error', (error) => reject(asPolderError(error, spec)));
+  server.listen(spec, () => resolve(server));
+  return promise;
+}
+
+function asPolderError(error: Error, spec: ListenSpec): Error {
+  if (!('code' in error) || error.code !== 'EADDRINUSE' || !('host' in spec)) return error;
+  return new PolderError('port-in-use', { port: spec.port, address: spec.host, by: '' }, { cause: error });
+}
+
+function addressOf(server: Server): AddressInfo {
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new TypeError('Cannot serve: the socket is no TCP socket');
+  return address;
+}
+
+function close(server: Server): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  server.close(() => resolve());
+  server.closeAllConnections();
+  return promise;
+}

@@ -1,0 +1,81 @@
+/** The embedded API server: one process, one directory, one store. */
+import { mkdirSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import type { Api } from '#serve/api/api.ts';
+import { bootstrap } from '#serve/api/content/bootstrap.ts';
+import { endNamespaces } from '#serve/api/content/namespaces.ts';
+import { Kinds } from '#serve/api/kinds.ts';
+import { type ListenSpec, openListeners } from '#serve/api/listen.ts';
+import { ensureClusterKeys, ensureServerCertificate } from '#serve/api/pki/cluster.ts';
+import { readPkiFile } from '#serve/api/pki/files.ts';
+import { writeOwnKubeconfigs } from '#serve/api/pki/own-kubeconfigs.ts';
+import { TokenIssuer, TokenVerifier } from '#serve/api/pki/tokens.ts';
+import { indexWith } from '#serve/api/store/index.ts';
+import { Store } from '#serve/api/store/store.ts';
+
+export interface ApiServerOptions {
+  /** Directory of the store (`api.db`) and the keys (`pki/`); made when missing. */
+  readonly dataDir: string;
+  /** Where to listen: addresses, or listening TCP sockets that the parent process made. At least one. */
+  readonly listen: readonly ListenSpec[];
+  /** Path of a kubelet's unix socket, with `{node}` for the node's name. */
+  readonly kubeletSocketPattern: string;
+  /** Name of the cluster in the kubeconfig files; default `polder`. */
+  readonly cluster?: string;
+  /** More names and addresses for the server's certificate. */
+  readonly names?: readonly string[];
+  readonly log: Logger;
+  /** Called once when requests are answered, with the addresses. */
+  readonly onReady?: (addresses: readonly AddressInfo[]) => void;
+}
+
+/**
+ * Serves until the signal is aborted; then streams end, and it returns.
+ * @throws PolderError port-in-use, store-newer, store-in-use, store-unreadable
+ */
+export async function runApiServer(options: ApiServerOptions, signal: AbortSignal): Promise<void> {
+  mkdirSync(options.dataDir, { recursive: true });
+  await ensureClusterKeys(options.dataDir);
+  await using stack = new AsyncDisposableStack();
+  const kinds = new Kinds();
+  const store = new Store({ file: join(options.dataDir, 'api.db'), indexOf: indexWith(kinds) });
+  stack.defer(() => store.close());
+  const api = makeApi(options, kinds, store, signal);
+  bootstrap(api);
+  stack.use(endNamespaces(api));
+  const door = { api, tokens: new TokenVerifier(options.dataDir), ready: () => !signal.aborted };
+  const listeners = await openListeners(options.listen, door);
+  stack.use(listeners);
+  const names = [...(options.names ?? []), ...listeners.addresses.map((one) => one.address)];
+  const pair = await ensureServerCertificate(
+    options.dataDir,
+    names.filter((name) => name !== '0.0.0.0' && name !== '::'),
+  );
+  listeners.setCertificate(pair, readPkiFile(options.dataDir, 'ca.crt'));
+  await writeOwnKubeconfigs(options.dataDir, listeners.addresses, options.cluster ?? 'polder');
+  options.log.info({ addresses: listeners.addresses, revision: store.revision }, 'API server ready');
+  options.onReady?.(listeners.addresses);
+  await aborted(signal);
+  options.log.info('API server stops');
+}
+
+function makeApi(options: ApiServerOptions, kinds: Kinds, store: Store, signal: AbortSignal): Api {
+  return {
+    store,
+    kinds,
+    tokens: new TokenIssuer(options.dataDir),
+    log: options.log,
+    now: Date.now,
+    kubeletSocket: (node) => options.kubeletSocketPattern.replaceAll('{node}', node),
+    signal,
+  };
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  if (signal.aborted) resolve();
+  else signal.addEventListener('abort', () => resolve(), { once: true });
+  return promise;
+}

@@ -1,0 +1,118 @@
+/** Changing a stored object: what update and patch share. */
+import { type Api, keyOf, readStored, worldOf } from '#serve/api/api.ts';
+import { conflict, invalidObject, MODIFIED_MEANWHILE, notFound, StatusError } from '#serve/api/http/status-error.ts';
+import type { Written } from '#serve/api/verbs/create.ts';
+import { placeIn } from '#serve/api/verbs/incoming.ts';
+import { isFinal } from '#serve/api/verbs/remove.ts';
+import { listAt, numberAt, sameJson, textAt } from '#spec/kinds/json.ts';
+import { type FieldError, invalid, type Kind, type KubeObject } from '#spec/kinds/kind.ts';
+import { keepOwnedMeta, validateMeta } from '#spec/kinds/meta.ts';
+
+export interface Target {
+  readonly kind: Kind;
+  readonly namespace: string;
+  readonly name: string;
+  /** '' for the object itself. */
+  readonly subresource: string;
+}
+
+/**
+ * Stores what `mutate` makes of the object; nothing is written when nothing changed.
+ * @throws StatusError 404, 409 (another resourceVersion or uid), 422, and what `mutate` throws
+ */
+export function changeObject(
+  api: Api,
+  target: Target,
+  mutate: (old: KubeObject) => KubeObject,
+  dryRun: boolean,
+): Written {
+  const { kind } = target;
+  const key = keyOf(kind, target.namespace, target.name);
+  const stored = api.store.get(key);
+  if (stored === undefined) throw notFound(kind, target.name);
+  const old = readStored(stored);
+  const object = mutate(readStored(stored));
+  placeIn(object, kind, target.namespace);
+  checkPreconditions(object, old, kind);
+  carryOver(object, old, target);
+  const problems = complete(api, object, old, target);
+  if (problems.length > 0) throw invalidObject(kind, target.name, problems);
+  object.metadata.resourceVersion = textAt(old, 'metadata', 'resourceVersion');
+  if (sameJson(object, old)) return { object: old, text: stored.text };
+  countGeneration(object, old, kind);
+  if (dryRun) return { object, text: JSON.stringify(object) };
+  object.metadata.resourceVersion = String(api.store.next);
+  const text = JSON.stringify(object);
+  if (isFinal(object, kind)) api.store.remove(key, text);
+  else api.store.put(key, text);
+  return { object, text };
+}
+
+function checkPreconditions(object: KubeObject, old: KubeObject, kind: Kind): void {
+  const [version, uid] = [textAt(object, 'metadata', 'resourceVersion'), textAt(object, 'metadata', 'uid')];
+  const name = textAt(old, 'metadata', 'name');
+  if (version !== '' && version !== '0' && version !== textAt(old, 'metadata', 'resourceVersion')) {
+    throw conflict(kind, name, MODIFIED_MEANWHILE);
+  }
+  const oldUid = textAt(old, 'metadata', 'uid');
+  if (uid === '' || uid === oldUid) return;
+  throw conflict(kind, name, `Precondition failed: UID in precondition: ${oldUid}, UID in object meta: ${uid}`);
+}
+
+/** What this way of writing may not touch is taken from the stored object. */
+function carryOver(object: KubeObject, old: KubeObject, { kind, name, subresource }: Target): void {
+  if (object.metadata.name === undefined) object.metadata.name = name;
+  keepOwnedMeta(object, old);
+  if (subresource === 'status') {
+    for (const key of Object.keys({ ...old, ...object })) {
+      if (key === 'status' || key === 'metadata') continue;
+      const value = old[key];
+      if (value === undefined) delete object[key];
+      else object[key] = value;
+    }
+  } else if (kind.status === true && subresource === '') {
+    if (old.status === undefined) delete object.status;
+    else object.status = old.status;
+  }
+}
+
+/** Defaults, allocations and checks. */
+function complete(api: Api, object: KubeObject, old: KubeObject, { kind, subresource }: Target): FieldError[] {
+  const problems = [...immutableName(object, old)];
+  kind.defaults?.(object);
+  if (subresource === '') problems.push(...(kind.prepareUpdate?.(object, old, worldOf(api)) ?? []));
+  problems.push(...validateMeta(object, kind), ...finalizersOnlyGo(object, old));
+  if (subresource !== '') return problems;
+  problems.push(...(kind.validate?.(object) ?? []), ...(kind.validateUpdate?.(object, old) ?? []));
+  return problems;
+}
+
+function immutableName(object: KubeObject, old: KubeObject): FieldError[] {
+  if (object.metadata.name === old.metadata.name) return [];
+  return [invalid('metadata.name', object.metadata.name, 'field is immutable')];
+}
+
+/** An object that is being deleted can get no new finalizers. */
+function finalizersOnlyGo(object: KubeObject, old: KubeObject): FieldError[] {
+  if (textAt(old, 'metadata', 'deletionTimestamp') === '') return [];
+  const before = listAt(old, 'metadata', 'finalizers');
+  const added = listAt(object, 'metadata', 'finalizers').filter((one) => !before.includes(one));
+  if (added.length === 0) return [];
+  return [invalid('metadata.finalizers', [...added], 'no new finalizers can be added if the object is being deleted')];
+}
+
+function countGeneration(object: KubeObject, old: KubeObject, kind: Kind): void {
+  if (kind.generation !== true || sameJson(object.spec, old.spec)) return;
+  object.metadata.generation = (numberAt(old, 'metadata', 'generation') ?? 0) + 1;
+}
+
+/** PUT must name the object that the path names. @throws StatusError 400 */
+export function checkName(object: KubeObject, name: string): void {
+  const said = textAt(object, 'metadata', 'name');
+  if (said === name) return;
+  const message =
+    said === ''
+      ? 'name must be provided'
+      : `the name of the object (${said}) does not match the name on the URL (${name})`;
+  throw new StatusError(400, 'BadRequest', message);
+}

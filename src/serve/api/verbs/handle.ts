@@ -1,0 +1,124 @@
+/** One request for a resource: its verb, done. */
+import { type Api, type Call, keyOf, readStored } from '#serve/api/api.ts';
+import { mediaTypeOf, parseBody, readBody, requireObject } from '#serve/api/http/body.ts';
+import { methodNotAllowed, notFound } from '#serve/api/http/status-error.ts';
+import { handleSubresource } from '#serve/api/subresources/handle.ts';
+import { answerObject, answerText } from '#serve/api/verbs/answer.ts';
+import { changeObject, checkName } from '#serve/api/verbs/change.ts';
+import { createObject, type Written } from '#serve/api/verbs/create.ts';
+import { readIncoming } from '#serve/api/verbs/incoming.ts';
+import { list } from '#serve/api/verbs/list.ts';
+import { writeOptionsOf } from '#serve/api/verbs/options.ts';
+import { readPatch } from '#serve/api/verbs/patch.ts';
+import { deleteOptionsOf, removeObject } from '#serve/api/verbs/remove.ts';
+import { selectionOf } from '#serve/api/verbs/selection.ts';
+import { watch } from '#serve/api/verbs/watch.ts';
+import { type JsonObject, textAt } from '#spec/kinds/json.ts';
+import { apiVersionOf, listKindOf, resourceOf } from '#spec/kinds/kind.ts';
+
+/** @throws StatusError whatever the answer is when it is not the asked-for object */
+export async function handle(api: Api, call: Call): Promise<void> {
+  const { subresource, verb } = call.info;
+  if (subresource !== '' && !(subresource === 'status' && call.kind.status === true))
+    return await handleSubresource(api, call);
+  switch (verb) {
+    case 'get':
+      return await get(api, call);
+    case 'list':
+      return await list(api, call);
+    case 'watch':
+      return watch(api, call);
+    case 'create':
+      return await create(api, call);
+    case 'update':
+      return await update(api, call);
+    case 'patch':
+      return await patch(api, call);
+    case 'delete':
+      return await remove(api, call);
+    case 'deletecollection':
+      return await removeAll(api, call);
+  }
+}
+
+async function get(api: Api, call: Call): Promise<void> {
+  const { kind, info } = call;
+  const stored = api.store.get(keyOf(kind, info.namespace, info.name));
+  if (stored === undefined) throw notFound(kind, info.name);
+  await answerObject(api, call, 200, () => readStored(stored), stored.text);
+}
+
+async function answerWritten(api: Api, call: Call, code: number, { object, text }: Written): Promise<void> {
+  await answerObject(api, call, code, () => object, text);
+}
+
+/** The object in the body. */
+async function bodyObject(call: Call): Promise<JsonObject> {
+  return requireObject(await parseBody(await readBody(call.request), mediaTypeOf(call.request)));
+}
+
+async function create(api: Api, call: Call): Promise<void> {
+  const { kind, info } = call;
+  if (info.name !== '' || (kind.namespaced && info.namespace === '')) throw methodNotAllowed();
+  const options = writeOptionsOf(call.query);
+  const object = readIncoming(await bodyObject(call), kind, options, call.response);
+  await answerWritten(api, call, 201, createObject(api, kind, info.namespace, object, options.dryRun));
+}
+
+async function update(api: Api, call: Call): Promise<void> {
+  const { kind, info } = call;
+  if (info.name === '') throw methodNotAllowed();
+  const options = writeOptionsOf(call.query);
+  const object = readIncoming(await bodyObject(call), kind, options, call.response);
+  checkName(object, info.name);
+  const target = { kind, namespace: info.namespace, name: info.name, subresource: info.subresource };
+  await answerWritten(
+    api,
+    call,
+    200,
+    changeObject(api, target, () => object, options.dryRun),
+  );
+}
+
+async function patch(api: Api, call: Call): Promise<void> {
+  const { kind, info } = call;
+  if (info.name === '') throw methodNotAllowed();
+  const options = writeOptionsOf(call.query);
+  const apply = readPatch(await readBody(call.request), mediaTypeOf(call.request), kind.type);
+  const target = { kind, namespace: info.namespace, name: info.name, subresource: info.subresource };
+  const mutate = (old: JsonObject) => readIncoming(apply(old), kind, options, call.response);
+  await answerWritten(api, call, 200, changeObject(api, target, mutate, options.dryRun));
+}
+
+async function deleteOptions(call: Call) {
+  const text = await readBody(call.request);
+  const body = text.trim() === '' ? {} : requireObject(await parseBody(text, mediaTypeOf(call.request)));
+  return deleteOptionsOf(body, call.query);
+}
+
+async function remove(api: Api, call: Call): Promise<void> {
+  const { kind, info } = call;
+  if (info.subresource !== '') throw methodNotAllowed();
+  const removal = removeObject(api, kind, info.namespace, info.name, await deleteOptions(call));
+  if (!removal.gone || kind.grace !== undefined) return await answerWritten(api, call, 200, removal);
+  const details: JsonObject = { name: info.name, kind: kind.plural, uid: textAt(removal.object, 'metadata', 'uid') };
+  if (kind.group !== '') details.group = kind.group;
+  await answerText(
+    call,
+    200,
+    JSON.stringify({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details }),
+  );
+}
+
+async function removeAll(api: Api, call: Call): Promise<void> {
+  const { kind } = call;
+  const options = await deleteOptions(call);
+  const { matches } = selectionOf(call);
+  const removed: string[] = [];
+  for (const stored of api.store.list(resourceOf(kind)).filter(matches)) {
+    removed.push(removeObject(api, kind, stored.namespace, stored.name, options).text);
+  }
+  const metadata = JSON.stringify({ resourceVersion: String(api.store.revision) });
+  const head = `{"kind":"${listKindOf(kind)}","apiVersion":"${apiVersionOf(kind)}","metadata":${metadata},"items":[`;
+  await answerText(call, 200, `${head}${removed.join(',')}]}`);
+}

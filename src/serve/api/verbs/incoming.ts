@@ -1,0 +1,78 @@
+/** An object from a client: checked against its field table, so that the rest may trust its shape. */
+import type { ServerResponse } from 'node:http';
+import { addWarning } from '#serve/api/http/respond.ts';
+import { badRequest } from '#serve/api/http/status-error.ts';
+import type { WriteOptions } from '#serve/api/verbs/options.ts';
+import { ensureObject, type JsonObject, textAt } from '#spec/kinds/json.ts';
+import { apiVersionOf, type Kind, type KubeObject } from '#spec/kinds/kind.ts';
+import { isKubeObject } from '#spec/kinds/meta.ts';
+import { decodeObject, ShapeError } from '#spec/kinds/schema/decode.ts';
+
+/** Fields of metadata that older servers kept and that are not stored. */
+const NOT_STORED = ['managedFields', 'selfLink'];
+
+/**
+ * Checks the object and drops what its kind does not know, with a warning or, when asked, an error.
+ * @throws StatusError 400
+ */
+export function readIncoming(
+  body: JsonObject,
+  kind: Kind,
+  options: WriteOptions,
+  response: ServerResponse,
+): KubeObject {
+  checkKind(body, kind);
+  body.apiVersion = apiVersionOf(kind);
+  body.kind = kind.kind;
+  ensureObject(body, 'metadata');
+  reportUnknown(decodeOr400(body, kind), kind, options, response);
+  if (!isKubeObject(body)) throw badRequest('the object provided is unrecognized: it has no metadata');
+  for (const key of NOT_STORED) delete body.metadata[key];
+  return body;
+}
+
+function checkKind(body: JsonObject, kind: Kind): void {
+  const [version, name] = [textAt(body, 'apiVersion'), textAt(body, 'kind')];
+  const expected = apiVersionOf(kind);
+  if (version !== '' && version !== expected) {
+    throw badRequest(`the API version in the data (${version}) does not match the expected API version (${expected})`);
+  }
+  if (name !== '' && name !== kind.kind) {
+    throw badRequest(`the kind in the data (${name}) does not match the expected kind (${kind.kind})`);
+  }
+}
+
+function decodeOr400(body: JsonObject, kind: Kind): string[] {
+  try {
+    return decodeObject(body, kind.type);
+  } catch (error) {
+    if (error instanceof ShapeError) throw badRequest(`${cannotHandle(kind)}: ${error.message}`);
+    throw error;
+  }
+}
+
+function cannotHandle(kind: Kind): string {
+  return `${kind.kind} in version "${kind.version}" cannot be handled as a ${kind.kind}`;
+}
+
+function reportUnknown(unknown: readonly string[], kind: Kind, options: WriteOptions, response: ServerResponse): void {
+  if (unknown.length === 0 || options.fieldValidation === 'Ignore') return;
+  const said = unknown.map((path) => `unknown field "${path}"`);
+  if (options.fieldValidation === 'Strict') {
+    throw badRequest(`${cannotHandle(kind)}: strict decoding error: ${said.join(', ')}`);
+  }
+  for (const text of said) addWarning(response, text);
+}
+
+/** Fills in the namespace of the path and checks that the object agrees. @throws StatusError 400 */
+export function placeIn(object: KubeObject, kind: Kind, namespace: string): void {
+  if (!kind.namespaced) {
+    delete object.metadata.namespace;
+    return;
+  }
+  const said = textAt(object, 'metadata', 'namespace');
+  if (said !== '' && said !== namespace) {
+    throw badRequest(`the namespace of the provided object does not match the namespace sent on the request`);
+  }
+  object.metadata.namespace = namespace;
+}

@@ -1,0 +1,99 @@
+/** Removing objects: at once, after a grace period that their owner ends, or when their finalizers are gone. */
+import { type Api, keyOf, readStored, timeText } from '#serve/api/api.ts';
+import { badRequest, conflict, notFound } from '#serve/api/http/status-error.ts';
+import type { Written } from '#serve/api/verbs/create.ts';
+import { dryRunOf } from '#serve/api/verbs/options.ts';
+import { at, type JsonObject, listAt, numberAt, textAt, textsAt } from '#spec/kinds/json.ts';
+import type { Kind, KubeObject } from '#spec/kinds/kind.ts';
+
+export interface DeleteOptions {
+  readonly dryRun: boolean;
+  /** Seconds; undefined: the kind decides. */
+  readonly gracePeriodSeconds: number | undefined;
+  readonly uid: string;
+  readonly resourceVersion: string;
+}
+
+export interface Removal extends Written {
+  /** The object is gone; otherwise it waits for its grace period or its finalizers. */
+  readonly gone: boolean;
+}
+
+const POLICIES = ['', 'Orphan', 'Background', 'Foreground'];
+
+/** From the body or, where that says nothing, the query. @throws StatusError 400 */
+export function deleteOptionsOf(body: JsonObject, query: URLSearchParams): DeleteOptions {
+  const policy = textAt(body, 'propagationPolicy') || (query.get('propagationPolicy') ?? '');
+  if (!POLICIES.includes(policy)) {
+    throw badRequest(
+      `invalid DeleteOptions: propagationPolicy: Unsupported value: "${policy}": supported values: "Orphan", "Background", "Foreground", "nil"`,
+    );
+  }
+  const asked = at(body, 'gracePeriodSeconds') ?? query.get('gracePeriodSeconds') ?? undefined;
+  const grace = asked === undefined || asked === '' ? undefined : Number(asked);
+  if (grace !== undefined && (!Number.isInteger(grace) || grace < 0)) {
+    throw badRequest(
+      `invalid DeleteOptions: gracePeriodSeconds: Invalid value: ${JSON.stringify(asked)}: must be a non-negative integer`,
+    );
+  }
+  return {
+    dryRun: dryRunOf([...textsAt(body, 'dryRun'), ...query.getAll('dryRun')]),
+    gracePeriodSeconds: grace,
+    uid: textAt(body, 'preconditions', 'uid'),
+    resourceVersion: textAt(body, 'preconditions', 'resourceVersion'),
+  };
+}
+
+/** @throws StatusError 404, 409 when a precondition fails */
+export function removeObject(api: Api, kind: Kind, namespace: string, name: string, options: DeleteOptions): Removal {
+  const key = keyOf(kind, namespace, name);
+  const stored = api.store.get(key);
+  if (stored === undefined) throw notFound(kind, name);
+  const object = readStored(stored);
+  checkPreconditions(object, kind, options);
+  const changed = beginDeletion(api, object, kind, options);
+  const gone = isFinal(object, kind);
+  if (options.dryRun || (!gone && !changed))
+    return { object, text: options.dryRun ? JSON.stringify(object) : stored.text, gone };
+  object.metadata.resourceVersion = String(api.store.next);
+  const text = JSON.stringify(object);
+  if (gone) api.store.remove(key, text);
+  else api.store.put(key, text);
+  return { object, text, gone };
+}
+
+function checkPreconditions(object: KubeObject, kind: Kind, options: DeleteOptions): void {
+  const { name } = object.metadata;
+  for (const [key, label, asked] of [
+    ['uid', 'UID', options.uid],
+    ['resourceVersion', 'ResourceVersion', options.resourceVersion],
+  ] as const) {
+    const found = textAt(object, 'metadata', key);
+    if (asked === '' || asked === found) continue;
+    throw conflict(
+      kind,
+      name,
+      `Precondition failed: ${label} in precondition: ${asked}, ${label} in object meta: ${found}`,
+    );
+  }
+}
+
+/** Sets the deletion time; a later request may only shorten the grace. Tells whether the object changed. */
+function beginDeletion(api: Api, object: KubeObject, kind: Kind, options: DeleteOptions): boolean {
+  const { metadata } = object;
+  const grace = kind.grace?.(object, options.gracePeriodSeconds) ?? 0;
+  const running = numberAt(metadata, 'deletionGracePeriodSeconds');
+  const begun = textAt(metadata, 'deletionTimestamp') !== '';
+  if (begun && grace >= (running ?? 0)) return false;
+  metadata.deletionTimestamp = timeText(api.now() + grace * 1000);
+  metadata.deletionGracePeriodSeconds = grace;
+  kind.markDeleted?.(object);
+  return true;
+}
+
+/** Whether nothing holds up the deletion of an object any more. */
+export function isFinal(object: KubeObject, kind: Kind): boolean {
+  if (textAt(object, 'metadata', 'deletionTimestamp') === '') return false;
+  if ((numberAt(object, 'metadata', 'deletionGracePeriodSeconds') ?? 0) > 0) return false;
+  return listAt(object, 'metadata', 'finalizers').length === 0 && (kind.finalizers?.(object) ?? []).length === 0;
+}

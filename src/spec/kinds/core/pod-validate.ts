@@ -1,0 +1,213 @@
+/** What a PodSpec must hold (API reference "PodSpec"); the words are those that kubectl users know. */
+import {
+  isObject,
+  type Json,
+  type JsonObject,
+  listAt,
+  objectAt,
+  objectsAt,
+  textAt,
+  textsAt,
+} from '#spec/kinds/json.ts';
+import { duplicate, type FieldError, forbidden, invalid, required, unsupported } from '#spec/kinds/kind.ts';
+import { envNameProblem, labelProblem, portNameProblem, subdomainProblem } from '#spec/kinds/names.ts';
+import { isQuantity, QUANTITY_RULE } from '#spec/kinds/quantity.ts';
+
+const RESTART = ['Always', 'OnFailure', 'Never'];
+const DNS = ['ClusterFirst', 'ClusterFirstWithHostNet', 'Default', 'None'];
+const PULL = ['Always', 'IfNotPresent', 'Never'];
+const PROTOCOLS = ['SCTP', 'TCP', 'UDP'];
+const HANDLERS = ['exec', 'httpGet', 'tcpSocket', 'grpc'];
+
+/** The faults of a PodSpec, with paths that begin with `path`. */
+export function validatePodSpec(spec: JsonObject, path: string): FieldError[] {
+  const volumes = objectsAt(spec, 'volumes').map((volume) => textAt(volume, 'name'));
+  const errors = [
+    ...uniqueNames(objectsAt(spec, 'volumes'), `${path}.volumes`, labelProblem),
+    ...oneOf(spec, 'restartPolicy', RESTART, path),
+    ...oneOf(spec, 'dnsPolicy', DNS, path),
+    ...dnsConfig(spec, path),
+    ...optionalName(spec, 'hostname', labelProblem, path),
+    ...optionalName(spec, 'subdomain', labelProblem, path),
+    ...optionalName(spec, 'nodeName', subdomainProblem, path),
+    ...grace(spec, path),
+  ];
+  const containers = objectsAt(spec, 'containers');
+  if (containers.length === 0) errors.push(required(`${path}.containers`));
+  const inits = objectsAt(spec, 'initContainers');
+  errors.push(...uniqueNames(containers, `${path}.containers`, labelProblem));
+  errors.push(...uniqueNames(inits, `${path}.initContainers`, labelProblem));
+  errors.push(...each(spec, 'containers', path, (one, field) => container(one, field, volumes)));
+  errors.push(...each(spec, 'initContainers', path, (one, field) => container(one, field, volumes)));
+  return errors;
+}
+
+/** The faults of each object of a list, with its path. */
+function each(
+  value: JsonObject,
+  list: string,
+  path: string,
+  check: (item: JsonObject, path: string) => FieldError[],
+): FieldError[] {
+  return objectsAt(value, list).flatMap((item, index) => check(item, `${path}.${list}[${index}]`));
+}
+
+function uniqueNames(
+  items: readonly JsonObject[],
+  path: string,
+  problemOf: (name: string) => string | undefined,
+): FieldError[] {
+  const errors: FieldError[] = [];
+  const seen = new Set<string>();
+  for (const [index, item] of items.entries()) {
+    const field = `${path}[${index}].name`;
+    const name = textAt(item, 'name');
+    const problem = name === '' ? undefined : problemOf(name);
+    if (name === '') errors.push(required(field));
+    else if (problem !== undefined) errors.push(invalid(field, name, problem));
+    else if (seen.has(name)) errors.push(duplicate(field, name));
+    seen.add(name);
+  }
+  return errors;
+}
+
+function oneOf(value: JsonObject, key: string, allowed: readonly string[], path: string): FieldError[] {
+  const text = textAt(value, key);
+  if (text === '' && value[key] === undefined) return [];
+  return allowed.includes(text) ? [] : [unsupported(`${path}.${key}`, text, allowed)];
+}
+
+function optionalName(
+  value: JsonObject,
+  key: string,
+  problemOf: (name: string) => string | undefined,
+  path: string,
+): FieldError[] {
+  const name = textAt(value, key);
+  const problem = name === '' ? undefined : problemOf(name);
+  return problem === undefined ? [] : [invalid(`${path}.${key}`, name, problem)];
+}
+
+function dnsConfig(spec: JsonObject, path: string): FieldError[] {
+  if (textAt(spec, 'dnsPolicy') !== 'None') return [];
+  if (textsAt(spec, 'dnsConfig', 'nameservers').length > 0) return [];
+  return [
+    required(`${path}.dnsConfig.nameservers`, 'must provide at least one DNS nameserver when `dnsPolicy` is None'),
+  ];
+}
+
+function grace(spec: JsonObject, path: string): FieldError[] {
+  const seconds = spec.terminationGracePeriodSeconds;
+  if (typeof seconds !== 'number' || seconds >= 0) return [];
+  return [invalid(`${path}.terminationGracePeriodSeconds`, seconds, 'must be greater than or equal to 0')];
+}
+
+function container(one: JsonObject, path: string, volumes: readonly string[]): FieldError[] {
+  const errors: FieldError[] = [];
+  const image = textAt(one, 'image');
+  if (image === '') errors.push(required(`${path}.image`));
+  else if (image !== image.trim())
+    errors.push(invalid(`${path}.image`, image, 'must not have leading or trailing whitespace'));
+  errors.push(...oneOf(one, 'imagePullPolicy', PULL, path));
+  errors.push(...each(one, 'ports', path, containerPort), ...each(one, 'env', path, variable));
+  errors.push(...mounts(one, path, volumes), ...resources(objectAt(one, 'resources'), `${path}.resources`));
+  for (const key of ['livenessProbe', 'readinessProbe', 'startupProbe']) {
+    const probe = one[key];
+    if (isObject(probe)) errors.push(...validateProbe(probe, `${path}.${key}`));
+  }
+  return errors;
+}
+
+export function portProblem(value: Json | undefined): string | undefined {
+  const ok = typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 65535;
+  return ok ? undefined : 'must be between 1 and 65535, inclusive';
+}
+
+function containerPort(port: JsonObject, path: string): FieldError[] {
+  const errors = oneOf(port, 'protocol', PROTOCOLS, path);
+  if (port.containerPort === undefined) errors.push(required(`${path}.containerPort`));
+  for (const key of ['containerPort', 'hostPort']) {
+    const value = port[key];
+    const problem = value === undefined ? undefined : portProblem(value);
+    if (value !== undefined && problem !== undefined) errors.push(invalid(`${path}.${key}`, value, problem));
+  }
+  return [...errors, ...optionalName(port, 'name', portNameProblem, path)];
+}
+
+function variable(item: JsonObject, path: string): FieldError[] {
+  const name = textAt(item, 'name');
+  if (name === '') return [required(`${path}.name`)];
+  const problem = envNameProblem(name);
+  const errors = problem === undefined ? [] : [invalid(`${path}.name`, name, problem)];
+  if (isObject(item.valueFrom) && textAt(item, 'value') !== '') {
+    errors.push(invalid(`${path}.valueFrom`, '', 'may not be specified when `value` is not empty'));
+  }
+  return errors;
+}
+
+function mounts(one: JsonObject, path: string, volumes: readonly string[]): FieldError[] {
+  const errors: FieldError[] = [];
+  const seen = new Set<string>();
+  for (const [index, mount] of objectsAt(one, 'volumeMounts').entries()) {
+    const field = `${path}.volumeMounts[${index}]`;
+    const [name, target] = [textAt(mount, 'name'), textAt(mount, 'mountPath')];
+    if (name === '') errors.push(required(`${field}.name`));
+    else if (!volumes.includes(name))
+      errors.push({
+        reason: 'FieldValueInvalid',
+        field: `${field}.name`,
+        message: `Not found: ${JSON.stringify(name)}`,
+      });
+    if (target === '') errors.push(required(`${field}.mountPath`));
+    else if (seen.has(target)) errors.push(invalid(`${field}.mountPath`, target, 'must be unique'));
+    seen.add(target);
+  }
+  return errors;
+}
+
+function resources(value: JsonObject, path: string): FieldError[] {
+  const errors: FieldError[] = [];
+  for (const part of ['limits', 'requests']) {
+    for (const [name, amount] of Object.entries(objectAt(value, part))) {
+      if (typeof amount === 'string' && amount.startsWith('-')) {
+        errors.push(invalid(`${path}.${part}[${name}]`, amount, 'must be greater than or equal to 0'));
+      } else if (typeof amount !== 'string' || !isQuantity(amount)) {
+        errors.push(invalid(`${path}.${part}[${name}]`, amount, QUANTITY_RULE));
+      }
+    }
+  }
+  return errors;
+}
+
+function validateProbe(probe: JsonObject, path: string): FieldError[] {
+  const handlers = HANDLERS.filter((key) => isObject(probe[key]));
+  const errors: FieldError[] = [];
+  if (handlers.length === 0) errors.push(required(path, 'must specify a handler type'));
+  for (const extra of handlers.slice(1))
+    errors.push(forbidden(`${path}.${extra}`, 'may not specify more than 1 handler type'));
+  for (const key of [
+    'initialDelaySeconds',
+    'timeoutSeconds',
+    'periodSeconds',
+    'successThreshold',
+    'failureThreshold',
+  ]) {
+    const value = probe[key];
+    if (typeof value === 'number' && value < 0)
+      errors.push(invalid(`${path}.${key}`, value, 'must be greater than or equal to 0'));
+  }
+  if (isObject(probe.exec) && listAt(probe, 'exec', 'command').length === 0)
+    errors.push(required(`${path}.exec.command`));
+  for (const key of ['httpGet', 'tcpSocket']) {
+    const handler = probe[key];
+    if (isObject(handler)) errors.push(...handlerPort(handler, `${path}.${key}`));
+  }
+  return errors;
+}
+
+function handlerPort(handler: JsonObject, path: string): FieldError[] {
+  const port = handler.port;
+  if (port === undefined) return [required(`${path}.port`)];
+  const problem = typeof port === 'string' ? portNameProblem(port) : portProblem(port);
+  return problem === undefined ? [] : [invalid(`${path}.port`, port, problem)];
+}

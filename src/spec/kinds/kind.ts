@@ -1,0 +1,151 @@
+/**
+ * What the API server knows of a kind: one row in a table (`table.ts`), and nothing about any kind stands elsewhere.
+ * All functions of a row are pure over their arguments; what they need of the world comes in as `World`.
+ */
+import type { Json, JsonObject } from '#spec/kinds/json.ts';
+
+/** `metadata` of an object (Kubernetes API conventions §Metadata). */
+export interface ObjectMeta extends JsonObject {
+  name: string;
+}
+
+/** An object as the API carries it, after its shape was checked against the field tables. */
+export interface KubeObject extends JsonObject {
+  apiVersion: string;
+  kind: string;
+  metadata: ObjectMeta;
+}
+
+/** A cause of `422 Invalid`, as `k8s.io/apimachinery/util/validation/field` names them. */
+export interface FieldError {
+  readonly reason:
+    | 'FieldValueInvalid'
+    | 'FieldValueRequired'
+    | 'FieldValueNotSupported'
+    | 'FieldValueDuplicate'
+    | 'FieldValueForbidden'
+    | 'FieldValueTooLong';
+  /** For example `spec.containers[0].image`. */
+  readonly field: string;
+  /** As kubectl prints it after the field's path, for example `Required value`. */
+  readonly message: string;
+}
+
+/** A printer column of `kubectl get` (meta.k8s.io/v1 TableColumnDefinition). */
+export interface Column {
+  readonly name: string;
+  readonly type: 'string' | 'integer' | 'date' | 'boolean';
+  readonly format?: 'name';
+  readonly description: string;
+  /** 0 is always shown, 1 with `-o wide`. */
+  readonly priority?: 0 | 1;
+  /** The cell; `now` is in milliseconds since the epoch. */
+  readonly cell: (object: KubeObject, now: number) => string | number;
+}
+
+/** What a hook may ask of the world around the object. */
+export interface World {
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  /** A number in [0, 1) from a good source. */
+  readonly random: () => number;
+  /** Indexed fields (`Kind.fields`) of all stored objects of a resource, for example of `services`. */
+  readonly fieldsOf: (resource: string) => Iterable<Readonly<Record<string, string>>>;
+}
+
+/** How names of a kind are checked: RFC 1123 subdomain or label, RFC 1035 label, or a path segment (RBAC). */
+export type NameRule = 'subdomain' | 'label' | 'label-1035' | 'path-segment';
+
+/** A subresource beside `status`, which the server has a handler for. */
+export interface Subresource {
+  readonly name: string;
+  readonly verbs: readonly string[];
+  /** Kind that is posted to it or streamed from it, and its group and version where they differ from the row's. */
+  readonly kind: string;
+  readonly group?: string;
+  readonly version?: string;
+}
+
+export interface Kind {
+  /** API group, '' for core. */
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
+  readonly plural: string;
+  readonly singular: string;
+  readonly shortNames?: readonly string[];
+  readonly categories?: readonly string[];
+  readonly namespaced: boolean;
+  /** Its name in the field tables (`schema/fields.ts`). */
+  readonly type: string;
+  readonly names: NameRule;
+  /** Has `/status`: writes to the main resource leave the status alone, and writes to /status leave the rest alone. */
+  readonly status?: boolean;
+  readonly subresources?: readonly Subresource[];
+  /** `metadata.generation` counts changes of the spec. */
+  readonly generation?: boolean;
+  readonly columns: readonly Column[];
+  /** Fields that a field selector may name beside metadata.name and metadata.namespace, and indexes of the server. */
+  readonly fields?: Readonly<Record<string, (object: KubeObject) => string>>;
+  /** Fills in what Kubernetes fills in when a field is missing. Changes its argument. */
+  readonly defaults?: (object: KubeObject) => void;
+  /** What the server itself decides at creation (addresses, first status). Changes its argument. */
+  readonly prepareCreate?: (object: KubeObject, world: World) => readonly FieldError[];
+  /** The same before an update is validated. Changes its first argument. */
+  readonly prepareUpdate?: (object: KubeObject, old: KubeObject, world: World) => readonly FieldError[];
+  readonly validate?: (object: KubeObject) => readonly FieldError[];
+  readonly validateUpdate?: (object: KubeObject, old: KubeObject) => readonly FieldError[];
+  /**
+   * Seconds that a deletion leaves the object for its owner (the kubelet) to end; 0 removes at once.
+   * `asked` is the request's gracePeriodSeconds.
+   */
+  readonly grace?: (object: KubeObject, asked: number | undefined) => number;
+  /** What holds up a deletion beside `metadata.finalizers`. */
+  readonly finalizers?: (object: KubeObject) => readonly string[];
+  /** Changes an object whose deletion has begun but must wait. */
+  readonly markDeleted?: (object: KubeObject) => void;
+}
+
+/** `v1` or `apps/v1`. */
+export function apiVersionOf(row: { readonly group: string; readonly version: string }): string {
+  return row.group === '' ? row.version : `${row.group}/${row.version}`;
+}
+
+/** `pods` or `daemonsets.apps`: the key under which objects are stored, the same for all versions of a kind. */
+export function resourceOf(row: { readonly group: string; readonly plural: string }): string {
+  return row.group === '' ? row.plural : `${row.plural}.${row.group}`;
+}
+
+/** The kind of its list. */
+export function listKindOf(row: { readonly kind: string }): string {
+  return `${row.kind}List`;
+}
+
+export function fieldError(reason: FieldError['reason'], field: string, message: string): FieldError {
+  return { reason, field, message };
+}
+
+export function required(field: string, detail = ''): FieldError {
+  return fieldError('FieldValueRequired', field, detail === '' ? 'Required value' : `Required value: ${detail}`);
+}
+
+export function invalid(field: string, value: Json, detail: string): FieldError {
+  return fieldError('FieldValueInvalid', field, `Invalid value: ${JSON.stringify(value)}: ${detail}`);
+}
+
+export function unsupported(field: string, value: Json, supported: readonly string[]): FieldError {
+  const list = supported.map((one) => JSON.stringify(one)).join(', ');
+  return fieldError(
+    'FieldValueNotSupported',
+    field,
+    `Unsupported value: ${JSON.stringify(value)}: supported values: ${list}`,
+  );
+}
+
+export function forbidden(field: string, detail: string): FieldError {
+  return fieldError('FieldValueForbidden', field, `Forbidden: ${detail}`);
+}
+
+export function duplicate(field: string, value: Json): FieldError {
+  return fieldError('FieldValueDuplicate', field, `Duplicate value: ${JSON.stringify(value)}`);
+}
