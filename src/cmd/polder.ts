@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
+import { fileURLToPath } from 'node:url';
 import { type Command, CommanderError } from 'commander';
 import { type OwnProgram, polderCommand } from '#cli/program.ts';
 import { paint, type Terminal } from '#cli/terminal.ts';
@@ -10,7 +11,27 @@ import { PolderError } from '#spec/errors.ts';
 /** Exit status when the person stopped it, as a shell counts SIGINT. */
 const INTERRUPTED = 130;
 
-const PROGRAMS: readonly OwnProgram[] = [];
+/** Programs that run for long, an entry of their own each: the lab starts them by their files. */
+const PROGRAMS: readonly OwnProgram[] = [
+  own('agent', 'Run the agent of a node: routes, and the network of its pods.'),
+  own('apiserver', 'Run the embedded Kubernetes API server.'),
+  own('controller', 'Run the scheduler and the other controllers of the embedded cluster.'),
+  own('kubelet', 'Run the small kubelet of a lab’s node.'),
+  own('bench', 'Measure, beside a baseline: polder bench NAME [--json].'),
+];
+
+/** The entry reads `process.argv` as if it had been started itself, and ends the process itself. */
+function own(name: string, summary: string): OwnProgram {
+  return {
+    name,
+    summary,
+    async run(args) {
+      const entry = new URL(`./${name}.ts`, import.meta.url);
+      process.argv = [process.execPath, fileURLToPath(entry), ...args];
+      await import(entry.href);
+    },
+  };
+}
 
 function terminal(signal: AbortSignal): Terminal {
   const { env, stdin, stdout, stderr } = process;

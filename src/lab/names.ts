@@ -27,7 +27,11 @@ export interface LabPaths {
   /** Folder of sockets and process files. */
   readonly runDir: string;
   readonly labFile: string;
+  /** The administrator's, for the machine. */
   readonly kubeconfig: string;
+  /** The administrator's, for a shell in a node. */
+  readonly insideKubeconfig: string;
+  readonly controllerKubeconfig: string;
   readonly pkiDir: string;
   readonly logsDir: string;
   readonly nodesDir: string;
@@ -46,6 +50,8 @@ export function labPaths(lab: string): LabPaths {
     runDir,
     labFile: `${dir}/lab.json`,
     kubeconfig: `${dir}/kubeconfig`,
+    insideKubeconfig: `${dir}/kubeconfig-inside`,
+    controllerKubeconfig: `${dir}/kubeconfig-controller`,
     pkiDir: `${dir}/pki`,
     logsDir: `${dir}/logs`,
     nodesDir: `${dir}/nodes`,
@@ -59,6 +65,8 @@ export function labPaths(lab: string): LabPaths {
 export interface NodePaths {
   readonly dir: string;
   readonly runDir: string;
+  /** For its agent and kubelet. */
+  readonly kubeconfig: string;
   readonly cniConfDir: string;
   readonly cniBinDir: string;
   readonly cniCacheDir: string;
@@ -75,6 +83,7 @@ export function nodePaths(paths: LabPaths, node: string): NodePaths {
   return {
     dir,
     runDir,
+    kubeconfig: `${dir}/kubeconfig`,
     cniConfDir: `${dir}/cni/net.d`,
     cniBinDir: `${dir}/cni/bin`,
     cniCacheDir: `${dir}/cni/cache`,

@@ -3,6 +3,7 @@
 import { isNotFound } from '#feed/api-error.ts';
 import { checkSpec } from '#lab/check.ts';
 import { cutPower } from '#lab/down.ts';
+import { ensureNodeKubeconfig } from '#lab/keys.ts';
 import { labPaths } from '#lab/names.ts';
 import { ensureNodeFiles, removeNodeFiles } from '#lab/node-files.ts';
 import { labClient, whenNodesReady } from '#lab/ready.ts';
@@ -75,6 +76,7 @@ async function boot(spec: LabSpec, node: NodeSpec, context: NodeContext): Promis
   saveLab(labPaths(spec.name), spec);
   await context.step(`starting ${node.name}`, async () => {
     ensureNodeFiles(spec.name, node.name);
+    await ensureNodeKubeconfig(labPaths(spec.name), node.name);
     using underlay = ensureUnderlay(spec);
     ensureNode(spec, node, underlay).close();
     await askSupervisor(spec.name, { do: 'apply' });

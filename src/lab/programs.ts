@@ -69,7 +69,7 @@ function apiserver(spec: LabSpec, paths: LabPaths): ProgramSpec {
     ],
     cgroup: `${paths.cgroup}/_programs`,
     listen,
-    after: [],
+    after: [`${paths.pkiDir}/apiserver.crt`],
   };
 }
 
@@ -77,24 +77,23 @@ function controller(spec: LabSpec, paths: LabPaths): ProgramSpec {
   return {
     ...common(spec, paths, 'controller'),
     entry: entryFile('controller'),
-    args: ['--kubeconfig', paths.kubeconfig],
+    args: ['--kubeconfig', paths.controllerKubeconfig],
     cgroup: `${paths.cgroup}/_programs`,
     listen: [],
-    after: [paths.kubeconfig],
+    after: [paths.controllerKubeconfig],
   };
 }
 
 function nodePrograms(spec: LabSpec, paths: LabPaths, node: NodeSpec): ProgramSpec[] {
   const at = nodePaths(paths, node.name);
-  const kubeconfig = `${paths.dir}/kubeconfig-nodes`;
   const shared = {
     netns: nodeNetns(spec.name, node.name),
     cgroup: `${paths.cgroup}/${node.name}/_programs`,
     listen: [],
-    after: [kubeconfig],
+    after: [at.kubeconfig],
   };
-  const agent = ['--node', node.name, '--kubeconfig', kubeconfig, '--state', at.agentDir];
-  const kubelet = ['--node', node.name, '--node-ip', node.addr, '--kubeconfig', kubeconfig, '--root', at.kubeletDir];
+  const agent = ['--node', node.name, '--kubeconfig', at.kubeconfig, '--state', at.agentDir];
+  const kubelet = ['--node', node.name, '--node-ip', node.addr, '--kubeconfig', at.kubeconfig, '--root', at.kubeletDir];
   return [
     {
       ...shared,

@@ -31,7 +31,7 @@ export async function runInNode(
 ): Promise<number> {
   enter(lab, node);
   const [program, ...args] = words.length > 0 ? words : [env.SHELL ?? '/bin/sh'];
-  return run(program ?? '', args, { ...env, KUBECONFIG: insideKubeconfig(lab) });
+  return run(program ?? '', args, { ...env, KUBECONFIG: labPaths(lab).insideKubeconfig });
 }
 
 function enter(lab: string, node: string): void {
@@ -54,11 +54,6 @@ function showInterfaces(point: string): void {
   mkdirSync(point, { recursive: true });
   mountSysfs(point);
   for (const folder of NET_FOLDERS) if (existsSync(`/sys/${folder}`)) bindMount(`${point}/${folder}`, `/sys/${folder}`);
-}
-
-/** Where kubectl finds the API from inside. */
-function insideKubeconfig(lab: string): string {
-  return `${labPaths(lab).dir}/kubeconfig-inside`;
 }
 
 function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {

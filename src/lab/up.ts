@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import type { ApiClient } from '#feed/client.ts';
 import { checkSpec } from '#lab/check.ts';
 import { lockLab } from '#lab/lock.ts';
+import { ensureKeys } from '#lab/keys.ts';
 import { labPaths } from '#lab/names.ts';
 import { ensureNodeFiles } from '#lab/node-files.ts';
 import { checkPort, freePort } from '#lab/ports.ts';
@@ -45,7 +46,9 @@ export async function bringUp(wanted: WantedLab, context: UpContext): Promise<La
     makeNetwork(spec);
     say(`${spec.nodes.length} nodes on ${spec.subnets === 1 ? 'one subnet' : `${spec.subnets} subnets`}`);
   });
+  // The supervisor starts while the keys are made; each program waits for the file that it needs.
   const started = ensureSupervisor(spec.name, context.compileCache);
+  await step('making keys', () => ensureKeys(spec));
   if (!started) await askSupervisor(spec.name, { do: 'apply' });
   await whenReady(spec, context);
   return spec;
