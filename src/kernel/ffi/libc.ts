@@ -9,6 +9,10 @@ type Bytes = Uint8Array;
 export const open: (path: string, flags: number, mode: number) => number = libc.func(
   'int open(const char *path, int flags, uint mode)',
 );
+/** An anonymous file in memory, memfd_create(2). */
+export const memfdCreate: (name: string, flags: number) => number = libc.func(
+  'int memfd_create(const char *name, uint flags)',
+);
 export const close: (fd: number) => number = libc.func('int close(int fd)');
 export const flock: (fd: number, operation: number) => number = libc.func('int flock(int fd, int operation)');
 export const ioctl: (fd: number, request: number, arg: number) => number = libc.func(
