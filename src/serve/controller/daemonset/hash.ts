@@ -1,0 +1,21 @@
+/** Names a pod template by its content, as the label `controller-revision-hash`. */
+
+import { createHash } from 'node:crypto';
+import type { PodTemplateSpec } from '#spec/k8s.ts';
+
+/** No vowels and nothing that looks like another letter, so that no word comes of it (Kubernetes' safe alphabet). */
+const ALPHABET = 'bcdfghjklmnpqrstvwxz2456789';
+
+/** Ten characters; the same for templates that differ only in the order of keys. */
+export function templateHash(template: PodTemplateSpec): string {
+  const digest = createHash('sha256').update(canonical(template)).digest();
+  return Array.from(digest.subarray(0, 10), (byte) => ALPHABET[byte % ALPHABET.length]).join('');
+}
+
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_, inner: unknown) =>
+    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  );
+}

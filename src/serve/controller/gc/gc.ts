@@ -1,0 +1,143 @@
+/**
+ * Deletes what has no owner any more, by ownerReferences (Kubernetes "Garbage Collection").
+ *
+ * Background: an object whose owners are all gone is deleted. Foreground and orphan: the owner stays, being deleted,
+ * under a finalizer until its dependents are gone, or have been let go.
+ */
+
+import type { Controller } from '#serve/controller/controller.ts';
+import type { World } from '#serve/controller/world.ts';
+import { decision, NOTHING, type Write } from '#serve/controller/write.ts';
+import {
+  apiVersionOf,
+  DAEMON_SETS,
+  type KubeObject,
+  keyOf,
+  keyText,
+  type ObjectKey,
+  type OwnerReference,
+  PODS,
+  type Resource,
+} from '#spec/k8s.ts';
+
+/** Kinds that own or are owned. A reference to any other kind is left alone: nothing is known of its owner. */
+const KINDS: readonly Resource<KubeObject>[] = [DAEMON_SETS, PODS];
+
+const FOREGROUND = 'foregroundDeletion';
+const ORPHAN = 'orphan';
+
+export const garbageCollector: Controller = {
+  name: 'gc',
+  needs: KINDS,
+  keys: (world) => KINDS.flatMap((kind) => [...world.of(kind).keys()].map((key) => workKey(kind, key))),
+  wake(resource, change, world) {
+    if (!KINDS.some((kind) => isSame(kind, resource))) return [];
+    const own = change.type === 'set' ? [workKey(resource, change.key)] : [];
+    // Dependents of what is gone, and owners that wait for a dependent's end.
+    if (change.type === 'delete') return [...dependentKeys(change.object, world), ...ownerKeys(change.object)];
+    return own;
+  },
+  decide(world, key) {
+    const [plural, name = ''] = split(key);
+    const kind = KINDS.find((k) => k.plural === plural);
+    const object = kind === undefined ? undefined : world.of(kind).get(name);
+    if (kind === undefined || object === undefined) return NOTHING;
+    if (object.metadata.deletionTimestamp !== undefined) return decision(finish(kind, object, world));
+    return decision(collect(kind, object, world));
+  },
+};
+
+/** The object's deletion, if every owner is gone. The API itself is asked about the last one before. */
+function collect(kind: Resource<KubeObject>, object: KubeObject, world: World): Write[] {
+  const owners = object.metadata.ownerReferences ?? [];
+  const gone = owners.filter((owner) => ownerOf(owner, object, world) === 'gone');
+  const last = gone[0];
+  if (last === undefined || gone.length < owners.length) return [];
+  const resource = kindOf(last);
+  if (resource === undefined) return [];
+  const ifGone = { resource, key: keyBeside(last, object, resource), uid: last.uid };
+  return [{ verb: 'delete', resource: kind, object, propagationPolicy: 'Background', ifGone }];
+}
+
+/** Carries out the finalizers of an owner that is being deleted. */
+function finish(kind: Resource<KubeObject>, object: KubeObject, world: World): Write[] {
+  const finalizers = object.metadata.finalizers ?? [];
+  const dependents = dependentsOf(object, world);
+  if (finalizers.includes(FOREGROUND)) {
+    const blocking = dependents.filter(({ reference }) => reference.blockOwnerDeletion === true);
+    const living = dependents.filter(({ object: o }) => o.metadata.deletionTimestamp === undefined);
+    if (blocking.length === 0 && living.length === 0) return [without(kind, object, FOREGROUND)];
+    return living.map((d) => ({ verb: 'delete', resource: d.kind, object: d.object, propagationPolicy: 'Foreground' }));
+  }
+  if (!finalizers.includes(ORPHAN)) return [];
+  if (dependents.length === 0) return [without(kind, object, ORPHAN)];
+  return dependents.map((d) => {
+    const ownerReferences = (d.object.metadata.ownerReferences ?? []).filter((o) => o.uid !== object.metadata.uid);
+    return { verb: 'patch', resource: d.kind, base: d.object, patch: { metadata: { ownerReferences } } };
+  });
+}
+
+function without(kind: Resource<KubeObject>, object: KubeObject, finalizer: string): Write {
+  const finalizers = (object.metadata.finalizers ?? []).filter((f) => f !== finalizer);
+  return { verb: 'patch', resource: kind, base: object, patch: { metadata: { finalizers } } };
+}
+
+function ownerOf(owner: OwnerReference, object: KubeObject, world: World): 'gone' | 'there' | 'unknown' {
+  const resource = kindOf(owner);
+  if (resource === undefined) return 'unknown';
+  const key = keyBeside(owner, object, resource);
+  const found = world.of(resource).get(keyText(key));
+  return found?.metadata.uid === owner.uid ? 'there' : 'gone';
+}
+
+function kindOf(owner: OwnerReference): Resource<KubeObject> | undefined {
+  // Any version of the group means the same object.
+  const group = owner.apiVersion.includes('/') ? owner.apiVersion.split('/')[0] : '';
+  return KINDS.find((kind) => kind.kind === owner.kind && kind.group === group);
+}
+
+/** An owner lives in its dependent's namespace, unless its kind has none. */
+function keyBeside(owner: OwnerReference, object: KubeObject, resource: Resource<KubeObject>): ObjectKey {
+  const { namespace } = object.metadata;
+  return resource.namespaced && namespace !== undefined ? { namespace, name: owner.name } : { name: owner.name };
+}
+
+interface Dependent {
+  readonly kind: Resource<KubeObject>;
+  readonly object: KubeObject;
+  readonly reference: OwnerReference;
+}
+
+function dependentsOf(owner: KubeObject, world: World): Dependent[] {
+  return KINDS.flatMap((kind) =>
+    [...world.of(kind).values()].flatMap((object) => {
+      const reference = object.metadata.ownerReferences?.find((o) => o.uid === owner.metadata.uid);
+      return reference === undefined ? [] : [{ kind, object, reference }];
+    }),
+  );
+}
+
+function dependentKeys(owner: KubeObject, world: World): string[] {
+  return dependentsOf(owner, world).map(({ kind, object }) => workKey(kind, keyOf(object)));
+}
+
+function ownerKeys(object: KubeObject): string[] {
+  return (object.metadata.ownerReferences ?? []).flatMap((owner) => {
+    const resource = kindOf(owner);
+    if (resource === undefined) return [];
+    return [workKey(resource, keyText(keyBeside(owner, object, resource)))];
+  });
+}
+
+function workKey(kind: Resource<KubeObject>, key: string): string {
+  return `${kind.plural}:${key}`;
+}
+
+function split(key: string): [string, string] {
+  const colon = key.indexOf(':');
+  return [key.slice(0, colon), key.slice(colon + 1)];
+}
+
+function isSame(a: Resource<KubeObject>, b: Resource<KubeObject>): boolean {
+  return apiVersionOf(a) === apiVersionOf(b) && a.plural === b.plural;
+}

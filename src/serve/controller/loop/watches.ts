@@ -1,0 +1,82 @@
+/** One reflector for each kind that the controllers look at. */
+
+import type { ApiClient } from '#feed/client.ts';
+import type { Clock } from '#feed/clock.ts';
+import { listWatch, Reflector, type ReflectorOptions, type Selector } from '#feed/reflector.ts';
+import type { Change, Store } from '#feed/store.ts';
+import { CONFIG_MAP } from '#spec/config.ts';
+import {
+  CONFIG_MAPS,
+  DAEMON_SETS,
+  type KubeObject,
+  LEASES,
+  NAMESPACES,
+  NODES,
+  PODS,
+  type Resource,
+  SERVICE_ACCOUNTS,
+} from '#spec/k8s.ts';
+
+const SETTINGS: Selector = { namespace: CONFIG_MAP.namespace, fieldSelector: `metadata.name=${CONFIG_MAP.name}` };
+
+/** A kind more to watch is a row more. */
+const WATCHED: readonly (readonly [Resource<KubeObject>, Selector?])[] = [
+  [NAMESPACES],
+  [NODES],
+  [PODS],
+  [DAEMON_SETS],
+  [SERVICE_ACCOUNTS],
+  [LEASES],
+  [CONFIG_MAPS, SETTINGS],
+];
+
+export class Watches {
+  readonly #reflectors: ReadonlyMap<
+    string,
+    { readonly resource: Resource<KubeObject>; readonly reflector: Reflector<KubeObject> }
+  >;
+
+  constructor(client: ApiClient, clock: Clock, onError: NonNullable<ReflectorOptions['onError']>) {
+    this.#reflectors = new Map(
+      WATCHED.map(([resource, selector]) => {
+        const reflector = new Reflector(listWatch(client, resource, selector, clock), { clock, onError });
+        return [nameOf(resource), { resource, reflector }];
+      }),
+    );
+  }
+
+  /** Undefined for a kind that is not watched. */
+  storeOf<T extends KubeObject>(resource: Resource<T>): Store<T> | undefined {
+    // The store was filled through this very resource, so its objects are of this type.
+    return this.#reflectors.get(nameOf(resource))?.reflector.store as Store<T> | undefined;
+  }
+
+  connectedSince(resource: Resource<KubeObject>): number | undefined {
+    return this.#reflectors.get(nameOf(resource))?.reflector.connectedSince;
+  }
+
+  onChange(handler: (resource: Resource<KubeObject>, change: Change<KubeObject>) => void): void {
+    for (const { resource, reflector } of this.#reflectors.values()) {
+      reflector.onChange((event) => {
+        if (event.type !== 'synced') handler(resource, event);
+      });
+    }
+  }
+
+  /** Resolves when the first list of each has ended, or the signal ends the wait. */
+  async whenSynced(resources: readonly Resource<KubeObject>[], signal: AbortSignal): Promise<void> {
+    const waits = resources.map((resource) => this.#reflectors.get(nameOf(resource))?.reflector.whenSynced());
+    const ended = Promise.withResolvers<void>();
+    signal.addEventListener('abort', () => ended.resolve(), { once: true });
+    if (signal.aborted) return;
+    await Promise.race([Promise.all(waits), ended.promise]);
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all([...this.#reflectors.values()].map(({ reflector }) => reflector.run(signal)));
+  }
+}
+
+function nameOf(resource: Resource<KubeObject>): string {
+  return `${resource.plural}.${resource.group}`;
+}
