@@ -28,6 +28,19 @@ for (const kubectl of KUBECTLS) {
   });
 }
 
+const newest = KUBECTL_ENDS.at(-1);
+const oldest = KUBECTL_ENDS.at(0);
+const oneVersion = newest === oldest ? 'needs kubectls of before 1.30 and after' : false;
+
+test('both protocols are tried: SPDY by the oldest kubectl, WebSocket by the newest', {
+  skip: oneVersion,
+}, async () => {
+  await using cluster = await startFakeCluster(new LocalBackend());
+  for (const kubectl of [oldest, newest]) if (kubectl) await run(kubectl, cluster, ['exec', 'web', '--', 'true']);
+  assert.match(cluster.upgrades[0] ?? '', /^SPDY\/3\.1 v4\.channel\.k8s\.io/);
+  assert.match(cluster.upgrades[1] ?? '', /^websocket v5\.channel\.k8s\.io/);
+});
+
 /** Bytes that do not repeat within what a buffer holds. */
 function noise(size: number): Buffer {
   return randomFillSync(Buffer.allocUnsafe(size));

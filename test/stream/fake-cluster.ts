@@ -16,6 +16,8 @@ export interface FakeCluster extends AsyncDisposable {
   readonly url: string;
   /** A directory of its own, gone with the cluster. */
   readonly directory: string;
+  /** The upgrades that were asked for: `SPDY/3.1 v4.channel.k8s.io,…`, `websocket v5.channel.k8s.io`. */
+  readonly upgrades: readonly string[];
   /** Cuts every connection, as a network failure would. */
   cut(): void;
 }
@@ -27,7 +29,12 @@ export async function startFakeCluster(backend: StreamBackend): Promise<FakeClus
     void handleStreamUpgrade(req, socket, head, backend);
   });
   const connections = new Set<Duplex>();
-  const api = createServer(answer).on('upgrade', (req, socket, head) => proxy(req, socket, head, socketPath));
+  const upgrades: string[] = [];
+  const api = createServer(answer).on('upgrade', (req, socket, head) => {
+    const { upgrade, ...headers } = req.headers;
+    upgrades.push(`${upgrade} ${headers['sec-websocket-protocol'] ?? headers['x-stream-protocol-version']}`);
+    proxy(req, socket, head, socketPath);
+  });
   api.on('connection', (socket) => {
     connections.add(socket);
     socket.once('close', () => connections.delete(socket));
@@ -41,6 +48,7 @@ export async function startFakeCluster(backend: StreamBackend): Promise<FakeClus
   return {
     url: `http://127.0.0.1:${port}`,
     directory,
+    upgrades,
     cut,
     async [Symbol.asyncDispose]() {
       cut();
