@@ -5,6 +5,7 @@ import type { NodeState } from '#calc/state.ts';
 import type { Netlink } from '#kernel/netlink/handle.ts';
 import { openNetlink } from '#kernel/netlink/netlink.ts';
 import type { Netns } from '#kernel/netns/netns.ts';
+import { openNft } from '#kernel/nft/nft.ts';
 import { scratchNetns } from '#kernel/testing/scratch-netns.ts';
 import { type Addr, addrPlus, parseAddr } from '#net/addr.ts';
 import { parseMac } from '#net/mac.ts';
@@ -100,7 +101,8 @@ async function sync(
   const outcome = underlay && calcNodeState(snapshot, underlay);
   if (outcome?.kind !== 'ready') throw new Error(outcome?.problem.sentence ?? 'no underlay');
   const wanted = deriveSynced(snapshot as Synced<Snapshot>, () => want(outcome.state));
-  const kernel = { netlink, sysctl: kernelSysctls(node.netns.fd) };
+  using nft = openNft(node.netns.fd);
+  const kernel = { netlink, nft, sysctl: kernelSysctls(node.netns.fd) };
   const report = await runPass(kernel, () => ({ kind: 'complete', wanted }));
   if (!isClean(report)) throw new Error(`Cannot program the node: ${JSON.stringify(report.failures)}`);
   return outcome.state;

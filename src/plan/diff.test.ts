@@ -67,7 +67,7 @@ test('diff asks the kernel for nothing that it refuses, whatever the path', () =
 
 test('diff of a fresh node orders devices, addresses, entries, routes', () => {
   const kinds = diff(wanted('vxlan'), freshNode()).ops.map(({ op }) => op);
-  const order = ['link.add', 'addr.add', 'sysctl.set', 'neigh.replace', 'fdb.replace', 'route.add'];
+  const order = ['link.add', 'addr.add', 'sysctl.set', 'nft', 'neigh.replace', 'fdb.replace', 'route.add'];
   assert.deepEqual([...new Set(kinds)], order);
 });
 
@@ -98,7 +98,7 @@ test('diff touches no device of its name that somebody else made, and says so', 
     ],
   };
   const { ops, obstacles } = diff(wanted('vxlan'), have);
-  assert.ok(ops.every(({ op }) => op === 'sysctl.set' || op === 'route.add'));
+  assert.ok(ops.every(({ op }) => op === 'sysctl.set' || op === 'nft' || op === 'route.add'));
   assert.ok(!JSON.stringify(ops).includes('vxlan.polder'));
   assert.equal(obstacles[0]?.object, 'link vxlan.polder');
 });
@@ -128,7 +128,16 @@ test('diff waits with the route of a pod whose interface is not there', () => {
 });
 
 test('diffAdditions never changes and never deletes', () => {
-  const safe = new Set(['link.add', 'link.set', 'addr.add', 'sysctl.set', 'neigh.replace', 'fdb.replace', 'route.add']);
+  const safe = new Set([
+    'link.add',
+    'link.set',
+    'nft',
+    'addr.add',
+    'sysctl.set',
+    'neigh.replace',
+    'fdb.replace',
+    'route.add',
+  ]);
   for (const from of NAMES) {
     const there = reach(from, freshNode());
     for (const to of NAMES) {
@@ -154,4 +163,31 @@ test('diff takes nothing that does not follow from a complete snapshot', () => {
   const stale: Wanted = wanted('vxlan');
   // @ts-expect-error A plain Wanted may not delete: only `Synced<Wanted>` does.
   assert.ok(diff(stale, freshNode()).ops.length > 0);
+});
+
+test('diff writes a chain anew whose rules differ, and takes out what it does not know', () => {
+  const there = reach('vxlan', freshNode());
+  const [chain] = there.nft?.chains ?? [];
+  assert.ok(there.nft && chain);
+  const spoiled = {
+    ...there.nft,
+    chains: [
+      { ...chain, rules: [] },
+      { ...chain, name: 'stray' },
+    ],
+  };
+  const { ops } = diff(wanted('vxlan'), { ...there, nft: spoiled });
+  assert.deepEqual(
+    ops.flatMap((op) => (op.op === 'nft' ? op.ops.map((each) => each.op) : [op.op])),
+    ['chain.flush', 'rule.add', 'chain.flush', 'chain.delete'],
+  );
+});
+
+test('diff makes a chain anew that hangs elsewhere', () => {
+  const there = reach('vxlan', freshNode());
+  const [chain] = there.nft?.chains ?? [];
+  assert.ok(there.nft && chain?.base);
+  const moved = { ...there.nft, chains: [{ ...chain, base: { ...chain.base, prio: 7 } }] };
+  const after = applyAll({ ...there, nft: moved }, diff(wanted('vxlan'), { ...there, nft: moved }).ops);
+  assert.deepEqual(after.nft, there.nft);
 });

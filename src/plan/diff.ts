@@ -3,7 +3,7 @@
  *
  * 1. devices that have to be made anew go, and with them all that hangs on them;
  * 2. devices come and are set, then their addresses;
- * 3. forwarding;
+ * 3. forwarding, and what is done to packets that are forwarded;
  * 4. neighbours and forwarding entries, before the routes that lead packets to them;
  * 5. routes;
  * 6. what is ours and wanted no longer goes: routes, then what they led to, devices last.
@@ -12,6 +12,7 @@
 import { type Changes, compare } from '#plan/changes.ts';
 import { ADDRESS, FDB, NEIGHBOUR, ROUTE, SYSCTL } from '#plan/kinds.ts';
 import { type LinkChanges, linkChanges } from '#plan/links.ts';
+import { type NftChanges, nftChanges, nftOp } from '#plan/nft.ts';
 import type { Have, Obstacle, Plan, PlanOp, Sysctl, Wanted } from '#plan/objects.ts';
 import type { Synced } from '#spec/cluster.ts';
 import type { Address, FdbEntry, Neighbour, NewLink, Route } from '#wire/netlink/values.ts';
@@ -38,6 +39,7 @@ interface AllChanges {
   readonly fdb: Changes<FdbEntry>;
   readonly routes: Changes<Route>;
   readonly sysctls: Changes<Sysctl>;
+  readonly nft: NftChanges;
   readonly obstacles: readonly Obstacle[];
 }
 
@@ -65,6 +67,7 @@ function changesOf(wanted: Wanted, have: Have, alter: boolean): AllChanges {
       wanted.sysctls.filter(({ name }) => have.sysctls.some((s) => s.name === name)),
       have.sysctls,
     ),
+    nft: nftChanges(wanted.nft, have.nft),
     obstacles: [...links.taken, ...routes.obstacles],
   };
 }
@@ -121,7 +124,7 @@ function foreignRoute(route: Route): Obstacle {
 
 /** All operations in the order of the file's head; `alter` false leaves out what changes or deletes. */
 function steps(all: AllChanges, alter: boolean): PlanOp[] {
-  const { links, addresses, sysctls, neighbours, fdb, routes } = all;
+  const { links, addresses, sysctls, nft, neighbours, fdb, routes } = all;
   const anew = alter ? links.anew : [];
   const changed = <T>(changes: Changes<T>): T[] => (alter ? changes.change.map(({ to }) => to) : []);
   return [
@@ -132,6 +135,7 @@ function steps(all: AllChanges, alter: boolean): PlanOp[] {
       .map(({ name, change }): PlanOp => ({ op: 'link.set', name, change })),
     ...addresses.add.map((address): PlanOp => ({ op: 'addr.add', address })),
     ...sysctls.change.map(({ to }): PlanOp => ({ op: 'sysctl.set', sysctl: to })),
+    ...nftOp([...nft.add, ...(alter ? nft.alter : [])]),
     ...[...neighbours.add, ...changed(neighbours)].map((neighbour): PlanOp => ({ op: 'neigh.replace', neighbour })),
     ...[...fdb.add, ...changed(fdb)].map((entry): PlanOp => ({ op: 'fdb.replace', entry })),
     ...routes.add.map((route): PlanOp => ({ op: 'route.add', route })),

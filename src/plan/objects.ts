@@ -1,9 +1,13 @@
 /** The kernel's objects as plan sees them: what is wanted, what is there, and the operations between. */
 
 import type { Address, FdbEntry, Link, Neighbour, NetlinkOp, NewLink, Route } from '#wire/netlink/values.ts';
+import type { NftOp, Table, TableListing, TableRef } from '#wire/nft/values.ts';
 
 /** Alias of the interfaces that the agent makes: how it knows them again after a restart. */
 export const OWN_ALIAS = 'polder';
+
+/** The nft table that is ours: nothing in it is anybody else's. */
+export const OWN_TABLE: TableRef = { family: 'inet', name: 'polder' };
 
 export interface Sysctl {
   /** Dotted, as sysctl(8) has it: `net.ipv4.ip_forward`. */
@@ -19,6 +23,8 @@ export interface Wanted {
   readonly fdb: readonly FdbEntry[];
   readonly routes: readonly Route[];
   readonly sysctls: readonly Sysctl[];
+  /** Our nft table; without chains it is not to be there. */
+  readonly nft: Table;
 }
 
 /** What was read from the kernel: of each kind only what is ours, beside what can stand in our way. */
@@ -35,10 +41,16 @@ export interface Have {
   readonly foreignRoutes: readonly Route[];
   /** Present values of the wanted names; one that the kernel does not have is absent. */
   readonly sysctls: readonly Sysctl[];
+  /** Our nft table, if there is one. */
+  readonly nft?: TableListing;
 }
 
 /** One change: a value that prints as the line of `ip`, `bridge`, `nft` or `sysctl` that does the same. */
-export type PlanOp = NetlinkOp | { readonly op: 'sysctl.set'; readonly sysctl: Sysctl };
+export type PlanOp =
+  | NetlinkOp
+  | { readonly op: 'sysctl.set'; readonly sysctl: Sysctl }
+  /** A transaction: all of its commands take effect together, or none. */
+  | { readonly op: 'nft'; readonly table: TableRef; readonly ops: readonly NftOp[] };
 
 /** A wanted object that no operation can bring about at present. */
 export interface Obstacle {

@@ -2,10 +2,13 @@
 
 import type { PlanOp } from '#plan/objects.ts';
 import { printOp } from '#wire/netlink/print.ts';
+import { printNftOp } from '#wire/nft/print.ts';
 
 /** One line (for some operations of `ip` two, joined by `&&`), as a shell takes it. */
 export function printPlanOp(op: PlanOp): string {
-  return op.op === 'sysctl.set' ? `sysctl -w ${op.sysctl.name}=${op.sysctl.value}` : printOp(op);
+  if (op.op === 'sysctl.set') return `sysctl -w ${op.sysctl.name}=${op.sysctl.value}`;
+  if (op.op !== 'nft') return printOp(op);
+  return `nft '${op.ops.map((each) => printNftOp(op.table, each)).join('; ')}'`;
 }
 
 /** One line each, in order; empty text if there is nothing to do. */

@@ -2,7 +2,7 @@
 
 import type { BridgeState, NodeState, PeerNetwork, PodRoute, TunnelState } from '#calc/state.ts';
 import { type Addr, bitsOf, type Family, familyOf } from '#net/addr.ts';
-import { hostPrefix, type IfAddr, type Prefix, prefixFamily } from '#net/prefix.ts';
+import { hostPrefix, type IfAddr, type Prefix, parsePrefix, prefixFamily } from '#net/prefix.ts';
 import { OWN_ALIAS, type Sysctl, type Wanted } from '#plan/objects.ts';
 import {
   type Address,
@@ -14,6 +14,8 @@ import {
   type Route,
   TABLE_MAIN,
 } from '#wire/netlink/values.ts';
+import { match, payload, prefixExpr } from '#wire/nft/build.ts';
+import type { Rule, Table } from '#wire/nft/values.ts';
 
 /** NTF_SELF of linux/neighbour.h: the entry is the device's own, not its bridge's. */
 const NTF_SELF = 0x02;
@@ -32,6 +34,7 @@ export function want(state: NodeState): Wanted {
     fdb: uniqueBy(state.peers.flatMap(fdbOf), (entry) => `${entry.link} ${entry.mac}`),
     routes: [...state.blackholes.map(blackhole), ...state.peers.map(peerRoute), ...state.pods.map(podRoute)],
     sysctls: state.forwarding.map(forwarding),
+    nft: natTable(state.masquerade),
   };
 }
 
@@ -88,6 +91,32 @@ function route(to: Prefix, scope: Route['scope'], hops: Route['hops']): Route {
 
 function forwarding(family: Family): Sysctl {
   return { name: family === 4 ? 'net.ipv4.ip_forward' : 'net.ipv6.conf.all.forwarding', value: '1' };
+}
+
+/** `srcnat` of nft(8). */
+const PRIO_SRCNAT = 100;
+
+/** What leaves the pod network gets the node's address, else nobody outside could answer; multicast goes as it is. */
+function natTable(networks: readonly Prefix[]): Table {
+  if (networks.length === 0) return { sets: [], chains: [] };
+  const base = { type: 'nat', hook: 'postrouting', prio: PRIO_SRCNAT, policy: 'accept' } as const;
+  return { sets: [], chains: [{ name: 'postrouting', base, rules: networks.map(masqueradeRule) }] };
+}
+
+function masqueradeRule(network: Prefix): Rule {
+  const family = prefixFamily(network);
+  const protocol = family === 4 ? 'ip' : 'ip6';
+  const multicast = parsePrefix(family === 4 ? '224.0.0.0/4' : 'ff00::/8');
+  const to = payload(protocol, 'daddr');
+  return {
+    expr: [
+      match(payload(protocol, 'saddr'), prefixExpr(network)),
+      match(to, prefixExpr(network), '!='),
+      match(to, prefixExpr(multicast), '!='),
+      { masquerade: { flags: 'fully-random' } },
+    ],
+    comment: 'masquerade what leaves the pod network',
+  };
 }
 
 function uniqueBy<T>(items: readonly T[], key: (item: T) => string): T[] {

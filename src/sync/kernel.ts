@@ -1,6 +1,7 @@
 /** The handles that sync works through, one network namespace in all of them. */
 
 import type { Netlink } from '#kernel/netlink/handle.ts';
+import type { Nft } from '#kernel/nft/handle.ts';
 import { readSysctl, writeSysctl } from '#kernel/sysctl.ts';
 
 export interface SysctlPort {
@@ -12,6 +13,7 @@ export interface SysctlPort {
 
 export interface Kernel {
   readonly netlink: Netlink;
+  readonly nft: Nft;
   readonly sysctl: SysctlPort;
 }
 

@@ -6,6 +6,7 @@ import { noKernel } from '#kernel/testing/scratch-netns.ts';
 import { parseAddr } from '#net/addr.ts';
 import { parsePrefix } from '#net/prefix.ts';
 import { ROUTE } from '#plan/kinds.ts';
+import { OWN_TABLE } from '#plan/objects.ts';
 import { want } from '#plan/want.ts';
 import { deriveSynced, type Snapshot, type Synced } from '#spec/cluster.ts';
 import type { Kernel } from '#sync/kernel.ts';
@@ -78,6 +79,31 @@ test('runPass mends what somebody took away or changed', options, async () => {
     { op: 'link.set', name: 'vxlan.polder', change: { mtu: 1300, up: false } },
   ]);
   assert.ok((await reach(node.kernel, CLUSTERS.vxlan)).done.length > wanted.routes.length);
+});
+
+test('runPass writes its own nft table anew when it was changed, and leaves others alone', options, async () => {
+  using node = scratchNode();
+  const { nft } = node.kernel;
+  const foreign = { family: 'inet', name: 'somebody' } as const;
+  nft.apply(foreign, [{ op: 'table.add' }, { op: 'chain.add', chain: { name: 'theirs' } }]);
+  await reach(node.kernel, CLUSTERS.vxlan);
+  const own = nft.list(OWN_TABLE)?.chains;
+  assert.equal(own?.[0]?.rules.length, 1);
+  nft.apply(OWN_TABLE, [
+    { op: 'chain.flush', name: 'postrouting' },
+    { op: 'chain.add', chain: { name: 'stray' } },
+  ]);
+  await reach(node.kernel, CLUSTERS.vxlan);
+  assert.deepEqual(
+    nft.list(OWN_TABLE)?.chains.map(({ name, rules }) => [name, rules.length]),
+    [['postrouting', 1]],
+  );
+  await reach(node.kernel, CLUSTERS['vxlan, smaller MTU']);
+  assert.equal(nft.list(OWN_TABLE), undefined, 'nothing is masqueraded, so there is no table');
+  assert.deepEqual(
+    nft.list(foreign)?.chains.map(({ name }) => name),
+    ['theirs'],
+  );
 });
 
 test('runPass follows the MTU of the underlay', options, async () => {

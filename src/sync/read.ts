@@ -5,13 +5,15 @@ import { readAddresses } from '#sync/drivers/addresses.ts';
 import { readFdb } from '#sync/drivers/fdb.ts';
 import { readLinks } from '#sync/drivers/links.ts';
 import { readNeighbours } from '#sync/drivers/neighbours.ts';
+import { readNft } from '#sync/drivers/nft.ts';
 import { readRoutes } from '#sync/drivers/routes.ts';
 import { readSysctls } from '#sync/drivers/sysctls.ts';
 import type { Kernel } from '#sync/kernel.ts';
 
 /** Synchronous: nothing of this process comes between the reading of one kind and the next. */
-export function readHave({ netlink, sysctl }: Kernel, wanted: Wanted): Have {
+export function readHave({ netlink, nft, sysctl }: Kernel, wanted: Wanted): Have {
   const { links, own } = readLinks(netlink);
+  const table = readNft(nft);
   return {
     links,
     ownLinks: new Set(own.map(({ name }) => name)),
@@ -20,5 +22,6 @@ export function readHave({ netlink, sysctl }: Kernel, wanted: Wanted): Have {
     fdb: readFdb(netlink, own),
     ...readRoutes(netlink, wanted.routes),
     sysctls: readSysctls(sysctl, wanted.sysctls),
+    ...(table ? { nft: table } : {}),
   };
 }

@@ -1,6 +1,7 @@
 /** Runs operations in their order, each kind through its own handle. */
 
 import type { OpFailure } from '#kernel/netlink/handle.ts';
+import type { Nft } from '#kernel/nft/handle.ts';
 import type { PlanOp } from '#plan/objects.ts';
 import type { Kernel, SysctlPort } from '#sync/kernel.ts';
 import type { NetlinkOp } from '#wire/netlink/values.ts';
@@ -12,27 +13,26 @@ export interface Failure {
 }
 
 /** Goes on past a failure; answers with every one. Empty: all is done. */
-export async function runOps({ netlink, sysctl }: Kernel, ops: readonly PlanOp[]): Promise<Failure[]> {
+export async function runOps({ netlink, nft, sysctl }: Kernel, ops: readonly PlanOp[]): Promise<Failure[]> {
   const failures: Failure[] = [];
   for (const batch of batchesOf(ops)) {
-    if (batch.kind === 'sysctl') failures.push(...batch.ops.flatMap((op) => setSysctl(sysctl, op)));
+    if (batch.kind === 'other') failures.push(...(await runOther(nft, sysctl, batch.op)));
     else failures.push(...(await netlink.runAsync(batch.ops)).map(named));
   }
   return failures;
 }
 
 type SysctlOp = Extract<PlanOp, { op: 'sysctl.set' }>;
-type Batch = { kind: 'sysctl'; ops: SysctlOp[] } | { kind: 'netlink'; ops: NetlinkOp[] };
+type NftTransaction = Extract<PlanOp, { op: 'nft' }>;
+type Batch = { kind: 'other'; op: SysctlOp | NftTransaction } | { kind: 'netlink'; ops: NetlinkOp[] };
 
 /** Neighbouring operations of one handle together: netlink sends them as one. */
 function batchesOf(ops: readonly PlanOp[]): Batch[] {
   const batches: Batch[] = [];
   for (const op of ops) {
     const last = batches.at(-1);
-    if (op.op === 'sysctl.set') {
-      if (last?.kind === 'sysctl') last.ops.push(op);
-      else batches.push({ kind: 'sysctl', ops: [op] });
-    } else if (last?.kind === 'netlink') last.ops.push(op);
+    if (op.op === 'sysctl.set' || op.op === 'nft') batches.push({ kind: 'other', op });
+    else if (last?.kind === 'netlink') last.ops.push(op);
     else batches.push({ kind: 'netlink', ops: [op] });
   }
   return batches;
@@ -40,6 +40,12 @@ function batchesOf(ops: readonly PlanOp[]): Batch[] {
 
 function named({ op, code, text }: OpFailure): Failure {
   return { op, reason: text === undefined ? code : `${code}: ${text}` };
+}
+
+async function runOther(nft: Nft, sysctl: SysctlPort, op: SysctlOp | NftTransaction): Promise<Failure[]> {
+  if (op.op === 'sysctl.set') return setSysctl(sysctl, op);
+  const failure = await nft.applyAsync(op.table, op.ops);
+  return failure ? [{ op, reason: failure.errors.map(({ message }) => message).join('; ') || failure.text }] : [];
 }
 
 function setSysctl(port: SysctlPort, op: SysctlOp): Failure[] {

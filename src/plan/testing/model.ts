@@ -5,6 +5,7 @@ import { FDB, NEIGHBOUR, ROUTE } from '#plan/kinds.ts';
 import type { Have, PlanOp } from '#plan/objects.ts';
 import { OWN_ALIAS } from '#plan/objects.ts';
 import type { Link, NewLink, Route } from '#wire/netlink/values.ts';
+import type { ListedChain, NftOp } from '#wire/nft/values.ts';
 
 export function link(name: string, attributes: Partial<Link> = {}): Link {
   const info = { kind: 'other', name: '' } as const;
@@ -59,6 +60,8 @@ function apply(have: Have, op: PlanOp): Have {
       return changeRoute(have, op.op, op.route);
     case 'sysctl.set':
       return { ...have, sysctls: [...have.sysctls.filter((s) => s.name !== op.sysctl.name), op.sysctl] };
+    case 'nft':
+      return op.ops.reduce(applyNft, have);
     default:
       throw new Error(`The model has no ${op.op}`);
   }
@@ -66,6 +69,23 @@ function apply(have: Have, op: PlanOp): Have {
 
 function withoutNames<T extends { master?: string }>({ master: _, ...rest }: T): Omit<T, 'master'> {
   return rest;
+}
+
+function applyNft({ nft, ...have }: Have, op: NftOp): Have {
+  if (op.op === 'table.delete') return have;
+  const table = nft ?? { sets: [], chains: [] };
+  if (op.op === 'table.add') return { ...have, nft: table };
+  if (!nft) throw new Error('ENOENT: no table');
+  const chains = table.chains.flatMap((chain) => chainAfter(chain, op));
+  if (op.op === 'chain.add') chains.push({ ...op.chain, rules: [] });
+  return { ...have, nft: { ...table, chains } };
+}
+
+function chainAfter(chain: ListedChain, op: NftOp): ListedChain[] {
+  if (op.op === 'chain.delete' && op.name === chain.name) return [];
+  if (op.op === 'chain.flush' && op.name === chain.name) return [{ ...chain, rules: [] }];
+  if (op.op !== 'rule.add' || op.chain !== chain.name) return [chain];
+  return [{ ...chain, rules: [...chain.rules, { ...op.rule, handle: chain.rules.length + 1 }] }];
 }
 
 function otherThan<T>(kind: Kind<T>, item: T, items: readonly T[]): T[] {

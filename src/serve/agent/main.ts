@@ -11,6 +11,7 @@ import { SnapshotFeed, snapshotSources } from '#feed/snapshot.ts';
 import { loadSnapshot, saveSnapshot } from '#feed/snapshot-file.ts';
 import { openNetlink } from '#kernel/netlink/netlink.ts';
 import { watchNetlink } from '#kernel/netlink/watch.ts';
+import { openNft } from '#kernel/nft/nft.ts';
 import { printPlanOp } from '#plan/print.ts';
 import { answersOf } from '#serve/agent/answers.ts';
 import type { Counts } from '#serve/agent/metrics.ts';
@@ -55,7 +56,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
     }),
   );
   const { node, underlay } = options;
-  const kernel = { netlink, sysctl: kernelSysctls() };
+  const kernel = { netlink, nft: stack.use(openNft()), sysctl: kernelSysctls() };
   const endpoints = () => cni.endpoints();
   const sync: NodeSync = new NodeSync({ node, kernel, endpoints, ...(underlay === undefined ? {} : { underlay }) });
   const counts: Counts = { passes: 0, operations: 0, failures: 0, errors: 0 };

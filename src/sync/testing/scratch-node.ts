@@ -1,6 +1,7 @@
 /** A throw-away node for kernel tests: a namespace with an underlay, the veths of pods 5 to 7 and foreign routes. */
 
 import { openNetlink } from '#kernel/netlink/netlink.ts';
+import { openNft } from '#kernel/nft/nft.ts';
 import { scratchNetns } from '#kernel/testing/scratch-netns.ts';
 import { parseAddr } from '#net/addr.ts';
 import { parseIfAddr, parsePrefix } from '#net/prefix.ts';
@@ -25,7 +26,8 @@ export const FOREIGN: readonly Route[] = ['0.0.0.0/0', '172.16.0.0/12'].map((to)
 export function scratchNode(): ScratchNode {
   const netns = scratchNetns();
   const netlink = openNetlink(netns.fd);
-  const kernel = { netlink, sysctl: kernelSysctls(netns.fd) };
+  const nft = openNft(netns.fd);
+  const kernel = { netlink, nft, sysctl: kernelSysctls(netns.fd) };
   const failures = netlink.run([...FURNITURE, ...FOREIGN.map((route): NetlinkOp => ({ op: 'route.add', route }))]);
   if (failures.length > 0) throw new Error(`Cannot furnish the scratch node: ${JSON.stringify(failures)}`);
   return {
@@ -33,6 +35,7 @@ export function scratchNode(): ScratchNode {
     netns: netns.fd,
     [Symbol.dispose]: () => {
       netlink.close();
+      nft.close();
       netns.close();
     },
   };
