@@ -1,5 +1,6 @@
 /** Requests that are not for a resource: discovery, version, OpenAPI. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { openApiIndex, openApiV2, openApiV3 } from '#serve/api/discovery/openapi.ts';
 import { aggregated, apiGroup, apiGroupList, apiResourceList, apiVersions } from '#serve/api/discovery/resources.ts';
 import { VERSION } from '#serve/api/discovery/version.ts';
 import { sendText } from '#serve/api/http/respond.ts';
@@ -34,6 +35,7 @@ function aggregatedVersionOf(accept: string): string | undefined {
 
 function documentAt(kinds: Kinds, parts: readonly string[], request: IncomingMessage): JsonObject | undefined {
   const [root, group, version, more] = parts;
+  if (root === 'openapi') return openApiAt(kinds, parts.slice(1));
   if (more !== undefined) return undefined;
   if (root === 'version' && group === undefined) return VERSION;
   if (root === 'api') {
@@ -43,4 +45,12 @@ function documentAt(kinds: Kinds, parts: readonly string[], request: IncomingMes
   if (root !== 'apis') return undefined;
   if (group === undefined) return apiGroupList(kinds);
   return version === undefined ? apiGroup(kinds, group) : apiResourceList(kinds, group, version);
+}
+
+function openApiAt(kinds: Kinds, [form, root, ...rest]: readonly string[]): JsonObject | undefined {
+  if (form === 'v2' && root === undefined) return openApiV2(kinds);
+  if (form !== 'v3') return undefined;
+  if (root === undefined) return openApiIndex(kinds);
+  const [group = '', version = ''] = root === 'api' ? ['', ...rest] : rest;
+  return kinds.in({ group, version }).length === 0 ? undefined : openApiV3(kinds, { group, version });
 }

@@ -1,0 +1,89 @@
+/** OpenAPI schemas of the types that are served, from the field tables and the table of merge keys. */
+import type { Json, JsonObject } from '#spec/kinds/json.ts';
+import type { Kind } from '#spec/kinds/kind.ts';
+import { fieldsOf, type Scalar, type Shape, shortTypeName } from '#spec/kinds/schema/fields.ts';
+import { mergeRuleOf } from '#spec/kinds/schema/merge-keys.ts';
+
+/** How one version of OpenAPI refers to a schema. */
+export type Refer = (name: string) => JsonObject;
+
+const SCALARS: Readonly<Record<Scalar, JsonObject>> = {
+  string: { type: 'string' },
+  boolean: { type: 'boolean' },
+  int32: { type: 'integer', format: 'int32' },
+  int64: { type: 'integer', format: 'int64' },
+  number: { type: 'number', format: 'double' },
+  any: { type: 'object' },
+  date: { type: 'string', format: 'date-time' },
+  'micro-date': { type: 'string', format: 'date-time' },
+  quantity: { type: 'string' },
+  bytes: { type: 'string', format: 'byte' },
+  'int-or-string': { type: 'string', format: 'int-or-string' },
+};
+
+/** `V1PodSpec` -> `io.k8s.api.v1.PodSpec`: what stands behind the last dot is what `kubectl explain` shows. */
+export function schemaName(type: string): string {
+  return `io.k8s.api.${type === shortTypeName(type) ? 'any' : 'v1'}.${shortTypeName(type)}`;
+}
+
+/** The schemas of all types that these kinds reach, by name. */
+export function schemasOf(kinds: readonly Kind[], refer: Refer): JsonObject {
+  const schemas: JsonObject = {};
+  for (const type of reachable(kinds.map((kind) => kind.type))) schemas[schemaName(type)] = typeSchema(type, refer);
+  for (const { type, group, version, kind } of kinds) {
+    const schema = typeSchema(type, refer);
+    schema['x-kubernetes-group-version-kind'] = [{ group, version, kind }];
+    schemas[schemaName(type)] = schema;
+  }
+  return schemas;
+}
+
+function reachable(roots: readonly string[]): Set<string> {
+  const found = new Set<string>();
+  const open = [...roots];
+  for (let type = open.pop(); type !== undefined; type = open.pop()) {
+    if (found.has(type)) continue;
+    found.add(type);
+    for (const field of fieldsOf(type)?.values() ?? []) {
+      const inner = typeIn(field.shape);
+      if (inner !== undefined) open.push(inner);
+    }
+  }
+  return found;
+}
+
+function typeIn(shape: Shape): string | undefined {
+  if (shape.is === 'type') return shape.name;
+  return shape.is === 'scalar' ? undefined : typeIn(shape.of);
+}
+
+function typeSchema(type: string, refer: Refer): JsonObject {
+  const properties: JsonObject = {};
+  const required: Json[] = [];
+  for (const field of fieldsOf(type)?.values() ?? []) {
+    properties[field.name] = { ...shapeSchema(field.shape, refer), ...mergeExtensions(type, field.name) };
+    if (field.required) required.push(field.name);
+  }
+  return required.length === 0 ? { type: 'object', properties } : { type: 'object', properties, required };
+}
+
+function shapeSchema(shape: Shape, refer: Refer): JsonObject {
+  switch (shape.is) {
+    case 'scalar':
+      return SCALARS[shape.word];
+    case 'type':
+      return refer(schemaName(shape.name));
+    case 'list':
+      return { type: 'array', items: shapeSchema(shape.of, refer) };
+    case 'map':
+      return { type: 'object', additionalProperties: shapeSchema(shape.of, refer) };
+  }
+}
+
+function mergeExtensions(type: string, field: string): JsonObject {
+  const rule = mergeRuleOf(type, field);
+  if (rule === undefined) return {};
+  const strategy = rule.retainKeys === true ? 'merge,retainKeys' : 'merge';
+  if (rule.key === undefined) return { 'x-kubernetes-patch-strategy': strategy };
+  return { 'x-kubernetes-patch-merge-key': rule.key, 'x-kubernetes-patch-strategy': strategy };
+}
