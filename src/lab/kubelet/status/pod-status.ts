@@ -22,6 +22,8 @@ export interface StatusFacts {
   readonly hostIp: string;
   /** When the kubelet first saw the pod. */
   readonly startTime: string;
+  /** Conditions as last computed: newer than those that the API has given back. */
+  readonly own?: readonly Condition[];
 }
 
 /** The whole status; conditions keep the transition times of `pod.status` where nothing changed. */
@@ -34,7 +36,7 @@ export function podStatus(view: PodView, facts: StatusFacts): PodStatus {
   return {
     phase,
     ...(view.verdict ?? {}),
-    conditions: conditionsOf(view, phase, inits, mains),
+    conditions: conditionsOf(view, phase, inits, mains, facts.own ?? []),
     hostIP: facts.hostIp,
     hostIPs: [{ ip: facts.hostIp }],
     ...(ips[0] === undefined ? {} : { podIP: ips[0], podIPs: ips.map((ip) => ({ ip })) }),
@@ -160,6 +162,7 @@ function conditionsOf(
   phase: PodPhase,
   inits: readonly ContainerStatus[],
   mains: readonly ContainerStatus[],
+  known: readonly Condition[],
 ): Condition[] {
   const before = view.pod.status?.conditions ?? [];
   const done = phase === 'Succeeded';
@@ -182,7 +185,10 @@ function conditionsOf(
   };
   const own: Bare[] = [sandboxed, initialized, ready, containers, { type: 'PodScheduled', status: 'True' }];
   const types = new Set(own.map((c) => c.type));
-  return [...own.map((c) => withTime(c, before, view.now)), ...before.filter((c) => !types.has(c.type))];
+  return [
+    ...own.map((c) => withTime(c, known.length > 0 ? known : before, view.now)),
+    ...before.filter((c) => !types.has(c.type)),
+  ];
 }
 
 type Bare = Pick<Condition, 'type' | 'status' | 'reason' | 'message'>;

@@ -31,6 +31,7 @@ export function writeAtomically(folder: string, payload: Payload): boolean {
   }
   mkdirSync(join(folder, version), { recursive: true });
   const before = target(join(folder, DATA));
+  rmSync(join(folder, '..data_tmp'), { force: true });
   symlinkSync(version, join(folder, '..data_tmp'));
   renameSync(join(folder, '..data_tmp'), join(folder, DATA));
   linkNames(folder, payload);

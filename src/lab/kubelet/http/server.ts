@@ -1,0 +1,98 @@
+/** The kubelet's HTTP API on its unix socket: the paths of a real kubelet that the API server proxies to. */
+
+import { chmodSync, rmSync } from 'node:fs';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { KubeletContext } from '#lab/kubelet/context.ts';
+import { streamBackend } from '#lab/kubelet/http/stream-backend.ts';
+import { logQuery } from '#lab/kubelet/logs/entry.ts';
+import { readLog } from '#lab/kubelet/logs/follow.ts';
+import type { PodManager } from '#lab/kubelet/pod-manager.ts';
+import { StreamRefusal } from '#lab/kubelet/stream/backend.ts';
+import { handleStreamUpgrade } from '#lab/kubelet/stream/handle-upgrade.ts';
+
+/** Listens; disposing ends it, open streams too. @throws Error of the socket */
+export async function startHttp(ctx: KubeletContext, manager: PodManager): Promise<AsyncDisposable> {
+  const { socket } = ctx.options;
+  const backend = streamBackend(ctx, manager);
+  const streams = new Set<{ destroy(): unknown }>();
+  const server = createServer((request, response) => {
+    answer(ctx, manager, request, response).catch((error: unknown) => refuse(response, error));
+  });
+  server.on('upgrade', (request, stream, head) => {
+    streams.add(stream);
+    stream.once('close', () => streams.delete(stream));
+    void handleStreamUpgrade(request, stream, head, backend);
+  });
+  rmSync(socket, { force: true });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(socket, resolve);
+  });
+  chmodSync(socket, 0o600);
+  return {
+    async [Symbol.asyncDispose]() {
+      for (const stream of streams) stream.destroy();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+async function answer(
+  ctx: KubeletContext,
+  manager: PodManager,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const url = new URL(request.url ?? '/', 'http://kubelet');
+  const [, verb, ...rest] = url.pathname.split('/').map(decodeURIComponent);
+  if (verb === 'healthz') response.end('ok');
+  else if (verb === 'pods') {
+    response.setHeader('Content-Type', 'application/json');
+    response.end(
+      JSON.stringify({ kind: 'PodList', apiVersion: 'v1', metadata: {}, items: manager.workers().map((w) => w.pod) }),
+    );
+  } else if (verb === 'containerLogs') await sendLog(ctx, manager, rest, url.searchParams, response);
+  else throw new StreamRefusal(404, `the kubelet has no ${url.pathname}`);
+}
+
+async function sendLog(
+  ctx: KubeletContext,
+  manager: PodManager,
+  [namespace = '', name = '', container = '']: readonly string[],
+  params: URLSearchParams,
+  response: ServerResponse,
+): Promise<void> {
+  const query = logQuery(params, Date.now());
+  const worker = manager.get(namespace, name);
+  if (worker === undefined) throw new StreamRefusal(404, `pod "${name}" not found in namespace "${namespace}"`);
+  const keeper = worker.keeper(container);
+  if (keeper === undefined) throw new StreamRefusal(400, `container ${container} is not valid for pod ${name}`);
+  const record = query.previous ? keeper.previous : keeper.latest;
+  if (record === undefined)
+    throw new StreamRefusal(400, noLog(query.previous, container, name, worker.whyWaiting(container)));
+  const path = ctx.layout.log(worker.pod.metadata.uid, container, record.attempt);
+  const end = new AbortController();
+  response.once('close', () => end.abort());
+  const isOver = () => query.previous || keeper.latest?.attempt !== record.attempt || keeper.latest.exit !== undefined;
+  response.setHeader('Content-Type', 'text/plain');
+  response.flushHeaders();
+  await pipeline(Readable.from(readLog(path, query, isOver, end.signal)), response).catch(() => {});
+}
+
+function noLog(previous: boolean, container: string, pod: string, waiting: string): string {
+  if (previous) return `previous terminated container "${container}" in pod "${pod}" not found`;
+  return `container "${container}" in pod "${pod}" is waiting to start: ${waiting}`;
+}
+
+function refuse(response: ServerResponse, error: unknown): void {
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  response.statusCode = error instanceof StreamRefusal ? error.status : error instanceof RangeError ? 400 : 500;
+  response.setHeader('Content-Type', 'text/plain; charset=utf-8');
+  response.end(error instanceof Error ? error.message : String(error));
+}

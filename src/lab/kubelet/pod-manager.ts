@@ -1,0 +1,110 @@
+/** All pods of the node: a worker each, fed by the API's pods and by what happens to their processes. */
+
+import { mkdirSync, watch } from 'node:fs';
+import type { KubeletContext } from '#lab/kubelet/context.ts';
+import { podKey, type RunnablePod } from '#lab/kubelet/pod.ts';
+import { findPods } from '#lab/kubelet/restore.ts';
+import { PodWorker } from '#lab/kubelet/worker.ts';
+
+/** How often it looks for deaths that nobody tells, ms. */
+const INSPECT_MS = 2_000;
+
+export class PodManager implements Disposable {
+  readonly #ctx: KubeletContext;
+  /** By uid. */
+  readonly #workers = new Map<string, PodWorker>();
+  readonly #watcher;
+  readonly #timer;
+
+  /** Takes up the pods that are there already; they are looked after from now on, with or without the API. */
+  constructor(ctx: KubeletContext) {
+    this.#ctx = ctx;
+    mkdirSync(ctx.layout.exits, { recursive: true });
+    this.#watcher = watch(ctx.layout.exits, (_, name) => this.#exited(name ?? ''));
+    this.#timer = setInterval(() => this.#inspect(), INSPECT_MS);
+  }
+
+  /** Separate from the constructor: workers ask the manager for addresses of pods. */
+  restore(): void {
+    for (const found of findPods(this.#ctx.layout)) {
+      const worker = this.#add(found.pod, found);
+      this.#ctx.log.info({ pod: podKey(found.pod), running: worker.sandbox?.pid !== undefined }, 'found pod');
+      worker.wake();
+    }
+  }
+
+  #add(pod: RunnablePod, found?: ConstructorParameters<typeof PodWorker>[2]): PodWorker {
+    const { uid } = pod.metadata;
+    const worker = new PodWorker(this.#ctx, pod, found, () => this.#workers.delete(uid));
+    this.#workers.set(uid, worker);
+    return worker;
+  }
+
+  /** The API's word on a pod of this node. */
+  set(pod: RunnablePod): void {
+    const known = this.#workers.get(pod.metadata.uid);
+    if (known !== undefined) known.update(pod);
+    else if (isOver(pod)) this.#release(pod);
+    else this.#add(pod).wake();
+    this.#removeNamesakes(pod);
+  }
+
+  /** Deleted while it had already ended and nothing of it is here. */
+  #release(pod: RunnablePod): void {
+    if (pod.metadata.deletionTimestamp === undefined) return;
+    this.#ctx.release(pod).catch((error: unknown) => this.#ctx.log.warn({ err: error }, 'cannot release pod'));
+  }
+
+  /** A pod of the same name but another uid has taken its place. */
+  #removeNamesakes(pod: RunnablePod): void {
+    for (const [uid, worker] of this.#workers) {
+      if (uid !== pod.metadata.uid && podKey(worker.pod) === podKey(pod)) worker.remove();
+    }
+  }
+
+  delete(pod: RunnablePod): void {
+    this.#workers.get(pod.metadata.uid)?.remove();
+  }
+
+  /** The API has told of all pods: those that it did not name are gone. */
+  keepOnly(uids: ReadonlySet<string>): void {
+    for (const [uid, worker] of this.#workers) if (!uids.has(uid)) worker.remove();
+  }
+
+  get(namespace: string, name: string, uid?: string): PodWorker | undefined {
+    if (uid) return this.#workers.get(uid);
+    return this.workers().find(({ pod }) => pod.metadata.namespace === namespace && pod.metadata.name === name);
+  }
+
+  byUid(uid: string): PodWorker | undefined {
+    return this.#workers.get(uid);
+  }
+
+  workers(): PodWorker[] {
+    return [...this.#workers.values()];
+  }
+
+  /** An exit file has come or gone. */
+  #exited(id: string): void {
+    for (const worker of this.#workers.values()) {
+      for (const keeper of worker.keepers.values()) if (keeper.latest?.id === id) keeper.inspect();
+    }
+  }
+
+  #inspect(): void {
+    for (const worker of this.#workers.values()) worker.inspect();
+  }
+
+  /** The pods run on. */
+  [Symbol.dispose](): void {
+    this.#watcher.close();
+    clearInterval(this.#timer);
+    for (const worker of this.#workers.values()) worker.close();
+  }
+}
+
+/** Nothing needs to be made for it: it has ended, or it was deleted before this kubelet knew of it. */
+function isOver(pod: RunnablePod): boolean {
+  const phase = pod.status?.phase;
+  return phase === 'Succeeded' || phase === 'Failed' || pod.metadata.deletionTimestamp !== undefined;
+}

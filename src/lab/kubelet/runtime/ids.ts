@@ -1,0 +1,6 @@
+import { randomBytes } from 'node:crypto';
+
+/** 64 hex digits, as container runtimes name what they make. */
+export function newId(): string {
+  return randomBytes(32).toString('hex');
+}
