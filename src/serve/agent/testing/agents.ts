@@ -69,7 +69,7 @@ export class Agents implements AsyncDisposable {
     const files = ['--kubeconfig', join(node.dir, 'kubeconfig'), '--state', node.dir];
     const sockets = ['--cni-socket', join(node.dir, 'cni.sock'), '--status-socket', join(node.dir, 'agent.sock')];
     const log = join(node.dir, 'agent.log');
-    const args = [ENTRY, '--node', node.name, ...files, ...sockets, '--underlay', 'eth0'];
+    const args = ['--max-semi-space-size=1', ENTRY, '--node', node.name, ...files, ...sockets, '--underlay', 'eth0'];
     const env = this.#environment();
     const child = inNetns(node.netns, () =>
       spawn(process.execPath, args, { env, stdio: ['ignore', 'ignore', 'pipe'] }),
