@@ -3,8 +3,8 @@
 import { readFileSync } from 'node:fs';
 import type { ApiClient } from '#feed/client.ts';
 import { checkSpec } from '#lab/check.ts';
-import { lockLab } from '#lab/lock.ts';
 import { ensureKeys } from '#lab/keys.ts';
+import { lockLab } from '#lab/lock.ts';
 import { labPaths } from '#lab/names.ts';
 import { ensureNodeFiles } from '#lab/node-files.ts';
 import { checkPort, freePort } from '#lab/ports.ts';

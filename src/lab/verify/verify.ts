@@ -1,13 +1,47 @@
-/** TODO */
-export interface VerifyResult {
-  readonly id: string;
-  readonly ok: boolean;
-  readonly seen: string;
-}
+/** `polder lab verify`: the network model, claim by claim, on a running lab. */
+
+import { labClient } from '#lab/ready.ts';
+import { requireLab } from '#lab/state.ts';
+import { ADDRESS_LEVELS } from '#lab/verify/addresses.ts';
+import { attachmentClaim } from '#lab/verify/attachment.ts';
+import type { Claim, VerifyResult } from '#lab/verify/claim.ts';
+import { PAUSE } from '#lab/verify/pause.ts';
+import { NODE_TO_POD, POD_TO_POD, SHARED_NAMESPACE } from '#lab/verify/reachability.ts';
+import { type World, withWorld } from '#lab/verify/world.ts';
+import { PROFILES } from '#spec/cluster.ts';
+
+/** Tries every claim and tells of each as it is known. @throws PolderError 'no-lab'; whatever keeps the pods from starting. */
 export async function verifyLab(
-  _lab: string,
-  _signal: AbortSignal,
-  _tell: (r: VerifyResult) => void,
+  lab: string,
+  signal: AbortSignal,
+  tell: (result: VerifyResult) => void,
 ): Promise<VerifyResult[]> {
-  return [];
+  const spec = requireLab(lab);
+  using client = await labClient(lab, signal);
+  const claims = [
+    SHARED_NAMESPACE,
+    POD_TO_POD,
+    NODE_TO_POD,
+    PAUSE,
+    ADDRESS_LEVELS,
+    attachmentClaim(PROFILES[spec.profile]),
+  ];
+  return withWorld(spec, client, signal, async (world) => {
+    const results: VerifyResult[] = [];
+    for (const claim of claims) {
+      const result = await tryOne(claim, world);
+      results.push(result);
+      tell(result);
+    }
+    return results;
+  });
+}
+
+/** A trial that fails in an unforeseen way has not held. */
+async function tryOne(claim: Claim, world: World): Promise<VerifyResult> {
+  try {
+    return { id: claim.id, ...(await claim.try(world)) };
+  } catch (error) {
+    return { id: claim.id, ok: false, seen: error instanceof Error ? error.message : String(error) };
+  }
 }

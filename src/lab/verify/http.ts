@@ -1,0 +1,34 @@
+/** One HTTP request from inside a node's network namespace, by a socket made there. */
+
+import { Socket } from 'node:net';
+import { openNetns } from '#kernel/netns/netns.ts';
+import { tcpInNetns } from '#kernel/netns/sockets.ts';
+
+export interface SeenFromNode {
+  /** Address that the node's socket had. */
+  readonly from: string;
+  /** The answer's body. */
+  readonly body: string;
+}
+
+const LIMIT_MS = 5_000;
+
+/** @throws Error if nothing answers. */
+export function getFromNode(netnsName: string, ip: string, port: number, path: string): Promise<SeenFromNode> {
+  using netns = openNetns({ name: netnsName });
+  const socket = new Socket({ fd: tcpInNetns(netns, 4) });
+  return new Promise((resolve, reject) => {
+    let from = '';
+    let answer = '';
+    socket.setTimeout(LIMIT_MS, () => socket.destroy(new Error(`${ip}:${port} does not answer`)));
+    socket.on('data', (data) => {
+      answer += data;
+    });
+    socket.on('error', reject);
+    socket.on('end', () => resolve({ from, body: answer.slice(answer.indexOf('\r\n\r\n') + 4).trim() }));
+    socket.connect(port, ip, () => {
+      from = socket.localAddress ?? '';
+      socket.write(`GET ${path} HTTP/1.0\r\nHost: ${ip}\r\n\r\n`);
+    });
+  });
+}

@@ -1,0 +1,75 @@
+/** M1, M2, M3: who reaches whom, and whom the other end sees. */
+
+import { nodeNetns } from '#lab/names.ts';
+import { type Claim, type Finding, holds } from '#lab/verify/claim.ts';
+import { getFromNode } from '#lab/verify/http.ts';
+import { PORT, type TrialPod, WHO_PATH, type World } from '#lab/verify/world.ts';
+
+export const SHARED_NAMESPACE: Claim = {
+  id: 'M1',
+  async try(world) {
+    const [pod] = world.pods;
+    const by = await world.exec(pod, 'side', fetchWho('localhost'));
+    if (by.code !== 0) return holds(`the other container does not reach it by localhost: ${by.stderr.trim()}`, '');
+    const bind = await world.exec(pod, 'side', ['timeout', '3', 'httpd', '-f', '-p', `${PORT}`]);
+    const refused = /in use/i.test(bind.stderr);
+    return holds(
+      refused ? undefined : `a second bind of port ${PORT} in the same pod was not refused`,
+      `container "side" reached "web" by localhost:${PORT} (seen as ${by.stdout.trim()}); a second bind: ${lastOf(bind.stderr)}`,
+    );
+  },
+};
+
+export const POD_TO_POD: Claim = {
+  id: 'M2',
+  async try(world) {
+    const pairs = world.pods.flatMap((from) => world.pods.filter((to) => to !== from).map((to) => ({ from, to })));
+    const seen = await Promise.all(pairs.map(({ from, to }) => podToPod(world, from, to)));
+    const failed = seen.find((each) => !each.ok);
+    if (failed !== undefined) return failed;
+    const across = world.pods.length > 2 ? 'on one node and across nodes' : 'on one node (the lab has no second)';
+    return {
+      ok: true,
+      seen: `${seen.length} ways ${across}, each server saw the client's own address: ${seen.at(-1)?.seen}`,
+    };
+  },
+};
+
+async function podToPod(world: World, from: TrialPod, to: TrialPod): Promise<Finding> {
+  const way = `${from.ip} on ${from.node.name} -> ${to.ip} on ${to.node.name}`;
+  const got = await world.exec(from, 'side', fetchWho(to.ip));
+  const who = plain(got.stdout.trim());
+  if (got.code !== 0) return { ok: false, seen: `${way}: no answer (${lastOf(got.stderr)})` };
+  return { ok: who === from.ip, seen: who === from.ip ? way : `${way}: the server saw ${who}` };
+}
+
+export const NODE_TO_POD: Claim = {
+  id: 'M3',
+  async try(world) {
+    const ways = world.nodes.flatMap((node) => world.pods.map((pod) => ({ node, pod })));
+    const failures = await Promise.all(
+      ways.map(async ({ node, pod }) => {
+        const netns = nodeNetns(world.spec.name, node.name);
+        const { from, body } = await getFromNode(netns, pod.ip, PORT, WHO_PATH);
+        return plain(body) === from ? undefined : `${node.name} (${from}) -> ${pod.ip}: the pod saw ${body}`;
+      }),
+    );
+    return holds(
+      failures.find((failure) => failure !== undefined),
+      `${world.nodes.length} nodes reached ${world.pods.length} pods, local and remote, each pod saw the node's own address`,
+    );
+  },
+};
+
+function fetchWho(host: string): string[] {
+  return ['wget', '-q', '-O-', `http://${host}:${PORT}${WHO_PATH}`];
+}
+
+/** busybox names IPv4 clients as IPv4-mapped IPv6 addresses. */
+function plain(address: string): string {
+  return address.replace(/^\[?::ffff:/, '').replace(/\]$/, '');
+}
+
+function lastOf(text: string): string {
+  return text.trim().split('\n').at(-1) ?? '';
+}

@@ -1,0 +1,167 @@
+/** What the claims are tried on: a few pods of their own on a running lab, and ways to look at them. */
+
+import { isAlreadyExists, isNotFound } from '#feed/api-error.ts';
+import type { ApiClient } from '#feed/client.ts';
+import type { Netlink } from '#kernel/netlink/handle.ts';
+import { openNetlink } from '#kernel/netlink/netlink.ts';
+import { openNetns } from '#kernel/netns/netns.ts';
+import { type ExecResult, execInPod } from '#lab/exec.ts';
+import type { PodStatus, RunnablePodSpec } from '#lab/kubelet/pod.ts';
+import { nodeNetns } from '#lab/names.ts';
+import type { LabSpec, NodeSpec } from '#lab/spec.ts';
+import { runningNodes } from '#lab/up.ts';
+import { conditionOf, type KubeObject, NAMESPACES, type Resource, type Toleration } from '#spec/k8s.ts';
+
+export const VERIFY_NAMESPACE = 'polder-verify';
+/** Port of the pods' web server. */
+export const PORT = 8080;
+/** Answers with the address that it sees as the client's. */
+export const WHO_PATH = '/cgi-bin/who';
+
+/** A Pod with the fields that a trial sets and looks at. */
+interface TrialObject extends KubeObject {
+  readonly spec: RunnablePodSpec & { readonly tolerations?: readonly Toleration[] };
+  readonly status?: PodStatus;
+}
+
+const TRIAL_PODS: Resource<TrialObject> = { group: '', version: 'v1', kind: 'Pod', plural: 'pods', namespaced: true };
+
+/** A pod of the trial, as it runs. */
+export interface TrialPod {
+  readonly name: string;
+  readonly node: NodeSpec;
+  readonly ip: string;
+}
+
+export interface World {
+  readonly spec: LabSpec;
+  readonly client: ApiClient;
+  readonly nodes: readonly NodeSpec[];
+  /** Two on the first node; one on the second if there is one. */
+  readonly pods: readonly [TrialPod, TrialPod, ...TrialPod[]];
+  /** Runs a command in a container of a pod: 'web' serves, 'side' sleeps beside it. */
+  exec(pod: TrialPod, container: 'web' | 'side', command: readonly string[]): Promise<ExecResult>;
+  readonly signal: AbortSignal;
+}
+
+const READY_MS = 60_000;
+
+const SERVE = [
+  `mkdir -p /srv/www/cgi-bin && cd /srv/www`,
+  `printf '#!/bin/sh\\necho Content-Type: text/plain\\necho\\necho $REMOTE_ADDR\\n' > .${WHO_PATH}`,
+  `chmod 755 .${WHO_PATH} && echo $$ > /tmp/pid`,
+  `exec httpd -f -p ${PORT} -h /srv/www`,
+].join(' && ');
+
+/** Makes the pods, gives them to `run` once they are ready, and removes them whatever happens. */
+export async function withWorld<T>(
+  spec: LabSpec,
+  client: ApiClient,
+  signal: AbortSignal,
+  run: (world: World) => Promise<T>,
+): Promise<T> {
+  const nodes = runningNodes(spec);
+  const places = [nodes[0], nodes[0], nodes[1]].filter((node) => node !== undefined);
+  await ensureNamespace(client);
+  try {
+    const [a, b, ...more] = await Promise.all(
+      places.map((node, i) => startPod(client, `trial-${i + 1}`, node, signal)),
+    );
+    if (a === undefined || b === undefined) throw new Error('The lab has no running node');
+    const exec: World['exec'] = (pod, container, command) =>
+      execInPod(client.config, { namespace: VERIFY_NAMESPACE, pod: pod.name, container }, command);
+    return await run({ spec, client, nodes, pods: [a, b, ...more], exec, signal });
+  } finally {
+    await removeAll(client, places.length);
+  }
+}
+
+async function ensureNamespace(client: ApiClient): Promise<void> {
+  try {
+    await client.create(NAMESPACES, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: VERIFY_NAMESPACE } });
+  } catch (error) {
+    if (!isAlreadyExists(error)) throw error;
+  }
+}
+
+async function startPod(client: ApiClient, name: string, node: NodeSpec, signal: AbortSignal): Promise<TrialPod> {
+  await remove(client, name); // what an earlier trial that was killed has left
+  await client.create(TRIAL_PODS, podOn(name, node.name));
+  const ready = await whenPod(client, name, signal, isReady);
+  return { name, node, ip: ready.status?.podIP ?? '' };
+}
+
+function podOn(name: string, nodeName: string): TrialObject {
+  const image = 'busybox';
+  const probe = { tcpSocket: { port: PORT }, periodSeconds: 1 };
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, namespace: VERIFY_NAMESPACE },
+    spec: {
+      nodeName,
+      shareProcessNamespace: true,
+      terminationGracePeriodSeconds: 0,
+      containers: [
+        { name: 'web', image, command: ['sh', '-c', SERVE], readinessProbe: probe },
+        { name: 'side', image, command: ['sleep', '3600'] },
+      ],
+      tolerations: [{ operator: 'Exists' }],
+    },
+  };
+}
+
+function isReady(pod: TrialObject): boolean {
+  return conditionOf(pod.status?.conditions, 'Ready')?.status === 'True' && pod.status?.podIP !== undefined;
+}
+
+/** The pod once it is so. @throws the signal's reason, or TimeoutError. */
+export async function whenPod(
+  client: ApiClient,
+  name: string,
+  signal: AbortSignal,
+  is: (pod: TrialObject) => boolean,
+): Promise<TrialObject> {
+  const limited = AbortSignal.any([signal, AbortSignal.timeout(READY_MS)]);
+  const which = { namespace: VERIFY_NAMESPACE, fieldSelector: `metadata.name=${name}`, signal: limited };
+  for (;;) {
+    for await (const event of client.watch(TRIAL_PODS, which)) {
+      if (event.type !== 'BOOKMARK' && event.type !== 'DELETED' && is(event.object)) return event.object;
+    }
+    limited.throwIfAborted();
+  }
+}
+
+async function removeAll(client: ApiClient, count: number): Promise<void> {
+  for (let i = 1; i <= count; i++) await remove(client, `trial-${i}`);
+  await unlessGone(client.delete(NAMESPACES, { name: VERIFY_NAMESPACE }));
+}
+
+async function remove(client: ApiClient, name: string): Promise<void> {
+  const key = { namespace: VERIFY_NAMESPACE, name };
+  if ((await client.find(TRIAL_PODS, key)) === undefined) return;
+  const limit = AbortSignal.timeout(READY_MS);
+  const gone = whenGone(client, name, limit);
+  await unlessGone(client.delete(TRIAL_PODS, key, { gracePeriodSeconds: 0 }));
+  await gone;
+}
+
+async function whenGone(client: ApiClient, name: string, signal: AbortSignal): Promise<void> {
+  const which = { namespace: VERIFY_NAMESPACE, fieldSelector: `metadata.name=${name}`, signal };
+  for await (const event of client.watch(TRIAL_PODS, which)) if (event.type === 'DELETED') return;
+}
+
+async function unlessGone(deletion: Promise<unknown>): Promise<void> {
+  try {
+    await deletion;
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+  }
+}
+
+/** Reads the kernel of a node. */
+export function onNode<T>(world: World, node: NodeSpec, read: (netlink: Netlink) => T): T {
+  using netns = openNetns({ name: nodeNetns(world.spec.name, node.name) });
+  using netlink = openNetlink(netns.fd);
+  return read(netlink);
+}
