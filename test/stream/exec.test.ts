@@ -14,7 +14,16 @@ test('some kubectl is installed', { skip: KUBECTLS.length === 0 ? 'no kubectl is
 for (const kubectl of KUBECTLS) {
   test(`${kubectl.name} exec gives output, stderr apart, and the exit code`, async () => {
     await using cluster = await startFakeCluster(new LocalBackend());
-    const result = await run(kubectl, cluster, ['exec', 'web', '--', 'sh', '-c', 'echo out; echo err >&2; exit 7']);
+    const result = await run(kubectl, cluster, [
+      'exec',
+      'web',
+      '-c',
+      'main',
+      '--',
+      'sh',
+      '-c',
+      'echo out; echo err >&2; exit 7',
+    ]);
     assert.equal(result.stdout.toString(), 'out\n');
     assert.match(result.stderr, /^err\n/);
     assert.match(result.stderr, /exit code 7/);
@@ -23,7 +32,7 @@ for (const kubectl of KUBECTLS) {
 
   test(`${kubectl.name} exec -i passes stdin to its end`, async () => {
     await using cluster = await startFakeCluster(new LocalBackend());
-    const result = await run(kubectl, cluster, ['exec', '-i', 'web', '--', 'cat'], 'hi\n');
+    const result = await run(kubectl, cluster, ['exec', '-i', 'web', '-c', 'main', '--', 'cat'], 'hi\n');
     assert.deepEqual([result.stdout.toString(), result.code, result.stderr], ['hi\n', 0, '']);
   });
 }
@@ -36,7 +45,8 @@ test('both protocols are tried: SPDY by the oldest kubectl, WebSocket by the new
   skip: oneVersion,
 }, async () => {
   await using cluster = await startFakeCluster(new LocalBackend());
-  for (const kubectl of [oldest, newest]) if (kubectl) await run(kubectl, cluster, ['exec', 'web', '--', 'true']);
+  for (const kubectl of [oldest, newest])
+    if (kubectl) await run(kubectl, cluster, ['exec', 'web', '-c', 'main', '--', 'true']);
   assert.match(cluster.upgrades[0] ?? '', /^SPDY\/3\.1 v4\.channel\.k8s\.io/);
   assert.match(cluster.upgrades[1] ?? '', /^websocket v5\.channel\.k8s\.io/);
 });
@@ -54,7 +64,7 @@ for (const kubectl of KUBECTL_ENDS) {
   test(`${kubectl.name} exec passes 50 MB through stdin and stdout unharmed`, { timeout: 60_000 }, async () => {
     await using cluster = await startFakeCluster(new LocalBackend());
     const input = noise(50_000_000);
-    const result = await run(kubectl, cluster, ['exec', '-i', 'web', '--', 'cat'], input);
+    const result = await run(kubectl, cluster, ['exec', '-i', 'web', '-c', 'main', '--', 'cat'], input);
     assert.equal(result.code, 0, result.stderr);
     assert.equal(sha256(result.stdout), sha256(input));
   });
@@ -64,7 +74,7 @@ for (const kubectl of KUBECTL_ENDS) {
     const result = await run(
       kubectl,
       cluster,
-      ['exec', '-i', 'web', '--', 'sh', '-c', 'exec <&-; echo done'],
+      ['exec', '-i', 'web', '-c', 'main', '--', 'sh', '-c', 'exec <&-; echo done'],
       noise(9e6),
     );
     assert.deepEqual([result.stdout.toString(), result.code], ['done\n', 0]);
@@ -72,7 +82,16 @@ for (const kubectl of KUBECTL_ENDS) {
 
   test(`${kubectl.name} exec shows the end of a long output to a slow reader`, { timeout: 30_000 }, async () => {
     await using cluster = await startFakeCluster(new LocalBackend());
-    const child = start(kubectl, cluster, ['exec', 'web', '--', 'sh', '-c', 'head -c 8000000 /dev/zero; echo end']);
+    const child = start(kubectl, cluster, [
+      'exec',
+      'web',
+      '-c',
+      'main',
+      '--',
+      'sh',
+      '-c',
+      'head -c 8000000 /dev/zero; echo end',
+    ]);
     await once(child.stdout, 'readable');
     let size = 0;
     let tail = Buffer.alloc(0);
@@ -88,7 +107,16 @@ for (const kubectl of KUBECTL_ENDS) {
   test(`${kubectl.name} exec: a cut connection kills the command`, { timeout: 20_000 }, async () => {
     const backend = new LocalBackend();
     await using cluster = await startFakeCluster(backend);
-    const child = start(kubectl, cluster, ['exec', 'web', '--', 'sh', '-c', 'echo ready; exec sleep 600']);
+    const child = start(kubectl, cluster, [
+      'exec',
+      'web',
+      '-c',
+      'main',
+      '--',
+      'sh',
+      '-c',
+      'echo ready; exec sleep 600',
+    ]);
     await once(child.stdout, 'data');
     const [command] = backend.running;
     assert.ok(command);
@@ -103,7 +131,7 @@ for (const kubectl of KUBECTL_ENDS) {
   }, async () => {
     const backend = new LocalBackend();
     await using cluster = await startFakeCluster(backend);
-    const child = start(kubectl, cluster, ['exec', 'web', '--', 'yes']);
+    const child = start(kubectl, cluster, ['exec', 'web', '-c', 'main', '--', 'yes']);
     await once(child.stdout, 'readable');
     const [command] = backend.running;
     assert.ok(command);
@@ -115,7 +143,7 @@ for (const kubectl of KUBECTL_ENDS) {
   test(`${kubectl.name} runs 20 execs at once`, { timeout: 60_000 }, async () => {
     await using cluster = await startFakeCluster(new LocalBackend());
     const runs = Array.from({ length: 20 }, async (_, index) => {
-      const args = ['exec', '-i', 'web', '--', 'sh', '-c', `cat; exit ${index}`];
+      const args = ['exec', '-i', 'web', '-c', 'main', '--', 'sh', '-c', `cat; exit ${index}`];
       const result = await run(kubectl, cluster, args, `input ${index}`);
       assert.deepEqual([result.stdout.toString(), result.code], [`input ${index}`, index]);
     });
@@ -131,7 +159,7 @@ for (const kubectl of KUBECTL_ENDS) {
 
   test(`${kubectl.name} exec prints why a command did not start`, async () => {
     await using cluster = await startFakeCluster(new LocalBackend());
-    const result = await run(kubectl, cluster, ['exec', 'web', '--', '/no/such/file']);
+    const result = await run(kubectl, cluster, ['exec', 'web', '-c', 'main', '--', '/no/such/file']);
     assert.match(result.stderr, /error:.*\/no\/such\/file ENOENT/);
     assert.equal(result.code, 1);
   });
@@ -171,7 +199,7 @@ for (const kubectl of KUBECTL_ENDS) {
     const child = start(
       kubectlIt,
       cluster,
-      ['exec', '-it', 'web', '--', 'sh', '-c', command],
+      ['exec', '-it', 'web', '-c', 'main', '--', 'sh', '-c', command],
       ['pty', '--', kubectl.path],
     );
     child.stdin.write(tendSize(100, 30));

@@ -113,11 +113,10 @@ for (const kubectl of KUBECTL_ENDS) {
     const port = portOf(server);
     await new Promise((resolve) => server.close(resolve));
     await using forwarder = await forwardTo(kubectl, cluster, port);
-    const said = buffer(forwarder.child.stderr);
     const socket = dial(forwarder.port);
     assert.equal((await buffer(socket)).length, 0);
-    await once(forwarder.child, 'close');
-    assert.match((await said).toString(), new RegExp(`error forwarding port ${port} to pod web.*ECONNREFUSED`));
+    const said = await once(forwarder.child.stderr, 'data');
+    assert.match(String(said), new RegExp(`error forwarding port ${port} to pod web.*ECONNREFUSED`));
   });
 
   test(`${kubectl.name} port-forward goes on after a connection that was broken off`, { timeout: 20_000 }, async () => {
