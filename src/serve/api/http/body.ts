@@ -7,7 +7,7 @@ import { isObject, type Json, type JsonObject } from '#spec/kinds/json.ts';
 export const BODY_LIMIT = 3 * 1024 * 1024;
 
 /** @throws StatusError 413 */
-export async function readBody(request: IncomingMessage): Promise<string> {
+export async function readBody(request: IncomingMessage): Promise<Buffer> {
   const declared = Number(request.headers['content-length'] ?? 0);
   if (declared > BODY_LIMIT) throw tooLarge(BODY_LIMIT);
   const chunks: Buffer[] = [];
@@ -18,7 +18,7 @@ export async function readBody(request: IncomingMessage): Promise<string> {
     if (size > BODY_LIMIT) throw tooLarge(BODY_LIMIT);
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString('utf8');
+  return Buffer.concat(chunks);
 }
 
 /** `application/json; charset=utf-8` -> `application/json`. */
@@ -26,20 +26,22 @@ export function mediaTypeOf(request: IncomingMessage): string {
   return (request.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
 }
 
-const ACCEPTED = ['application/json', 'application/yaml'];
+const ACCEPTED = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf'];
 
-/** @throws StatusError 400 (malformed), 415 (protobuf and others) */
-export async function parseBody(text: string, mediaType: string): Promise<Json> {
+/** The value of a body by its media type. @throws StatusError 400 (malformed), 415 (none of the accepted) */
+export async function parseBody(body: Buffer, mediaType: string): Promise<Json> {
   switch (mediaType) {
+    case 'application/vnd.kubernetes.protobuf':
+      return await parseProtobuf(body);
     case 'application/yaml':
     case 'application/x-yaml':
     case 'text/yaml':
-      return parseYaml(text);
+      return await parseYaml(body.toString('utf8'));
     case '':
     case 'application/json':
     // curl -d sends this unless told otherwise.
     case 'application/x-www-form-urlencoded':
-      return parseJson(text);
+      return parseJson(body.toString('utf8'));
     default:
       throw unsupportedMediaType(mediaType, ACCEPTED);
   }
@@ -64,8 +66,22 @@ async function parseYaml(text: string): Promise<Json> {
   }
 }
 
+async function parseProtobuf(body: Buffer): Promise<Json> {
+  const { decodeProtobuf } = await import('#serve/api/protobuf/decode.ts');
+  try {
+    return decodeProtobuf(body);
+  } catch (error) {
+    throw badRequest(`the object provided is unrecognized: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
 /** @throws StatusError 400 when it is no object */
 export function requireObject(value: Json): JsonObject {
   if (isObject(value)) return value;
   throw badRequest('the object provided is unrecognized: it must be a JSON object');
+}
+
+/** The object that a request carries. @throws StatusError 400, 413, 415 */
+export async function readObject(request: IncomingMessage): Promise<JsonObject> {
+  return requireObject(await parseBody(await readBody(request), mediaTypeOf(request)));
 }

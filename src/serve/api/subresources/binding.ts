@@ -1,6 +1,6 @@
 /** `pods/binding`: the scheduler's word where a pod runs. */
 import { type Api, type Call, timeText } from '#serve/api/api.ts';
-import { mediaTypeOf, parseBody, readBody, requireObject } from '#serve/api/http/body.ts';
+import { readObject } from '#serve/api/http/body.ts';
 import { conflict, invalidObject } from '#serve/api/http/status-error.ts';
 import { answerText } from '#serve/api/verbs/answer.ts';
 import { changeObject } from '#serve/api/verbs/change.ts';
@@ -10,7 +10,7 @@ import { type KubeObject, required } from '#spec/kinds/kind.ts';
 
 export async function bindPod(api: Api, call: Call): Promise<void> {
   const { kind, info } = call;
-  const body = requireObject(await parseBody(await readBody(call.request), mediaTypeOf(call.request)));
+  const body = await readObject(call.request);
   const node = textAt(body, 'target', 'name');
   if (node === '') throw invalidObject({ group: '', kind: 'Binding' }, info.name, [required('target.name')]);
   const target = { kind, namespace: info.namespace, name: info.name, subresource: 'binding' };

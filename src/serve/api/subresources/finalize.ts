@@ -1,12 +1,12 @@
 /** `namespaces/finalize`: takes finalizers of the namespace's spec away. */
 import type { Api, Call } from '#serve/api/api.ts';
-import { mediaTypeOf, parseBody, readBody, requireObject } from '#serve/api/http/body.ts';
+import { readObject } from '#serve/api/http/body.ts';
 import { answerObject } from '#serve/api/verbs/answer.ts';
 import { changeObject } from '#serve/api/verbs/change.ts';
 import { ensureObject, textsAt } from '#spec/kinds/json.ts';
 
 export async function finalizeNamespace(api: Api, call: Call): Promise<void> {
-  const body = requireObject(await parseBody(await readBody(call.request), mediaTypeOf(call.request)));
+  const body = await readObject(call.request);
   const finalizers = textsAt(body, 'spec', 'finalizers');
   const { object, text } = changeObject(
     api,

@@ -1,6 +1,6 @@
 /** `serviceaccounts/token` (authentication.k8s.io/v1 TokenRequest): a token of a ServiceAccount, bound in time. */
 import { type Api, type Call, keyOf, readStored } from '#serve/api/api.ts';
-import { mediaTypeOf, parseBody, readBody, requireObject } from '#serve/api/http/body.ts';
+import { readObject } from '#serve/api/http/body.ts';
 import { invalidObject, notFound } from '#serve/api/http/status-error.ts';
 import { ISSUER } from '#serve/api/pki/tokens.ts';
 import { answerText } from '#serve/api/verbs/answer.ts';
@@ -13,7 +13,7 @@ const DEFAULT = 3600;
 
 export async function requestToken(api: Api, call: Call): Promise<void> {
   const { kind, info } = call;
-  const body = requireObject(await parseBody(await readBody(call.request), mediaTypeOf(call.request)));
+  const body = await readObject(call.request);
   const stored = api.store.get(keyOf(kind, info.namespace, info.name));
   if (stored === undefined) throw notFound(kind, info.name);
   const seconds = numberAt(body, 'spec', 'expirationSeconds') ?? DEFAULT;

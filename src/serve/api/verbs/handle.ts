@@ -1,6 +1,6 @@
 /** One request for a resource: its verb, done. */
 import { type Api, type Call, keyOf, readStored } from '#serve/api/api.ts';
-import { mediaTypeOf, parseBody, readBody, requireObject } from '#serve/api/http/body.ts';
+import { mediaTypeOf, parseBody, readBody, readObject, requireObject } from '#serve/api/http/body.ts';
 import { methodNotAllowed, notFound } from '#serve/api/http/status-error.ts';
 import { handleSubresource } from '#serve/api/subresources/handle.ts';
 import { answerObject, answerText } from '#serve/api/verbs/answer.ts';
@@ -52,16 +52,11 @@ async function answerWritten(api: Api, call: Call, code: number, { object, text 
   await answerObject(api, call, code, () => object, text);
 }
 
-/** The object in the body. */
-async function bodyObject(call: Call): Promise<JsonObject> {
-  return requireObject(await parseBody(await readBody(call.request), mediaTypeOf(call.request)));
-}
-
 async function create(api: Api, call: Call): Promise<void> {
   const { kind, info } = call;
   if (info.name !== '' || (kind.namespaced && info.namespace === '')) throw methodNotAllowed();
   const options = writeOptionsOf(call.query);
-  const object = readIncoming(await bodyObject(call), kind, options, call.response);
+  const object = readIncoming(await readObject(call.request), kind, options, call.response);
   await answerWritten(api, call, 201, createObject(api, kind, info.namespace, object, options.dryRun));
 }
 
@@ -69,7 +64,7 @@ async function update(api: Api, call: Call): Promise<void> {
   const { kind, info } = call;
   if (info.name === '') throw methodNotAllowed();
   const options = writeOptionsOf(call.query);
-  const object = readIncoming(await bodyObject(call), kind, options, call.response);
+  const object = readIncoming(await readObject(call.request), kind, options, call.response);
   checkName(object, info.name);
   const target = { kind, namespace: info.namespace, name: info.name, subresource: info.subresource };
   await answerWritten(
@@ -84,15 +79,15 @@ async function patch(api: Api, call: Call): Promise<void> {
   const { kind, info } = call;
   if (info.name === '') throw methodNotAllowed();
   const options = writeOptionsOf(call.query);
-  const apply = readPatch(await readBody(call.request), mediaTypeOf(call.request), kind.type);
+  const apply = readPatch((await readBody(call.request)).toString('utf8'), mediaTypeOf(call.request), kind.type);
   const target = { kind, namespace: info.namespace, name: info.name, subresource: info.subresource };
   const mutate = (old: JsonObject) => readIncoming(apply(old), kind, options, call.response);
   await answerWritten(api, call, 200, changeObject(api, target, mutate, options.dryRun));
 }
 
 async function deleteOptions(call: Call) {
-  const text = await readBody(call.request);
-  const body = text.trim() === '' ? {} : requireObject(await parseBody(text, mediaTypeOf(call.request)));
+  const bytes = await readBody(call.request);
+  const body = bytes.length === 0 ? {} : requireObject(await parseBody(bytes, mediaTypeOf(call.request)));
   return deleteOptionsOf(body, call.query);
 }
 

@@ -45,7 +45,14 @@ function decodeStruct(value: JsonObject, type: string, place: Place, unknown: st
     }
     const names = place.fields === '' ? key : `${place.fields}.${key}`;
     value[key] = decodeValue(item, field.shape, { struct, fields: names, path }, unknown);
+    if (!field.required && isEmptyCollection(value[key], field.shape)) delete value[key];
   }
+}
+
+/** Go leaves empty lists and maps out (`omitempty`), so that `annotations: {}` and none are the same. */
+function isEmptyCollection(value: Json | undefined, shape: Shape): boolean {
+  if (shape.is === 'list') return Array.isArray(value) && value.length === 0;
+  return shape.is === 'map' && isObject(value) && Object.keys(value).length === 0;
 }
 
 function decodeValue(value: Json, shape: Shape, place: Place, unknown: string[]): Json {
