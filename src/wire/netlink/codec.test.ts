@@ -1,0 +1,316 @@
+/** Every message is read as it was written, and bytes that are none are refused without harm. */
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { addrFromBytes, type Family } from '#net/addr.ts';
+import { macFromBytes } from '#net/mac.ts';
+import { ifAddr, prefixOf } from '#net/prefix.ts';
+import { readAck } from '#wire/netlink/ack.ts';
+import { readInterfaceAddress } from '#wire/netlink/address.ts';
+import { readEvent } from '#wire/netlink/event.ts';
+import { readLink } from '#wire/netlink/link.ts';
+import { NoSuchLink } from '#wire/netlink/names.ts';
+import { readFdbEntry, readNeighbour } from '#wire/netlink/neighbour.ts';
+import { linksNeeded, writeOp } from '#wire/netlink/op.ts';
+import { type Message, readMessages } from '#wire/netlink/reader.ts';
+import { readRoute } from '#wire/netlink/route.ts';
+import { readRule } from '#wire/netlink/rule.ts';
+import type {
+  Address,
+  FdbEntry,
+  LinkChange,
+  LinkInfo,
+  Neighbour,
+  NetlinkOp,
+  NewLink,
+  NextHop,
+  Route,
+  RouteType,
+  Rule,
+  Scope,
+} from '#wire/netlink/values.ts';
+import { Writer } from '#wire/netlink/writer.ts';
+
+const NAMES = ['lo', 'eth0', 'cali0123456789a', 'polder.vxlan'];
+const names = {
+  indexOf(name: string): number {
+    const index = NAMES.indexOf(name);
+    if (index < 0) throw new NoSuchLink(name);
+    return index + 1;
+  },
+  nameOf: (index: number) => NAMES[index - 1],
+};
+
+const link = fc.constantFrom(...NAMES);
+const mac = fc.uint8Array({ minLength: 6, maxLength: 6 }).map(macFromBytes);
+const addrOfFamily = (family: Family) => {
+  const length = family === 4 ? 4 : 16;
+  return fc.uint8Array({ minLength: length, maxLength: length }).map(addrFromBytes);
+};
+const addr = fc.constantFrom<Family>(4, 6).chain(addrOfFamily);
+const prefixOfFamily = (family: Family) =>
+  fc.tuple(addrOfFamily(family), fc.nat(family === 4 ? 32 : 128)).map(([a, length]) => prefixOf(a, length));
+const family = fc.constantFrom<Family>(4, 6);
+const u8 = fc.integer({ min: 1, max: 255 });
+const u32 = fc.integer({ min: 0, max: 0xffffffff });
+const scope = fc.constantFrom<Scope>('global', 'site', 'link', 'host', 'nowhere');
+const routeTypes: readonly RouteType[] = [
+  'unicast',
+  'local',
+  'broadcast',
+  'blackhole',
+  'unreachable',
+  'prohibit',
+  'throw',
+  'multicast',
+  'anycast',
+];
+
+/** Records with the usual prototype: deepEqual tells the difference. */
+const PLAIN = { noNullPrototype: true } as const;
+
+/** A record of which the keys in `required` are always there and the others mostly; never there with `undefined`. */
+function some<T, K extends keyof T>(
+  model: { [P in keyof T]: fc.Arbitrary<T[P]> },
+  required: K[],
+): fc.Arbitrary<Pick<T, K> & Partial<T>> {
+  return fc.record(model, { requiredKeys: required, noNullPrototype: true }) as fc.Arbitrary<Pick<T, K> & Partial<T>>;
+}
+
+const infos: { readonly [K in LinkInfo['kind']]: fc.Arbitrary<Extract<LinkInfo, { kind: K }>> } = {
+  veth: fc.constant({ kind: 'veth' }),
+  bridge: fc.record({ kind: fc.constant('bridge'), stp: fc.boolean(), vlanFiltering: fc.boolean() }, PLAIN),
+  vxlan: some(
+    {
+      kind: fc.constant('vxlan' as const),
+      vni: fc.nat(0xffffff),
+      port: fc.nat(0xffff),
+      local: addr,
+      underlay: link,
+      learning: fc.boolean(),
+    },
+    ['kind', 'vni', 'port', 'learning'],
+  ),
+  other: fc.record({ kind: fc.constant('other'), name: fc.constantFrom('', 'dummy', 'wireguard') }, PLAIN),
+};
+
+const newLink: fc.Arbitrary<NewLink> = some(
+  { name: link, info: fc.oneof(...Object.values(infos)), mac, mtu: u32, up: fc.boolean(), master: link, group: u32 },
+  ['name', 'info'],
+);
+const linkChange: fc.Arbitrary<LinkChange> = some(
+  {
+    mac,
+    mtu: u32,
+    up: fc.boolean(),
+    master: link,
+    alias: fc.string({ minLength: 1, maxLength: 30 }).filter((s) => !s.includes('\0')),
+    group: u32,
+  },
+  [],
+);
+const address: fc.Arbitrary<Address> = fc
+  .tuple(family, link, scope, u32)
+  .chain(([f, l, s, flags]) =>
+    fc
+      .tuple(addrOfFamily(f), fc.nat(f === 4 ? 32 : 128))
+      .map(([a, length]) => ({ link: l, address: ifAddr(a, length), scope: s, flags })),
+  );
+const hop = (f: Family): fc.Arbitrary<NextHop> =>
+  some({ via: addrOfFamily(f), link, onlink: fc.constant(true) }, ['link']);
+const hops = (f: Family): fc.Arbitrary<readonly NextHop[]> =>
+  fc.oneof(
+    fc.constant([]),
+    hop(f).map((h) => [h]),
+    fc.array(
+      fc.tuple(hop(f), fc.integer({ min: 1, max: 256 })).map(([h, weight]) => ({ ...h, weight })),
+      { minLength: 2, maxLength: 5 },
+    ),
+  );
+const route: fc.Arbitrary<Route> = family.chain((f) =>
+  some(
+    {
+      to: prefixOfFamily(f),
+      type: fc.constantFrom(...routeTypes),
+      table: u32,
+      protocol: u8,
+      scope,
+      source: addrOfFamily(f),
+      metric: u32,
+      mtu: u32,
+      hops: hops(f),
+    },
+    ['to', 'type', 'table', 'protocol', 'scope', 'hops'],
+  ),
+);
+const neighbour: fc.Arbitrary<Neighbour> = some({ link, addr, mac, state: fc.nat(0xffff) }, ['link', 'addr', 'state']);
+const fdbEntry: fc.Arbitrary<FdbEntry> = some({ link, mac, dst: addr, state: fc.nat(0xffff), flags: fc.nat(0xff) }, [
+  'link',
+  'mac',
+  'state',
+  'flags',
+]);
+const rule: fc.Arbitrary<Rule> = family.chain((f) =>
+  some(
+    {
+      family: fc.constant(f),
+      priority: u32,
+      table: u32,
+      from: prefixOfFamily(f).filter((p) => !p.endsWith('/0')),
+      to: prefixOfFamily(f).filter((p) => !p.endsWith('/0')),
+      mark: fc.record({ value: u32, mask: u32 }, PLAIN),
+      inLink: link,
+      outLink: link,
+      protocol: u8,
+    },
+    ['family', 'priority', 'table'],
+  ),
+);
+
+const ops: Readonly<Record<NetlinkOp['op'], fc.Arbitrary<NetlinkOp>>> = {
+  'link.add': fc.record({ op: fc.constant('link.add'), link: newLink }),
+  'link.set': fc.record({ op: fc.constant('link.set'), name: link, change: linkChange }),
+  'link.del': fc.record({ op: fc.constant('link.del'), name: link }),
+  'link.delGroup': fc.record({ op: fc.constant('link.delGroup'), group: u8 }),
+  'addr.add': fc.record({ op: fc.constant('addr.add'), address }),
+  'addr.replace': fc.record({ op: fc.constant('addr.replace'), address }),
+  'addr.del': fc.record({ op: fc.constant('addr.del'), address }),
+  'route.add': fc.record({ op: fc.constant('route.add'), route }),
+  'route.replace': fc.record({ op: fc.constant('route.replace'), route }),
+  'route.append': fc.record({ op: fc.constant('route.append'), route }),
+  'route.del': fc.record({ op: fc.constant('route.del'), route }),
+  'neigh.replace': fc.record({ op: fc.constant('neigh.replace'), neighbour }),
+  'neigh.del': fc.record({ op: fc.constant('neigh.del'), neighbour }),
+  'fdb.append': fc.record({ op: fc.constant('fdb.append'), entry: fdbEntry }),
+  'fdb.replace': fc.record({ op: fc.constant('fdb.replace'), entry: fdbEntry }),
+  'fdb.del': fc.record({ op: fc.constant('fdb.del'), entry: fdbEntry }),
+  'rule.add': fc.record({ op: fc.constant('rule.add'), rule }),
+  'rule.del': fc.record({ op: fc.constant('rule.del'), rule }),
+};
+
+function written(op: NetlinkOp): Message[] {
+  const writer = new Writer(16);
+  let seq = 7;
+  writeOp(writer, op, names, () => seq++);
+  const bytes = writer.bytes.slice();
+  return readMessages(new DataView(bytes.buffer), bytes.length);
+}
+
+/** What a message of the operation says, read as the kernel's own message of that table would be. */
+function readBack(op: NetlinkOp, message: Message): unknown {
+  if ('address' in op) return readInterfaceAddress(message, names);
+  if ('route' in op) return readRoute(message, names);
+  if ('neighbour' in op) return readNeighbour(message, names);
+  if ('entry' in op) return readFdbEntry(message, names);
+  if ('rule' in op) return readRule(message);
+  return readLink(message, names);
+}
+
+/** What reading gives for what was written: indices in the place of names, and the kernel's own values where none was said. */
+function expected(op: NetlinkOp): unknown {
+  if ('address' in op) return op.address;
+  if ('route' in op) return op.route;
+  if ('neighbour' in op) return op.neighbour;
+  if ('entry' in op) return op.entry;
+  if ('rule' in op) return op.rule;
+  const bare = {
+    index: 0,
+    name: '',
+    mtu: 0,
+    up: false,
+    lowerUp: false,
+    loopback: false,
+    group: 0,
+    info: { kind: 'other', name: '' },
+  };
+  if (op.op === 'link.del') return { ...bare, name: op.name };
+  if (op.op === 'link.delGroup') return { ...bare, group: op.group };
+  const said = op.op === 'link.add' ? op.link : op.change;
+  const { master, ...rest } = said;
+  const index = op.op === 'link.set' ? names.indexOf(op.name) : 0;
+  return { ...bare, index, ...rest, ...(master === undefined ? {} : { master: names.indexOf(master) }) };
+}
+
+for (const [kind, arbitrary] of Object.entries(ops)) {
+  test(`${kind} is read back as it was written`, () => {
+    fc.assert(
+      fc.property(arbitrary, (op) => {
+        for (const message of written(op)) assert.deepEqual(readBack(op, message), expected(op));
+      }),
+    );
+  });
+}
+
+const anyOp = fc.oneof(...Object.values(ops));
+
+test('linksNeeded names every interface that a message needs', () => {
+  fc.assert(
+    fc.property(anyOp, (op) => {
+      const asked = new Set<string>();
+      const spy = { indexOf: (name: string) => asked.add(name).size };
+      writeOp(new Writer(), op, spy, () => 1);
+      assert.deepEqual(asked, new Set(linksNeeded(op)));
+    }),
+  );
+});
+
+/** Calls every reader; each must return, or throw a SyntaxError. */
+function readAll(view: DataView, length: number): void {
+  const attempt = (read: () => unknown) => {
+    try {
+      read();
+    } catch (error) {
+      assert.ok(error instanceof SyntaxError, String(error));
+    }
+  };
+  let messages: Message[] = [];
+  attempt(() => {
+    messages = readMessages(view, length);
+  });
+  for (const message of messages) {
+    attempt(() => readEvent(message, names));
+    attempt(() => readRule(message));
+    attempt(() => readFdbEntry(message, names));
+    attempt(() => readAck(message));
+  }
+}
+
+test('readers of random bytes return or throw a SyntaxError', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 400 }), (bytes) => readAll(new DataView(bytes.buffer), bytes.length)),
+  );
+});
+
+test('readers of messages that are cut off or spoiled return or throw a SyntaxError', () => {
+  const spoiled = fc.tuple(anyOp, fc.array(fc.tuple(fc.nat(400), fc.nat(255)), { maxLength: 4 }), fc.nat(400));
+  fc.assert(
+    fc.property(spoiled, ([op, changes, cut]) => {
+      const writer = new Writer();
+      writeOp(writer, op, names, () => 1);
+      const bytes = writer.bytes.slice(0, Math.max(0, writer.length - cut));
+      for (const [at, value] of changes) if (at < bytes.length) bytes[at] = value;
+      readAll(new DataView(bytes.buffer), bytes.length);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test('readAck tells the errno, the text and the offset', () => {
+  const writer = new Writer();
+  const NLM_F_CAPPED_AND_TLVS = 0x300;
+  writer.message(2, NLM_F_CAPPED_AND_TLVS, 1, () => {
+    writer.u32(-17 >>> 0);
+    for (let i = 0; i < 4; i++) writer.u32(16);
+    writer.attrText(1, 'File is there');
+    writer.attrU32(2, 36);
+  });
+  const [message] = readMessages(new DataView(writer.bytes.slice().buffer), writer.length);
+  assert.ok(message);
+  assert.deepEqual(readAck(message), { errno: 17, text: 'File is there', offset: 36 });
+});
+
+test('an attribute that is too long to say is a RangeError', () => {
+  const writer = new Writer();
+  assert.throws(() => writer.attrBytes(1, new Uint8Array(70_000)), RangeError);
+});

@@ -1,0 +1,26 @@
+/** What the kernel's refusals say about features that it lacks. */
+
+import { familyOf } from '#net/addr.ts';
+import { prefixFamily } from '#net/prefix.ts';
+import { kindName } from '#wire/netlink/link-kinds.ts';
+import type { NetlinkOp } from '#wire/netlink/values.ts';
+
+const UNSUPPORTED: ReadonlySet<string> = new Set(['EOPNOTSUPP', 'EAFNOSUPPORT', 'EPROTONOSUPPORT']);
+
+/**
+ * The feature that the kernel lacks, if that is why it refused the operation: 'interfaces of kind vxlan'.
+ * `code` is errno's name.
+ */
+export function missingFeature(op: NetlinkOp, code: string): string | undefined {
+  if (!UNSUPPORTED.has(code)) return undefined;
+  if (op.op === 'link.add') return `interfaces of kind ${kindName(op.link.info)}`;
+  if (usesIpv6(op)) return 'IPv6';
+  return op.op === 'rule.add' ? 'policy routing' : undefined;
+}
+
+function usesIpv6(op: NetlinkOp): boolean {
+  if ('address' in op) return prefixFamily(op.address.address) === 6;
+  if ('route' in op) return prefixFamily(op.route.to) === 6;
+  if ('neighbour' in op) return familyOf(op.neighbour.addr) === 6;
+  return 'rule' in op && op.rule.family === 6;
+}
