@@ -84,7 +84,7 @@ function complain(io: Terminal, error: unknown): number {
     );
     return INTERRUPTED;
   }
-  const known = error instanceof PolderError ? error : unexpected(error);
+  const known = error instanceof PolderError ? error : translated(error);
   io.err(`${red('error:')} ${known.message}\n       ${known.todo}\n`);
   return known.row.exit;
 }
@@ -99,8 +99,12 @@ function isAbort(error: unknown): boolean {
   return error instanceof Error && (error.name === 'AbortError' || error.name === 'TimeoutError');
 }
 
-/** A system call that fails is the machine's, anything else ours: then the trace helps whoever mends it. */
-function unexpected(error: unknown): PolderError {
+/** Errors of lower layers in words of the registry. What nobody foresaw keeps its trace for whoever mends it. */
+function translated(error: unknown): PolderError {
+  // By name: its module is loaded only by commands that talk with the API.
+  if (error instanceof Error && error.name === 'ApiUnreachable') {
+    return new PolderError('api-unreachable', { reason: error.message }, { cause: error });
+  }
   const trace = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return new PolderError('internal', { what: trace }, { cause: error });
 }

@@ -79,6 +79,11 @@ export const ERRORS = {
     todo: 'Use another --name, or remove it first with `polder lab down --name {lab}`.',
     exit: 13,
   },
+  'api-unreachable': {
+    sentence: 'The cluster’s API does not answer: {reason}.',
+    todo: 'See `polder lab status`; `polder lab up` brings up again what is down.',
+    exit: 14,
+  },
   'cni-version': {
     sentence: 'CNI version {version} is not supported by the plugin {plugin}.',
     todo: 'Set cniVersion to one of {supported}.',

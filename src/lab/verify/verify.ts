@@ -26,7 +26,7 @@ export async function verifyLab(
     ADDRESS_LEVELS,
     attachmentClaim(PROFILES[spec.profile]),
   ];
-  return withWorld(spec, client, signal, async (world) => {
+  return await withWorld(spec, client, signal, async (world) => {
     const results: VerifyResult[] = [];
     for (const claim of claims) {
       const result = await tryOne(claim, world);
