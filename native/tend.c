@@ -4,13 +4,13 @@
  * the CRI's format, passes terminal and stdin of attached clients, and writes down how the container ended.
  *
  *   tend run --id ID --dir DIR --log FILE --exit FILE --runtime PATH --runtime-root DIR --socket FILE
- *            [--mount-ns FILE] [--layers DIR --lower NAMES] [--size BYTES] [--tty] [--stdin] [--stdin-once]
+ *            [--mount-ns FILE] [--lower DIRS] [--seed DIR] [--size BYTES] [--tty] [--stdin] [--stdin-once]
  *   tend pty -- COMMAND [ARGUMENT]...
  *
  * run: DIR is the OCI bundle (config.json), with empty folders `fs` and `rootfs`; a tmpfs goes on the one and holds
- * the upper layer of the overlay on the other, whose lower layers are NAMES below DIR of --layers ("a:b", topmost
- * first). Both are mounted in the namespace --mount-ns, so they die with the pod. Lines on stdout: "started PID" or
- * "failed". DIR gets `tend.pid`, `pid`, `started`; the --exit file comes last and whole: "CODE SIGNAL TIME".
+ * the upper layer of the overlay on the other, whose lower layers are DIRS ("a:b", topmost first, as the kernel takes
+ * them). What lies in --seed is copied into the upper layer first: a folder below `/` cannot be a layer over `/`. Both
+ * are mounted in the namespace --mount-ns, so they die with the pod. Lines on stdout: "started PID" or "failed". DIR gets `tend.pid`, `pid`, `started`; the --exit file comes last and whole: "CODE SIGNAL TIME".
  * --socket listens for attach clients. Frames, both ways: type (1 byte), length (4, big endian), bytes. To tend:
  * 0 stdin, 1 end of stdin, 2 size (columns, rows: 2 bytes each). From tend: 1 stdout, 2 stderr.
  *
@@ -19,6 +19,7 @@
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -45,13 +46,17 @@ enum { STDIN_DATA = 0, STDIN_END = 1, RESIZE = 2 };
 enum { OUT = 1, ERR = 2 };
 enum { CHUNK = 65536, LINE_MAX_CRI = 16384, CLIENTS = 8, LOG_MAX = 10 << 20, PATIENCE_MS = 10000 };
 
-static const char *id, *dir, *log_file, *exit_file, *runtime_path, *runtime_root, *socket_file, *mount_ns, *layers, *lower, *size;
+static const char *id, *dir, *log_file, *exit_file, *runtime_path, *runtime_root, *socket_file, *mount_ns, *seed, *lower, *size;
 static int tty, with_stdin, stdin_once;
 
 static void complain(const char *what) { fprintf(stderr, "tend: %s: %s\n", what, strerror(errno)); }
 
+static void fail(void);
+
+/* What tend itself cannot do ends the container like a failure of the runtime; stderr says why. */
 static void die(const char *what) {
   complain(what);
+  if (exit_file) fail();
   _exit(1);
 }
 
@@ -292,6 +297,48 @@ static int receive_terminal(int listener) {
 
 /* ---- the container ---- */
 
+static void copy_file(int from, int to, const char *name, mode_t mode) {
+  char data[CHUNK];
+  int in = openat(from, name, O_RDONLY | O_CLOEXEC), out = openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+  if (in < 0 || out < 0) die(name);
+  for (ssize_t n; (n = read(in, data, sizeof data)) != 0;)
+    if (n < 0 || write_all(out, data, (size_t)n) < 0) die(name);
+  close(in);
+  close(out);
+}
+
+static void copy_link(int from, int to, const char *name) {
+  char target[PATH_MAX];
+  ssize_t n = readlinkat(from, name, target, sizeof target - 1);
+  if (n < 0) die(name);
+  target[n] = 0;
+  if (symlinkat(target, to, name) < 0) die(name);
+}
+
+/* Folders, files and links; both folders exist. */
+static void copy_tree(const char *from, const char *to) {
+  int source = open(from, O_RDONLY | O_DIRECTORY | O_CLOEXEC), target = open(to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR *folder = source < 0 ? NULL : fdopendir(source);
+  if (!folder || target < 0) die(from);
+  for (struct dirent *entry; (entry = readdir(folder));) {
+    struct stat about;
+    const char *name = entry->d_name;
+    if (!strcmp(name, ".") || !strcmp(name, "..")) continue;
+    if (fstatat(source, name, &about, AT_SYMLINK_NOFOLLOW) < 0) die(name);
+    if (S_ISLNK(about.st_mode)) copy_link(source, target, name);
+    else if (S_ISREG(about.st_mode)) copy_file(source, target, name, about.st_mode & 07777);
+    else if (S_ISDIR(about.st_mode)) {
+      char below_from[PATH_MAX], below_to[PATH_MAX];
+      snprintf(below_from, sizeof below_from, "%s/%s", from, name);
+      snprintf(below_to, sizeof below_to, "%s/%s", to, name);
+      if (mkdir(below_to, about.st_mode & 07777) < 0) die(below_to);
+      copy_tree(below_from, below_to);
+    }
+  }
+  closedir(folder);
+  close(target);
+}
+
 static void make_root(void) {
   char options[4096], upper[PATH_MAX], work[PATH_MAX];
   if (mount_ns) {
@@ -300,19 +347,19 @@ static void make_root(void) {
     close(fd);
   }
   if (!lower) return;
+  umask(0);
   snprintf(options, sizeof options, "mode=755,size=%s", size ? size : "50%");
   if (mount("tmpfs", in_dir("fs"), "tmpfs", MS_NODEV, options) < 0) die("tmpfs");
   snprintf(upper, sizeof upper, "%s/fs/upper", dir);
   snprintf(work, sizeof work, "%s/fs/work", dir);
   if (mkdir(upper, 0755) < 0 || mkdir(work, 0755) < 0) die(upper);
-  if (layers && chdir(layers) < 0) die(layers);
+  if (seed) copy_tree(seed, upper);
   int n = snprintf(options, sizeof options, "lowerdir=%s,upperdir=%s,workdir=%s", lower, upper, work);
   if (n >= (int)sizeof options - 1) {
     errno = E2BIG;
     die("overlay options");
   }
   if (mount("overlay", in_dir("rootfs"), "overlay", MS_NODEV, options) < 0) die("overlay");
-  if (chdir("/") < 0) die("/");
 }
 
 /* A restarted container must not find its forerunners' memory still taken: the pod's mount namespace lives on. */
@@ -538,7 +585,7 @@ static int run_pty(char **command) {
 static const struct {
   const char *name;
   const char **value;
-} OPTIONS[] = {{"--id", &id}, {"--dir", &dir}, {"--log", &log_file}, {"--exit", &exit_file}, {"--runtime", &runtime_path}, {"--runtime-root", &runtime_root}, {"--socket", &socket_file}, {"--mount-ns", &mount_ns}, {"--layers", &layers}, {"--lower", &lower}, {"--size", &size}};
+} OPTIONS[] = {{"--id", &id}, {"--dir", &dir}, {"--log", &log_file}, {"--exit", &exit_file}, {"--runtime", &runtime_path}, {"--runtime-root", &runtime_root}, {"--socket", &socket_file}, {"--mount-ns", &mount_ns}, {"--seed", &seed}, {"--lower", &lower}, {"--size", &size}};
 
 static int usage(void) {
   fprintf(stderr, "usage: tend run --id ID --dir DIR --log FILE --exit FILE --runtime PATH --runtime-root DIR ...\n       tend pty -- COMMAND...\n");

@@ -29,6 +29,8 @@ export interface ResolvedImage {
   readonly config: ImageConfig;
   /** Lower layers of the root file system, topmost first, absolute. */
   readonly layers: readonly string[];
+  /** Folder whose contents are copied over the layers: small, and made for what stands on the machine's own root. */
+  readonly seed?: string;
   /** Whether the machine's own root is the lowest layer: then what is private there must be hidden. */
   readonly onMachine: boolean;
 }
@@ -102,7 +104,8 @@ export class ImageStore {
       name: imageReferenceText(reference),
       imageId: `machine://${image.id}`,
       config: image.config,
-      layers: layer === undefined ? ['/'] : [layer, '/'],
+      layers: ['/'],
+      ...(layer === undefined ? {} : { seed: layer }),
       onMachine: true,
     };
   }

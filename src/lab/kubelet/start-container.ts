@@ -74,6 +74,7 @@ export async function startOne(ctx: KubeletContext, request: StartRequest): Prom
       runtime,
       pausePid: sandbox.pid ?? 0,
       layers: image.layers,
+      ...(image.seed === undefined ? {} : { seed: image.seed }),
       tty: container.tty === true,
       stdin: container.stdin === true,
       stdinOnce: container.stdinOnce === true,

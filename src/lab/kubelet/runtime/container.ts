@@ -1,7 +1,7 @@
 /** One start of a container: its folder, the process that tends it, and what is known of it. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, readdirSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { readJson, readText, writeWhole } from '#lab/kubelet/runtime/disk.ts';
 import type { Layout } from '#lab/kubelet/runtime/layout.ts';
@@ -51,6 +51,8 @@ export interface StartOptions {
   readonly pausePid: number;
   /** Lower layers, topmost first. */
   readonly layers: readonly string[];
+  /** Copied over them. */
+  readonly seed?: string;
   readonly tty: boolean;
   readonly stdin: boolean;
   readonly stdinOnce: boolean;
@@ -79,12 +81,14 @@ export function lowerdir(layers: readonly string[]): string {
 export function startContainer(layout: Layout, uid: string, meta: ContainerMeta, options: StartOptions): Promise<void> {
   const socket = layout.attachSocket(meta.id);
   mkdirSync(dirname(socket), { recursive: true, mode: 0o700 });
+  const complaints = openSync(join(layout.container(uid, meta.name, meta.attempt), 'tend.log'), 'a', 0o600);
   const child = spawn(options.tend, tendArgs(layout, uid, meta, socket, options), {
-    stdio: ['ignore', 'pipe', 'ignore'],
+    stdio: ['ignore', 'pipe', complaints],
     env: CLEAN_ENV,
     detached: true,
     cwd: '/',
   });
+  closeSync(complaints);
   child.unref();
   return firstWord(child);
 }
@@ -100,6 +104,7 @@ function tendArgs(layout: Layout, uid: string, meta: ContainerMeta, socket: stri
     ...['--socket', socket],
     ...['--mount-ns', `/proc/${options.pausePid}/ns/mnt`],
     ...['--lower', lowerdir(options.layers)],
+    ...(options.seed === undefined ? [] : ['--seed', options.seed]),
     ...(options.tty ? ['--tty'] : []),
     ...(options.stdin ? ['--stdin'] : []),
     ...(options.stdinOnce ? ['--stdin-once'] : []),

@@ -1,8 +1,9 @@
 /** The OCI runtime of the machine: which one works here, and its verbs. */
 
-import { readFileSync, statfsSync } from 'node:fs';
+import { statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { findProgram } from '#lab/images/image-store.ts';
+import { readText } from '#lab/kubelet/runtime/disk.ts';
 import { type RunResult, run } from '#lab/kubelet/runtime/run.ts';
 import { PolderError } from '#spec/errors.ts';
 
@@ -62,13 +63,18 @@ export function execInContainer(
   return call(runtime, ['exec', id, ...command], timeoutMs);
 }
 
-/** Why a container could not be started, from the runtime's JSON log. */
+/** Why a container could not be started: the runtime's JSON log says it, or else what tend complained of. */
 export function startFailure(containerDir: string): string {
+  const lines = (readText(join(containerDir, 'runtime.log')) ?? '').trim().split('\n');
+  const message = lines.map(messageOf).findLast((text) => text !== undefined);
+  return message ?? readText(join(containerDir, 'tend.log'))?.trim() ?? 'the container runtime left no message';
+}
+
+function messageOf(line: string): string | undefined {
   try {
-    const lines = readFileSync(join(containerDir, 'runtime.log'), 'utf8').trim().split('\n');
-    const errors = lines.map((line) => JSON.parse(line) as { level?: string; msg?: string });
-    return errors.findLast((entry) => entry.level === 'error' || entry.level === 'fatal')?.msg ?? 'no message';
+    const entry = JSON.parse(line) as { readonly level?: string; readonly msg?: string };
+    return entry.level === 'error' || entry.level === 'fatal' ? entry.msg : undefined;
   } catch {
-    return 'the container runtime left no message';
+    return undefined;
   }
 }
