@@ -9,7 +9,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { type Attachment, burst, call, ourSide, REFERENCE, referenceSide, type Side } from '#bench/cni-add/sides.ts';
+import {
+  type Attachment,
+  buildTimer,
+  burst,
+  call,
+  ourSide,
+  REFERENCE,
+  referenceSide,
+  type Side,
+} from '#bench/cni-add/sides.ts';
 import { type Bench, type Benchmark, type Measured, pairwise, timed } from '#bench/harness.ts';
 import { moveToNetns } from '#kernel/netns/enter.ts';
 import { scratchNetns } from '#kernel/testing/scratch-netns.ts';
@@ -51,7 +60,7 @@ async function run(bench: Bench): Promise<readonly Measured[]> {
 async function routed(bench: Bench, dir: string, reference: Side): Promise<Measured[]> {
   const { name } = reference;
   await using ours = await ourSide(dir, 'routed');
-  const { add, del } = await onePod(bench, ours, reference, 'routed', PAIRS);
+  const { add, del } = await onePod(bench, buildTimer(dir), ours, reference, 'routed', PAIRS);
   const many = await manyPods(bench, ours, reference);
   const each = (ms: number) => ms / BURST;
   const rate = (ms: number) => (BURST * 1000) / ms;
@@ -67,7 +76,7 @@ async function routed(bench: Bench, dir: string, reference: Side): Promise<Measu
 /** The same layout as the reference's, for those who want like compared with like. */
 async function bridged(bench: Bench, dir: string, reference: Side): Promise<Measured[]> {
   await using ours = await ourSide(dir, 'bridge');
-  const { add, del } = await onePod(bench, ours, reference, 'bridge', PAIRS / 4);
+  const { add, del } = await onePod(bench, buildTimer(dir), ours, reference, 'bridge', PAIRS / 4);
   return [
     measured('ADD bridge, median', add, reference.name, 0.25),
     measured('DEL bridge, median', del, reference.name, 0.7),
@@ -83,14 +92,14 @@ function mapped(pairs: Pairs, of: (ms: number) => number): Pairs {
 }
 
 /** One pod after another, in a namespace that is used again. */
-async function onePod(bench: Bench, ours: Side, reference: Side, what: Attachment, count: number) {
+async function onePod(bench: Bench, timer: string, ours: Side, reference: Side, what: Attachment, count: number) {
   bench.progress(`${what}: ${count} pairs of one pod`);
   using pod = scratchNetns();
   const del: Pairs = { ours: [], baseline: [] };
   const round = (side: Side, dels: number[]) => async (i: number) => {
     bench.signal.throwIfAborted();
-    const add = await timed(() => call(side, 'ADD', pod, `c${i}`));
-    dels.push(await timed(() => call(side, 'DEL', pod, `c${i}`)));
+    const add = call(timer, side, 'ADD', pod, `c${i}`);
+    dels.push(call(timer, side, 'DEL', pod, `c${i}`));
     await sleep(SETTLE_MS);
     return add;
   };

@@ -1,6 +1,6 @@
 /** The two sides of `cni-add`: an executable each, with its configuration, called in the same way. */
 
-import { spawn, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,8 +14,7 @@ const SERVER = fileURLToPath(new URL('./server.ts', import.meta.url));
 export interface Side {
   readonly name: string;
   readonly program: string;
-  /** Text and file of the configuration. */
-  readonly conf: string;
+  /** Its configuration. */
   readonly confFile: string;
   readonly env: Readonly<Record<string, string>>;
 }
@@ -35,7 +34,7 @@ export async function ourSide(dir: string, attachment: Attachment): Promise<Side
   return {
     name: 'polder',
     program,
-    ...written(own, conf),
+    confFile: written(own, conf),
     env: { POLDER_CNI_SOCKET: socketPath },
     async [Symbol.asyncDispose]() {
       // It ends when its standard input does, also if this process is killed.
@@ -51,22 +50,31 @@ export function referenceSide(dir: string): Side {
   const ipam = { type: 'host-local', subnet: '10.200.0.0/16', dataDir: join(own, 'ipam') };
   const bridge = { type: 'bridge', bridge: 'ref0', isGateway: true, ipMasq: false };
   const conf = JSON.stringify({ cniVersion: '1.0.0', name: 'reference', ...bridge, ipam });
-  return { name: 'bridge + host-local', program: join(REFERENCE, 'bridge'), ...written(own, conf), env: {} };
+  return { name: 'bridge + host-local', program: join(REFERENCE, 'bridge'), confFile: written(own, conf), env: {} };
 }
 
-function written(dir: string, conf: string): { conf: string; confFile: string } {
+function written(dir: string, conf: string): string {
   const confFile = join(dir, 'conf.json');
   writeFileSync(confFile, conf);
-  return { conf, confFile };
+  return confFile;
 }
 
 export type Command = 'ADD' | 'DEL';
 
-/** One call. `spawnSync`, since Node's bookkeeping of a child in its event loop is no part of what is measured. */
-export function call(side: Side, command: Command, pod: Netns, id: string): void {
+/** One call. @returns milliseconds from the start of the executable to its end. */
+export function call(timer: string, side: Side, command: Command, pod: Netns, id: string): number {
   const cni = { CNI_CONTAINERID: id, CNI_NETNS: `/proc/${process.pid}/fd/${pod.fd}` };
-  const done = spawnSync(side.program, { env: { ...environment(side, command), ...cni }, input: side.conf });
+  const env = { ...environment(side, command), ...cni };
+  const done = spawnSync(timer, [side.confFile, side.program], { env, encoding: 'utf8' });
   if (done.status !== 0) throw new Error(`${side.name} ${command}: ${done.stdout}${done.stderr}`);
+  return Number(done.stdout.trimEnd().split('\n').at(-1)) / 1000;
+}
+
+/** Builds the timer in the folder, with the compiler that builds the native programs. */
+export function buildTimer(dir: string): string {
+  const path = join(dir, 'exec-timer');
+  execFileSync('cc', ['-O2', '-o', path, join(import.meta.dirname, 'exec-timer.c')], { stdio: 'inherit' });
+  return path;
 }
 
 function environment(side: Side, command: Command): Record<string, string> {

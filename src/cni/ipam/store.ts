@@ -143,6 +143,11 @@ export class EndpointStore implements Disposable {
     return this.#state.held.get(key)?.endpoint;
   }
 
+  hasHostIfname(name: string): boolean {
+    for (const { endpoint } of this.#state.held.values()) if (endpoint.hostIfname === name) return true;
+    return false;
+  }
+
   isUp(key: EndpointKey): boolean {
     return this.#state.held.get(key)?.up ?? false;
   }

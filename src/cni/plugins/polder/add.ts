@@ -19,7 +19,7 @@ export async function add(call: PluginCall): Promise<CniResult> {
   const network = needNetwork(call);
   using pod = call.caller.openPod(call.request.netns);
   await refuseSecond(call, pod);
-  const endpoint = await allocate(call, network);
+  const endpoint = allocate(call, network);
   try {
     const wanted = wantedOf(endpoint, network, call.conf.mtu ?? network.mtu);
     await attach(call, pod, endpoint, wanted);
@@ -42,15 +42,16 @@ export function needNetwork(call: PluginCall): NodeNetwork {
 /** An attachment that exists is an error; one that only the journal knows is what a killed agent left: made anew. */
 async function refuseSecond(call: PluginCall, pod: PodNetns): Promise<void> {
   const { containerId, ifname } = call.request;
+  const known = call.host.store.find(keyOf({ network: call.conf.name, containerId, ifname }));
+  if (!known) return;
   if (pod.netlink.link(ifname)) throw new PolderError('cni-attached', { container: containerId, ifname });
-  const stale = call.host.store.find(keyOf({ network: call.conf.name, containerId, ifname }));
-  if (stale) await removeEndpoint(call, stale);
+  await removeEndpoint(call, known);
 }
 
-async function allocate(call: PluginCall, network: NodeNetwork): Promise<LocalEndpoint> {
+function allocate(call: PluginCall, network: NodeNetwork): LocalEndpoint {
   const { request, conf, host } = call;
   const mac = wantedMac(conf, request);
-  const hostIfname = await freeHostIfname(call, network);
+  const hostIfname = freeHostIfname(call, network);
   const namespace = request.args.get('K8S_POD_NAMESPACE');
   const pod = request.args.get('K8S_POD_NAME');
   return host.store.allocate({
@@ -70,23 +71,20 @@ async function allocate(call: PluginCall, network: NodeNetwork): Promise<LocalEn
   });
 }
 
-/** A link of our name that no endpoint has is left from a journal that is gone: it is ours to delete. */
-async function freeHostIfname(call: PluginCall, network: NodeNetwork): Promise<string> {
-  const used = new Set(call.host.store.all().map((endpoint) => endpoint.hostIfname));
-  const name = hostIfnames(network.hostIfPrefix, call.request).find((candidate) => !used.has(candidate));
-  if (name === undefined) {
-    const { containerId, ifname } = call.request;
-    throw new PolderError('cni-attached', { container: containerId, ifname });
-  }
-  await call.caller.remover.remove(name);
-  return name;
+/** A pod of the same name that is not gone yet has the first candidate. */
+function freeHostIfname(call: PluginCall, network: NodeNetwork): string {
+  const names = hostIfnames(network.hostIfPrefix, call.request);
+  const free = names.find((name) => !call.host.store.hasHostIfname(name));
+  if (free !== undefined) return free;
+  const { containerId, ifname } = call.request;
+  throw new PolderError('cni-attached', { container: containerId, ifname });
 }
 
 async function attach(call: PluginCall, pod: PodNetns, endpoint: LocalEndpoint, wanted: Wanted): Promise<void> {
   const host = call.caller.netlink;
   forward(call, wanted);
   if (wanted.bridge) ensureBridge(host, wanted.bridge);
-  run(host, [vethOp(pod, endpoint, wanted)]);
+  await makeVeth(call, pod, endpoint, wanted);
   if (wanted.bridge && hairpinOf(call.conf)) {
     run(host, [{ op: 'link.set', name: endpoint.hostIfname, change: { hairpin: true } }]);
   }
@@ -100,6 +98,22 @@ function forward({ caller }: PluginCall, wanted: Wanted): void {
     wanted.ips.map(({ gateway }) => (gateway.includes(':') ? 'net.ipv6.conf.all.forwarding' : 'net.ipv4.ip_forward')),
   );
   for (const name of names) if (caller.readSysctl(name) !== '1') caller.writeSysctl(name, '1');
+}
+
+/**
+ * The kernel is asked to make it, not first whether it could. EEXIST is either the pod's interface, or one of ours on
+ * the host that is left from a journal that is gone: no endpoint has it, so it is ours to delete.
+ */
+async function makeVeth(call: PluginCall, pod: PodNetns, endpoint: LocalEndpoint, wanted: Wanted): Promise<void> {
+  const { netlink, remover } = call.caller;
+  const op = vethOp(pod, endpoint, wanted);
+  const [failure] = netlink.run([op]);
+  if (!failure) return;
+  if (failure.code !== 'EEXIST') throw refused(failure);
+  const { containerId, ifname } = endpoint;
+  if (pod.netlink.link(ifname)) throw new PolderError('cni-attached', { container: containerId, ifname });
+  await remover.remove(endpoint.hostIfname);
+  run(netlink, [op]);
 }
 
 function vethOp(pod: PodNetns, endpoint: LocalEndpoint, wanted: Wanted): NetlinkOp {
