@@ -5,8 +5,8 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Place } from '#bench/path/topology.ts';
 import { inNetns } from '#kernel/netns/enter.ts';
-import type { Place } from './topology.ts';
 
 const PORT = '5201';
 
