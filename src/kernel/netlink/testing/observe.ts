@@ -1,0 +1,52 @@
+/** What of a namespace's tables is alike wherever the same operations were run. */
+
+import type { Netlink } from '#kernel/netlink/handle.ts';
+import type { Link } from '#wire/netlink/values.ts';
+
+/** Sorted, without what the kernel makes up or adds by itself. */
+export function observe(netlink: Netlink): Record<string, unknown> {
+  const links = netlink.links();
+  const nameOf = (index: number | undefined) => links.find((link) => link.index === index)?.name;
+  return {
+    links: sorted(links.map((link) => ({ ...common(link), master: nameOf(link.master) }))),
+    addresses: sorted(
+      netlink
+        .addresses()
+        .filter(({ address }) => !/^fe80:/.test(address))
+        .map(({ flags, ...rest }) => ({ ...rest, flags: (flags ?? 0) & ~IFA_F_TENTATIVE })),
+    ),
+    routes: sorted(
+      netlink
+        .routes()
+        .filter(({ to, table }) => table !== TABLE_LOCAL && !/^(fe80|ff00):/.test(to) && !isConnected6(to)),
+    ),
+    neighbours: sorted(netlink.neighbours().filter(({ state }) => state === NUD_PERMANENT)),
+    fdb: sorted(netlink.fdb().filter(({ mac, dst }) => dst !== undefined || mac.startsWith('ee:00'))),
+    rules: netlink.rules(),
+  };
+}
+
+const TABLE_LOCAL = 255;
+const NUD_PERMANENT = 0x80;
+const IFA_F_TENTATIVE = 0x40;
+
+/** The kernel's own route to the network of the script's IPv6 address. */
+function isConnected6(to: string): boolean {
+  return to === 'fd00::/64';
+}
+
+/** Indices differ, and addresses that nobody asked for are random. */
+function common({ index: _i, parent: _p, peerNetnsId: _n, master: _m, mac, ...rest }: Link): object {
+  return { ...rest, mac: mac?.startsWith('ee:') ? mac : undefined };
+}
+
+function sorted(values: readonly object[]): unknown[] {
+  return values
+    .map((value) => JSON.parse(JSON.stringify(value, ordered)) as unknown)
+    .sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
+}
+
+function ordered(_: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
