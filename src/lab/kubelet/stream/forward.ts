@@ -14,15 +14,18 @@ export interface ForwardEnds {
  */
 export async function forward(backend: StreamBackend, pod: PodRef, port: number, ends: ForwardEnds): Promise<void> {
   const { data, error } = ends;
+  // Either may break at any time; `close` tells what matters.
+  data.on('error', () => undefined);
+  error.on('error', () => undefined);
   const socket = await connect(backend, pod, port, ends);
   if (socket === undefined) return;
   const dataClosed = () => {
     // After a proper end what the client sent may still be on its way into the socket.
     if (!data.readableEnded) socket.destroy();
   };
-  data.once('error', dataClosed).once('close', dataClosed);
+  data.once('close', dataClosed);
   if (data.destroyed) dataClosed();
-  socket.once('error', () => data.destroy()).once('close', () => finish(socket, ends));
+  socket.on('error', () => data.destroy()).once('close', () => finish(socket, ends));
   socket.once('end', () => error.end());
   data.pipe(socket).pipe(data);
   await new Promise((resolve) => socket.once('close', resolve));
