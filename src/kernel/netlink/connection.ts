@@ -7,7 +7,7 @@ import { inNetns } from '#kernel/netns/enter.ts';
 import type { Ack } from '#wire/netlink/ack.ts';
 import type { Message } from '#wire/netlink/reader.ts';
 
-/** Messages of consecutive sequence numbers to be sent together. */
+/** Messages to be sent together; their sequence numbers count up from `nextSeq`. */
 export interface Batch {
   readonly bytes: Uint8Array;
   readonly firstSeq: number;
@@ -35,22 +35,26 @@ export class Connection {
   }
 
   /** The next request's sequence number, 32 bits; after the last comes 0. */
-  nextSeq(): number {
-    const seq = this.#seq;
-    this.#seq = (seq + 1) >>> 0;
-    return seq;
+  get nextSeq(): number {
+    return this.#seq;
   }
 
   /** One result for each request. @throws SystemError, SyntaxError */
   exchange(batch: Batch, onMessage: (message: Message) => void): Ack[] {
+    this.#advance(batch);
     sendRequest(this.#fd, batch.bytes);
     return collect(this.#fd, batch.firstSeq, batch.count, onMessage);
   }
 
   /** As `exchange`; the kernel works while the event loop goes on. One at a time. */
   async exchangeAsync(batch: Batch, onMessage: (message: Message) => void): Promise<Ack[]> {
+    this.#advance(batch);
     await sendRequestAsync(this.#fd, batch.bytes);
     return collect(this.#fd, batch.firstSeq, batch.count, onMessage);
+  }
+
+  #advance({ firstSeq, count }: Batch): void {
+    this.#seq = (firstSeq + count) >>> 0;
   }
 
   close(): void {

@@ -37,7 +37,7 @@ export function dump<T>(connection: Connection, spec: Dump<T>): T[] {
 function attempt<T>(connection: Connection, spec: Dump<T>): T[] | undefined {
   const entries: T[] = [];
   let steady = true;
-  const firstSeq = connection.nextSeq();
+  const firstSeq = connection.nextSeq;
   writer.reset();
   writer.message(spec.type, N.NLM_F_REQUEST | N.NLM_F_DUMP, firstSeq, () => spec.body(writer));
   const onMessage = (message: Message) => {

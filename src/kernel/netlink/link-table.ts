@@ -65,7 +65,7 @@ export function readOneLink(connection: Connection, name: string): Link | undefi
 
 function getLink(connection: Connection, name: string, names: IndexToName): Link | undefined {
   const writer = new Writer(256);
-  const firstSeq = connection.nextSeq();
+  const firstSeq = connection.nextSeq;
   writer.message(N.RTM_GETLINK, N.NLM_F_REQUEST, firstSeq, () => writeLinkQuery(writer, name));
   let found: Link | undefined;
   const [ack] = connection.exchange({ bytes: writer.bytes, firstSeq, count: 1 }, (message) => {

@@ -85,10 +85,8 @@ export class Runner {
   }
 
   #seq(asked: Asked): number {
-    const seq = this.#connection.nextSeq();
-    if (this.#asked.length === 0) this.#firstSeq = seq;
-    this.#asked.push(asked);
-    return seq;
+    if (this.#asked.length === 0) this.#firstSeq = this.#connection.nextSeq;
+    return (this.#firstSeq + this.#asked.push(asked) - 1) >>> 0;
   }
 
   #append(op: NetlinkOp, place: number): void {

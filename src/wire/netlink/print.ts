@@ -83,6 +83,7 @@ function quoted(text: string | undefined): string | undefined {
 
 function printNewLink(link: NewLink): string {
   const words = [
+    'name',
     link.name,
     ...commonWords(link),
     ...arg('master', link.master),

@@ -21,6 +21,7 @@ export function addLink(state: FakeState, link: NewLink, namespaces: Namespaces)
     up: link.up ?? false,
     group: link.group ?? 0,
     info: link.info.kind === 'bridge' ? { stp: false, vlanFiltering: false, ...link.info } : link.info,
+    autoMtu: link.info.kind === 'bridge' && link.mtu === undefined,
     ...(link.mac === undefined ? {} : { mac: link.mac }),
     ...(master === undefined ? {} : { master }),
     ...(link.alias ? { alias: link.alias } : {}),
@@ -74,7 +75,13 @@ export function changeLink(state: FakeState, name: string, change: LinkChange, n
   if ((change.hairpin ?? change.isolated) !== undefined && master === undefined) throw new Refused('EINVAL');
   const { master: _m, netns, hairpin: _h, isolated: _i, name: newName = name, ...plain } = change;
   const { master: _old, ...rest } = link;
-  const changed: FakeLink = { ...rest, ...plain, name: newName, ...(master === undefined ? {} : { master }) };
+  const changed: FakeLink = {
+    ...rest,
+    ...plain,
+    name: newName,
+    ...(master === undefined ? {} : { master }),
+    autoMtu: link.autoMtu === true && change.mtu === undefined,
+  };
   state.links.set(link.index, changed);
   if (newName !== name) renameEverywhere(state, name, newName);
   if (link.up && change.up === false) forgetLinkRoutes(state, newName);
@@ -89,6 +96,10 @@ function renameEverywhere(state: FakeState, from: string, to: string): void {
   state.addresses = state.addresses.map(renamed);
   state.neighbours = state.neighbours.map(renamed);
   state.fdb = state.fdb.map(renamed);
+  for (const [index, link] of state.links) {
+    if (link.info.kind === 'vxlan' && link.info.underlay === from)
+      state.links.set(index, { ...link, info: { ...link.info, underlay: to } });
+  }
   const hop = (h: { readonly link?: string }) => (h.link === from ? { ...h, link: to } : h);
   state.routes = state.routes.map((route) => ({ ...route, hops: route.hops.map(hop) }));
 }
@@ -129,14 +140,19 @@ function remove(state: FakeState, link: FakeLink): void {
   state.links.delete(link.index);
   flushLink(state, link.name);
   for (const [index, { master, ...rest }] of state.links) if (master === link.index) state.links.set(index, rest);
+  // A tunnel goes with the interface below it.
+  for (const over of [...state.links.values()])
+    if (over.info.kind === 'vxlan' && over.info.underlay === link.name) remove(state, over);
 }
 
 /** As the kernel reports it. */
-export function reportLink(state: FakeState, { peer, ...link }: FakeLink): Link {
+export function reportLink(state: FakeState, { peer, autoMtu, ...link }: FakeLink): Link {
+  const ports = autoMtu ? [...state.links.values()].filter(({ master }) => master === link.index) : [];
   const other = peer?.state.links.get(peer.index);
   const lowerUp = link.up && (peer === undefined || other?.up === true);
   return {
     ...link,
+    ...(ports.length > 0 ? { mtu: Math.min(...ports.map(({ mtu }) => mtu)) } : {}),
     lowerUp,
     ...(peer ? { parent: peer.index, ...(peer.state === state ? {} : { peerNetnsId: 0 }) } : {}),
   };

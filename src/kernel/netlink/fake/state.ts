@@ -34,6 +34,8 @@ export class Refused extends Error {
 export interface FakeLink extends Omit<Link, 'lowerUp' | 'parent' | 'peerNetnsId'> {
   /** The other end of a veth pair. */
   peer?: { readonly state: FakeState; readonly index: number };
+  /** A bridge whose MTU nobody set: it follows the smallest of its ports. */
+  readonly autoMtu?: boolean;
 }
 
 export interface FakeState {

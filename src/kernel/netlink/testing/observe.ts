@@ -1,6 +1,7 @@
 /** What of a namespace's tables is alike wherever the same operations were run. */
 
 import type { Netlink } from '#kernel/netlink/handle.ts';
+import { MAC, OTHER_MAC } from '#kernel/netlink/testing/scripts.ts';
 import type { Link } from '#wire/netlink/values.ts';
 
 /** Sorted, without what the kernel makes up or adds by itself. */
@@ -21,11 +22,17 @@ export function observe(netlink: Netlink): Record<string, unknown> {
         .filter(({ to, table }) => table !== TABLE_LOCAL && !/^(fe80|ff00):/.test(to) && !isConnected6(to)),
     ),
     neighbours: sorted(netlink.neighbours().filter(({ state }) => state === NUD_PERMANENT)),
-    fdb: sorted(netlink.fdb().filter(({ mac, dst }) => dst !== undefined || mac.startsWith('ee:00'))),
+    fdb: sorted(
+      netlink
+        .fdb()
+        .filter(({ mac, dst }) => dst !== undefined || mac === OTHER_MAC)
+        .map(({ state, ...rest }) => ({ ...rest, permanent: (state & NUD_PERMANENT) !== 0 })),
+    ),
     rules: netlink.rules(),
   };
 }
 
+const MADE_BY_SCRIPTS: ReadonlySet<string> = new Set([MAC, OTHER_MAC]);
 const TABLE_LOCAL = 255;
 const NUD_PERMANENT = 0x80;
 const IFA_F_TENTATIVE = 0x40;
@@ -37,7 +44,7 @@ function isConnected6(to: string): boolean {
 
 /** Indices differ, and addresses that nobody asked for are random. */
 function common({ index: _i, parent: _p, peerNetnsId: _n, master: _m, mac, ...rest }: Link): object {
-  return { ...rest, mac: mac?.startsWith('ee:') ? mac : undefined };
+  return { ...rest, mac: mac !== undefined && MADE_BY_SCRIPTS.has(mac) ? mac : undefined };
 }
 
 function sorted(values: readonly object[]): unknown[] {

@@ -13,8 +13,8 @@ import {
   TABLE_MAIN,
 } from '#wire/netlink/values.ts';
 
-const MAC = parseMac('ee:ee:ee:ee:ee:ee');
-const OTHER_MAC = parseMac('ee:00:00:00:00:02');
+export const MAC = parseMac('ee:ee:ee:ee:ee:ee');
+export const OTHER_MAC = parseMac('ee:00:00:00:00:02');
 const ZERO_MAC = parseMac('00:00:00:00:00:00');
 const GATEWAY = parseAddr('169.254.1.1');
 
@@ -111,7 +111,7 @@ export const SCRIPTS: Readonly<Record<string, Script>> = {
     { op: 'addr.add', address: address('cni0', '10.244.1.1/24') },
   ],
   'a bridge with its options': () => [
-    { op: 'link.add', link: { name: 'br', info: { kind: 'bridge', stp: false, vlanFiltering: true }, mtu: 1400 } },
+    { op: 'link.add', link: { name: 'br', info: { kind: 'bridge', stp: false }, mtu: 1400 } },
   ],
   'a link of a master': () => [
     { op: 'link.add', link: { name: 'br', info: { kind: 'bridge' }, up: true } },
