@@ -15,7 +15,7 @@ function dryRun(name: keyof typeof CLUSTERS): string {
 test('printPlan shows host-gw as an administrator would type it', () => {
   assert.equal(
     dryRun('flannel-host-gw'),
-    `ip link add cni0 address f6:26:b9:39:62:02 up type bridge && ip link set dev cni0 alias polder
+    `ip link add name cni0 address f6:26:b9:39:62:02 up type bridge && ip link set dev cni0 alias polder
 ip link set dev cni0 mtu 1500
 ip addr add 10.244.1.1/24 dev cni0
 sysctl -w net.ipv4.ip_forward=1
@@ -29,7 +29,7 @@ ip route add 10.244.3.0/24 via 192.168.1.103 dev eth0 proto 77 scope global
 test('printPlan shows VXLAN as an administrator would type it', () => {
   assert.equal(
     dryRun('vxlan'),
-    `ip link add vxlan.polder address 0e:75:01:19:93:52 mtu 1450 up type vxlan id 4096 dstport 4789 local 192.168.1.101 dev eth0 nolearning && ip link set dev vxlan.polder alias polder
+    `ip link add name vxlan.polder address 0e:75:01:19:93:52 mtu 1450 up type vxlan id 4096 dstport 4789 local 192.168.1.101 dev eth0 nolearning && ip link set dev vxlan.polder alias polder
 ip addr add 10.244.1.0/32 dev vxlan.polder
 sysctl -w net.ipv4.ip_forward=1
 nft 'add table inet polder; add chain inet polder postrouting { type nat hook postrouting priority 100; policy accept; }; add rule inet polder postrouting ip saddr 10.244.0.0/16 ip daddr != 10.244.0.0/16 ip daddr != 224.0.0.0/4 masquerade fully-random comment "masquerade what leaves the pod network"'
