@@ -44,14 +44,17 @@ export class TestClient implements Disposable {
   open(method: string, path: string, body?: Json, options: AskOptions = {}): Promise<IncomingMessage> {
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
     const token = options.token ?? this.#token;
+    const payload = options.raw ?? (body === undefined ? '' : JSON.stringify(body));
     const headers = {
+      // Node frames the body of a DELETE only when its length is given.
+      'Content-Length': String(Buffer.byteLength(payload)),
       'Content-Type': 'application/json',
       ...(token === '' ? {} : { Authorization: `Bearer ${token}` }),
       ...options.headers,
     };
     const call = request(`${this.url}${path}`, { method, agent: this.#agent, headers });
     call.on('response', resolve).on('error', reject);
-    call.end(options.raw ?? (body === undefined ? undefined : JSON.stringify(body)));
+    call.end(payload);
     return promise;
   }
 
