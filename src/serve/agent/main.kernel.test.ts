@@ -2,37 +2,18 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { openNetlink } from '#kernel/netlink/netlink.ts';
 import { inNetns } from '#kernel/netns/enter.ts';
 import type { Netns } from '#kernel/netns/netns.ts';
 import { noKernel } from '#kernel/testing/scratch-netns.ts';
 import { parseAddr } from '#net/addr.ts';
 import { parsePrefix } from '#net/prefix.ts';
-import { Agents, address, must, type TestNode, until, up } from '#serve/agent/testing/agents.ts';
+import { Agents, must, SHIM, type TestNode, until } from '#serve/agent/testing/agents.ts';
+import { PROFILES } from '#spec/cluster.ts';
 import { PROTO_POLDER, PROTO_STATIC, type Route, TABLE_MAIN } from '#wire/netlink/values.ts';
 
 const options = { skip: noKernel };
-const noPing = noKernel || (existsSync('/usr/bin/ping') || existsSync('/bin/ping') ? false : 'there is no ping');
-
-/** A pod on the node's bridge, as the plugin makes it. */
-function pod(agents: Agents, node: TestNode, addr: string, gateway: string): Netns {
-  const netns = agents.scratch();
-  const peer = { name: 'eth0', netns: netns.fd };
-  must(node.netlink, [
-    { op: 'link.add', link: { name: 'veth1', info: { kind: 'veth' }, up: true, master: 'cni0', peer } },
-  ]);
-  using inside = openNetlink(netns.fd);
-  const route: Route = {
-    to: parsePrefix('0.0.0.0/0'),
-    type: 'unicast',
-    table: TABLE_MAIN,
-    protocol: PROTO_STATIC,
-    scope: 'global',
-    hops: [{ via: parseAddr(gateway), link: 'eth0' }],
-  };
-  must(inside, [...up('lo'), ...up('eth0'), address('eth0', `${addr}/24`), { op: 'route.add', route }]);
-  return netns;
-}
+const noShim = existsSync(SHIM) ? false : 'native/build.sh has not been run';
+const noTools = noKernel || (existsSync('/usr/bin/ping') || existsSync('/bin/ping') ? noShim : 'there is no ping');
 
 /** @returns what ping says of a run of `count` packets, 5 ms apart. */
 async function ping(netns: Netns, to: string, count: number): Promise<string> {
@@ -47,18 +28,18 @@ function peers(node: TestNode): string[] {
     .sort();
 }
 
-for (const profile of ['flannel-vxlan', 'flannel-host-gw']) {
+for (const profile of Object.keys(PROFILES)) {
   test(`polder agent under ${profile}: kill -9 and restart lose no packet and change nothing`, {
-    skip: noPing,
+    skip: noTools,
   }, async () => {
     await using agents = await Agents.make(profile);
     const [first, second] = agents.nodes as [TestNode, TestNode];
     await Promise.all([agents.start(first), agents.start(second)]);
-    const near = pod(agents, first, '10.244.1.2', '10.244.1.1');
-    pod(agents, second, '10.244.2.2', '10.244.2.1');
-    assert.match(await ping(near, '10.244.2.2', 3), / 0% packet loss/);
+    const near = agents.attach(first, 'near');
+    const far = agents.attach(second, 'far');
+    assert.match(await ping(near.netns, far.addr, 3), / 0% packet loss/);
 
-    const run = ping(near, '10.244.2.2', 400);
+    const run = ping(near.netns, far.addr, 400);
     for (const node of [first, second]) {
       await agents.kill(node);
       await agents.start(node);

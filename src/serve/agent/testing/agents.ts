@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +16,7 @@ import { parseIfAddr } from '#net/prefix.ts';
 import { kubeconfigFor, TinyApi } from '#serve/agent/testing/tiny-api.ts';
 import type { NetlinkOp } from '#wire/netlink/values.ts';
 
+export const SHIM = join(import.meta.dirname, '../../../../native/bin/cni-shim');
 const ENTRY = join(import.meta.dirname, '../../../cmd/agent.ts');
 
 /** A node's namespace and, when started, its agent. */
@@ -81,6 +82,26 @@ export class Agents implements AsyncDisposable {
       async () => child.exitCode !== null || (await this.ask(node, '/healthz')) === 'ok\n',
     );
     if (child.exitCode !== null) throw new Error(`The agent ended: ${readFileSync(log, 'utf8')}`);
+  }
+
+  /** A pod, attached by the plugin through shim and agent. */
+  attach(node: TestNode, containerId: string): { readonly netns: Netns; readonly addr: string } {
+    const netns = this.scratch();
+    const shim = join(node.dir, 'polder');
+    if (!existsSync(shim)) symlinkSync(SHIM, shim);
+    const env = {
+      CNI_COMMAND: 'ADD',
+      CNI_CONTAINERID: containerId,
+      CNI_NETNS: `/proc/${process.pid}/fd/${netns.fd}`,
+      CNI_IFNAME: 'eth0',
+      CNI_PATH: node.dir,
+      POLDER_CNI_SOCKET: join(node.dir, 'cni.sock'),
+    };
+    const input = JSON.stringify({ cniVersion: '1.0.0', name: 'polder', type: 'polder' });
+    const { status, stdout } = inNetns(node.netns, () => spawnSync(shim, { env, input, encoding: 'utf8' }));
+    if (status !== 0) throw new Error(`ADD failed: ${stdout}`);
+    const result = JSON.parse(stdout) as { ips: { address: string }[] };
+    return { netns, addr: result.ips[0]?.address.split('/')[0] ?? '' };
   }
 
   /** With a warm compile cache, as the start script gives it: the agent then need not load the type stripper. */
