@@ -12,8 +12,11 @@ import { PolderError } from '#spec/errors.ts';
 import { printOp } from '#wire/netlink/print.ts';
 import type { NetlinkOp } from '#wire/netlink/values.ts';
 
-/** How many deletions are under way at once; each holds a thread of the pool while RCU waits. */
-const LANES = 2;
+/** How many requests are under way at once; each holds a thread of the pool (libuv has four) while RCU waits. */
+const LANES = 3;
+
+/** For each lane that is busy a new request waits this long, so that more deletions go with it. Milliseconds. */
+const GATHER_MS = 4;
 
 /** First of the link groups that we use, out of the way of hand-made ones: 'po' << 16. */
 const FIRST_GROUP = 0x706f0000;
@@ -32,28 +35,36 @@ interface Lane {
 }
 
 export class LinkRemover implements Disposable {
-  readonly #netlink: Netlink;
   readonly #open: () => Netlink;
   readonly #lanes: Lane[] = [];
   #waiting: Waiting[] = [];
+  /** A start is due: what comes until then goes with it. */
+  #gathering = false;
   #group = 0;
 
-  /** @param netlink of the namespace, for short requests @param open makes another handle of the same namespace */
-  constructor(netlink: Netlink, open: () => Netlink) {
-    this.#netlink = netlink;
+  /** @param open makes a handle of the namespace */
+  constructor(open: () => Netlink) {
     this.#open = open;
   }
 
-  /** Resolves when no interface of this name is there any more. @throws PolderError kernel-refused */
+  /** Resolves when no interface of this name is there (any more). @throws PolderError kernel-refused */
   async remove(name: string): Promise<void> {
-    if (this.#netlink.link(name) === undefined) return;
     const done = Promise.withResolvers<void>();
     this.#waiting.push({ name, done });
-    this.#next();
+    this.#gather();
     await done.promise;
   }
 
-  #next(): void {
+  #gather(): void {
+    if (this.#gathering) return;
+    this.#gathering = true;
+    const busy = this.#lanes.filter((lane) => lane.busy).length;
+    if (busy === 0) setImmediate(() => this.#start());
+    else setTimeout(() => this.#start(), busy * GATHER_MS);
+  }
+
+  #start(): void {
+    this.#gathering = false;
     const lane = this.#waiting.length > 0 ? this.#freeLane() : undefined;
     if (!lane) return;
     const batch = this.#waiting;
@@ -61,7 +72,7 @@ export class LinkRemover implements Disposable {
     lane.busy = true;
     void this.#delete(lane, batch).finally(() => {
       lane.busy = false;
-      this.#next();
+      if (!this.#gathering) this.#start();
     });
   }
 
@@ -80,9 +91,7 @@ export class LinkRemover implements Disposable {
       const answer = lane.work.runAsync(this.#ops(batch)).finally(() => {
         state.answered = true;
       });
-      const seen = gone(lane.probe, batch, state);
-      await Promise.race([seen, answer]);
-      this.#tellGone(batch);
+      const seen = tellGone(lane.probe, batch, state);
       tellRest(batch, await answer);
       await seen;
     } catch (error) {
@@ -96,11 +105,6 @@ export class LinkRemover implements Disposable {
     const group = FIRST_GROUP + (this.#group++ % GROUPS);
     const joins = batch.map(({ name }): NetlinkOp => ({ op: 'link.set', name, change: { group } }));
     return [...joins, { op: 'link.delGroup', group }];
-  }
-
-  #tellGone(batch: readonly Waiting[]): void {
-    const here = new Set(this.#netlink.links().map((link) => link.name));
-    for (const { name, done } of batch) if (!here.has(name)) done.resolve();
   }
 
   [Symbol.dispose](): void {
@@ -121,15 +125,25 @@ function tellRest(batch: readonly Waiting[], failures: readonly OpFailure[]): vo
 }
 
 /**
- * Resolves when the last of the interfaces cannot be found. The question waits for the rtnl lock on another thread,
- * that is for the deletion, not for RCU.
+ * Tells each that waits as soon as its interface cannot be found. The question waits for the rtnl lock on another
+ * thread, that is for the deletion, not for RCU.
  */
-async function gone(probe: Netlink, batch: readonly Waiting[], state: { readonly answered: boolean }): Promise<void> {
-  const last = batch.at(-1);
-  while (last && !state.answered) {
+async function tellGone(
+  probe: Netlink,
+  batch: readonly Waiting[],
+  state: { readonly answered: boolean },
+): Promise<void> {
+  let left = batch;
+  while (left.length > 0 && !state.answered) {
     // Setting up what is up changes nothing; ENODEV is the answer that is waited for.
-    const failures = await probe.runAsync([{ op: 'link.set', name: last.name, change: { up: true } }]);
-    if (failures.some(({ code }) => code === 'ENODEV')) return;
+    const ask = left.map(({ name }): NetlinkOp => ({ op: 'link.set', name, change: { up: true } }));
+    const failures = await probe.runAsync(ask);
+    const gone = new Set(failures.filter(({ code }) => code === 'ENODEV').map(({ op }) => op));
+    left.forEach(({ done }, i) => {
+      const asked = ask[i];
+      if (asked && gone.has(asked)) done.resolve();
+    });
+    left = left.filter((_, i) => !(ask[i] && gone.has(ask[i])));
   }
 }
 

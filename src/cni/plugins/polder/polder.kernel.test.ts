@@ -51,7 +51,7 @@ function hostLinks(): string[] {
 }
 
 function ping(pod: Netns, to: string): boolean {
-  return inNetns(pod, () => spawnSync('ping', ['-c1', '-W1', to]).status === 0);
+  return inNetns(pod, () => spawnSync('ping', ['-c1', '-i0.1', '-w3', to]).status === 0);
 }
 
 test('ADD routed makes Calico’s layout and says so', { skip }, async (t) => {
