@@ -6,7 +6,7 @@ import {
   type Frame,
   type Setting,
   SPDY_VERSION,
-} from './frames.ts';
+} from '#wire/spdy/frames.ts';
 
 /** Control frames beyond this many bytes are refused before they are gathered. */
 export const MAX_CONTROL_PAYLOAD = 32 * 1024;

@@ -7,7 +7,7 @@ import {
   MAX_PAYLOAD,
   SPDY_VERSION,
   type SynStreamFrame,
-} from './frames.ts';
+} from '#wire/spdy/frames.ts';
 
 /**
  * One frame as bytes (SPDY Protocol Draft 3.1 §2.2).

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { FrameDecoder, MAX_CONTROL_PAYLOAD } from './decode.ts';
-import { SPDY3_DICTIONARY } from './dictionary.ts';
-import { encodeDataHeader, encodeFrame } from './encode.ts';
-import { CONTROL_TYPE, type Frame, MAX_PAYLOAD } from './frames.ts';
-import { decodeHeaders, encodeHeaders, MAX_HEADERS } from './headers.ts';
+import { FrameDecoder, MAX_CONTROL_PAYLOAD } from '#wire/spdy/decode.ts';
+import { SPDY3_DICTIONARY } from '#wire/spdy/dictionary.ts';
+import { encodeDataHeader, encodeFrame } from '#wire/spdy/encode.ts';
+import { CONTROL_TYPE, type Frame, MAX_PAYLOAD } from '#wire/spdy/frames.ts';
+import { decodeHeaders, encodeHeaders, MAX_HEADERS } from '#wire/spdy/headers.ts';
 
 const id31 = fc.integer({ min: 0, max: 0x7fff_ffff });
 const u32 = fc.integer({ min: 0, max: 0xffff_ffff });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DEFAULT_WINDOW } from './frames.ts';
-import { ReceiveCredit, SendWindows } from './window.ts';
+import { DEFAULT_WINDOW } from '#wire/spdy/frames.ts';
+import { ReceiveCredit, SendWindows } from '#wire/spdy/window.ts';
 
 test('SendWindows does not bind a sender whose peer keeps no windows', () => {
   const windows = new SendWindows();

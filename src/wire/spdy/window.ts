@@ -1,4 +1,4 @@
-import { DEFAULT_WINDOW } from './frames.ts';
+import { DEFAULT_WINDOW } from '#wire/spdy/frames.ts';
 
 /**
  * What a sender may still put on the way: a window for each stream and one for the session (SPDY Protocol Draft 3.1

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { PassThrough, type Readable, Writable } from 'node:stream';
-import { type AttachRequest, type Session, StreamRefusal } from './backend.ts';
-import { FROM_TEND, TendReader, TO_TEND, tendFrame, tendSize } from './tend-frames.ts';
+import { type AttachRequest, type Session, StreamRefusal } from '#lab/kubelet/stream/backend.ts';
+import { FROM_TEND, TendReader, TO_TEND, tendFrame, tendSize } from '#lab/kubelet/stream/tend-frames.ts';
 
 /**
  * Attaches to a running container at the socket of the `tend` that stays with it. The session ends, as success, with

@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
-import type { ExecRequest, Session } from './backend.ts';
-import { type ExecPlace, execSession } from './exec-session.ts';
+import type { ExecRequest, Session } from '#lab/kubelet/stream/backend.ts';
+import { type ExecPlace, execSession } from '#lab/kubelet/stream/exec-session.ts';
 
 const tend = join(import.meta.dirname, '../../../../native/bin/tend');
 const skip = missing();

@@ -6,10 +6,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { OciRuntime } from '#lab/kubelet/runtime/oci-runtime.ts';
 import { readPid } from '#lab/kubelet/runtime/process.ts';
 import { CLEAN_ENV } from '#lab/kubelet/runtime/run.ts';
-import { framedStdin } from './attach-session.ts';
-import type { ExecRequest, ExitStatus, Session } from './backend.ts';
-import { processSession } from './process-session.ts';
-import { tendSize } from './tend-frames.ts';
+import { framedStdin } from '#lab/kubelet/stream/attach-session.ts';
+import type { ExecRequest, ExitStatus, Session } from '#lab/kubelet/stream/backend.ts';
+import { processSession } from '#lab/kubelet/stream/process-session.ts';
+import { tendSize } from '#lab/kubelet/stream/tend-frames.ts';
 
 /** Where a command is to run. */
 export interface ExecPlace {

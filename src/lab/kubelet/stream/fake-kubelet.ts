@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
-import type { Session, StreamBackend } from './backend.ts';
-import { handleStreamUpgrade } from './handle-upgrade.ts';
+import type { Session, StreamBackend } from '#lab/kubelet/stream/backend.ts';
+import { handleStreamUpgrade } from '#lab/kubelet/stream/handle-upgrade.ts';
 
 /** For tests: the streaming server on a unix socket, before a backend of which a test gives what it needs. */
 export interface FakeKubelet extends AsyncDisposable {

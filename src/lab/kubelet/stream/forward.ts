@@ -1,5 +1,5 @@
 import type { Duplex, Writable } from 'node:stream';
-import type { PodRef, StreamBackend } from './backend.ts';
+import type { PodRef, StreamBackend } from '#lab/kubelet/stream/backend.ts';
 
 /** One forwarded connection as the client sees it: its bytes, and where to say what went wrong. */
 export interface ForwardEnds {

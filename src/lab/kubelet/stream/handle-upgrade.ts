@@ -1,16 +1,16 @@
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
-import { type AttachRequest, type Session, type StreamBackend, StreamRefusal } from './backend.ts';
-import { type RemoteStreams, relay } from './relay.ts';
-import { parseStreamRequest, type StreamRequest } from './request.ts';
-import { servePortForward } from './spdy/port-forward.ts';
-import { acceptCommandStreams } from './spdy/remote-command.ts';
-import { chooseUpgrade, type Upgrade } from './upgrade.ts';
-import { WebSocketDuplex } from './websocket/duplex.ts';
-import { servePortChannels } from './websocket/port-forward.ts';
-import { CHANNEL_PROTOCOLS } from './websocket/protocols.ts';
-import { commandChannels } from './websocket/remote-command.ts';
+import { type AttachRequest, type Session, type StreamBackend, StreamRefusal } from '#lab/kubelet/stream/backend.ts';
+import { type RemoteStreams, relay } from '#lab/kubelet/stream/relay.ts';
+import { parseStreamRequest, type StreamRequest } from '#lab/kubelet/stream/request.ts';
+import { servePortForward } from '#lab/kubelet/stream/spdy/port-forward.ts';
+import { acceptCommandStreams } from '#lab/kubelet/stream/spdy/remote-command.ts';
+import { chooseUpgrade, type Upgrade } from '#lab/kubelet/stream/upgrade.ts';
+import { WebSocketDuplex } from '#lab/kubelet/stream/websocket/duplex.ts';
+import { servePortChannels } from '#lab/kubelet/stream/websocket/port-forward.ts';
+import { CHANNEL_PROTOCOLS } from '#lab/kubelet/stream/websocket/protocols.ts';
+import { commandChannels } from '#lab/kubelet/stream/websocket/remote-command.ts';
 
 type CommandRequest = Extract<StreamRequest, { kind: 'exec' | 'attach' }>;
 type PortRequest = Extract<StreamRequest, { kind: 'port-forward' }>;

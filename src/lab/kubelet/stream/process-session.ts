@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { constants } from 'node:os';
 import { PassThrough, type Readable, type Writable } from 'node:stream';
-import type { ExitStatus, Session } from './backend.ts';
+import type { ExitStatus, Session } from '#lab/kubelet/stream/backend.ts';
 
 /** Which streams the client asked for. */
 export interface WantedStreams {

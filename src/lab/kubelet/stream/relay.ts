@@ -1,7 +1,7 @@
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { ExitStatus, Session } from './backend.ts';
-import { ResizeReader } from './resize.ts';
+import type { ExitStatus, Session } from '#lab/kubelet/stream/backend.ts';
+import { ResizeReader } from '#lab/kubelet/stream/resize.ts';
 
 /** The client's end of an exec or attach, whichever protocol it speaks. Streams that were not asked for are missing. */
 export interface RemoteStreams {

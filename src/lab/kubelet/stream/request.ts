@@ -1,4 +1,4 @@
-import { type AttachRequest, type ExecRequest, type PodRef, StreamRefusal } from './backend.ts';
+import { type AttachRequest, type ExecRequest, type PodRef, StreamRefusal } from '#lab/kubelet/stream/backend.ts';
 
 /** What a client asks the kubelet to stream. */
 export type StreamRequest =

@@ -1,4 +1,4 @@
-import type { ExitStatus } from './backend.ts';
+import type { ExitStatus } from '#lab/kubelet/stream/backend.ts';
 
 /**
  * The end of a session as the `Status` that the error stream carries since protocol version 4: success, an exit code

@@ -1,18 +1,18 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
-import { StreamRefusal } from './backend.ts';
-import { PORT_FORWARD_PROTOCOL } from './spdy/port-forward.ts';
-import { SPDY_COMMAND_PROTOCOL } from './spdy/remote-command.ts';
-import { openWebSocket } from './websocket/open.ts';
-import { PORT_FORWARD_CHANNELS } from './websocket/port-forward.ts';
+import { StreamRefusal } from '#lab/kubelet/stream/backend.ts';
+import { PORT_FORWARD_PROTOCOL } from '#lab/kubelet/stream/spdy/port-forward.ts';
+import { SPDY_COMMAND_PROTOCOL } from '#lab/kubelet/stream/spdy/remote-command.ts';
+import { openWebSocket } from '#lab/kubelet/stream/websocket/open.ts';
+import { PORT_FORWARD_CHANNELS } from '#lab/kubelet/stream/websocket/port-forward.ts';
 import {
   CHANNEL_PROTOCOLS,
   type ChannelProtocol,
   COMMAND_PROTOCOLS,
   chooseProtocol,
   TUNNEL_PROTOCOL,
-} from './websocket/protocols.ts';
+} from '#lab/kubelet/stream/websocket/protocols.ts';
 
 /** A transport that client and kubelet agree upon, not yet opened: opening it answers 101. */
 export type Upgrade =

@@ -4,8 +4,8 @@ import { PassThrough, Readable, Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { WebSocket } from 'ws';
-import { type ExecRequest, type ExitStatus, type Session, StreamRefusal } from './backend.ts';
-import { settled, startKubelet } from './fake-kubelet.ts';
+import { type ExecRequest, type ExitStatus, type Session, StreamRefusal } from '#lab/kubelet/stream/backend.ts';
+import { settled, startKubelet } from '#lab/kubelet/stream/fake-kubelet.ts';
 
 /** A session that copies stdin to stdout, says a word on stderr, and ends with stdin. */
 async function echo(request: ExecRequest, exit: ExitStatus): Promise<Session> {

@@ -1,4 +1,6 @@
 import type { Duplex } from 'node:stream';
+import { HeaderDeflater, HeaderInflater } from '#lab/kubelet/stream/spdy/header-zlib.ts';
+import { type SpdyLink, SpdyStream } from '#lab/kubelet/stream/spdy/stream.ts';
 import { FrameDecoder } from '#wire/spdy/decode.ts';
 import { encodeDataHeader, encodeFrame } from '#wire/spdy/encode.ts';
 import {
@@ -12,8 +14,6 @@ import {
 } from '#wire/spdy/frames.ts';
 import { decodeHeaders, encodeHeaders } from '#wire/spdy/headers.ts';
 import { ReceiveCredit, SendWindows } from '#wire/spdy/window.ts';
-import { HeaderDeflater, HeaderInflater } from './header-zlib.ts';
-import { type SpdyLink, SpdyStream } from './stream.ts';
 
 /** Streams that one client may have open at a time; two for each forwarded connection. */
 const MAX_STREAMS = 4096;
@@ -22,6 +22,9 @@ export interface SpdyOptions {
   /** How often a silent client is asked for a sign of life, ms. */
   readonly pingInterval?: number;
 }
+
+/** How long a client may take to read why it is sent away, ms. */
+const FAREWELL = 1000;
 
 /** Pings in a row that a client may leave unanswered. */
 const MISSED_PINGS = 4;
@@ -96,12 +99,21 @@ export class SpdyConnection implements SpdyLink {
       await this.#read();
     } catch {
       // Either the transport broke, or the client does not speak SPDY: it is told so, if it still listens.
-      this.#send({ kind: 'goaway', lastStream: this.#lastStream, status: GOAWAY_STATUS.protocolError });
+      await this.#sendAway();
     } finally {
       clearInterval(pings);
       this.#transport.destroy();
       this.#abandonStreams();
     }
+  }
+
+  async #sendAway(): Promise<void> {
+    if (this.#transport.destroyed || this.#transport.writableEnded) return;
+    const frame = encodeFrame({ kind: 'goaway', lastStream: this.#lastStream, status: GOAWAY_STATUS.protocolError });
+    await new Promise<void>((resolve) => {
+      setTimeout(resolve, FAREWELL).unref();
+      this.#transport.once('close', resolve).end(frame, resolve);
+    });
   }
 
   #abandonStreams(): void {
@@ -111,7 +123,7 @@ export class SpdyConnection implements SpdyLink {
 
   async #read(): Promise<void> {
     const decoder = new FrameDecoder();
-    for await (const chunk of this.#transport) {
+    for await (const chunk of this.#transport.iterator({ destroyOnReturn: false })) {
       this.#silentPings = 0;
       for (const frame of decoder.push(chunk)) {
         const slow = this.#take(frame);

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { constants, createDeflate, type Deflate, deflateSync } from 'node:zlib';
 import fc from 'fast-check';
+import { HeaderDeflater, HeaderInflater, MAX_HEADER_BYTES } from '#lab/kubelet/stream/spdy/header-zlib.ts';
 import { SPDY3_DICTIONARY } from '#wire/spdy/dictionary.ts';
 import { decodeHeaders, encodeHeaders } from '#wire/spdy/headers.ts';
-import { HeaderDeflater, HeaderInflater, MAX_HEADER_BYTES } from './header-zlib.ts';
 
 /** One block of a zlib stream that goes on, as Go's compress/zlib makes it for spdystream. */
 function nextBlock(stream: Deflate, bytes: Uint8Array): Promise<Buffer> {

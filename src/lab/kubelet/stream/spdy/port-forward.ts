@@ -1,9 +1,9 @@
 import type { Duplex } from 'node:stream';
-import type { PodRef, StreamBackend } from '../backend.ts';
-import { forward } from '../forward.ts';
-import { parsePort } from '../request.ts';
-import { SpdyConnection } from './connection.ts';
-import type { SpdyStream } from './stream.ts';
+import type { PodRef, StreamBackend } from '#lab/kubelet/stream/backend.ts';
+import { forward } from '#lab/kubelet/stream/forward.ts';
+import { parsePort } from '#lab/kubelet/stream/request.ts';
+import { SpdyConnection } from '#lab/kubelet/stream/spdy/connection.ts';
+import type { SpdyStream } from '#lab/kubelet/stream/spdy/stream.ts';
 
 export const PORT_FORWARD_PROTOCOL = 'portforward.k8s.io';
 

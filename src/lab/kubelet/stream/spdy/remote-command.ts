@@ -1,9 +1,9 @@
 import type { Duplex } from 'node:stream';
-import type { AttachRequest } from '../backend.ts';
-import type { RemoteStreams } from '../relay.ts';
-import { statusJson } from '../status.ts';
-import { SpdyConnection } from './connection.ts';
-import type { SpdyStream } from './stream.ts';
+import type { AttachRequest } from '#lab/kubelet/stream/backend.ts';
+import type { RemoteStreams } from '#lab/kubelet/stream/relay.ts';
+import { SpdyConnection } from '#lab/kubelet/stream/spdy/connection.ts';
+import type { SpdyStream } from '#lab/kubelet/stream/spdy/stream.ts';
+import { statusJson } from '#lab/kubelet/stream/status.ts';
 
 /** Versions of the exec and attach protocol that are spoken here over SPDY; kubectl has offered v4 since 1.5. */
 export const SPDY_COMMAND_PROTOCOL = 'v4.channel.k8s.io';

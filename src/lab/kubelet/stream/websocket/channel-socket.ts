@@ -1,6 +1,6 @@
 import { Readable, Writable } from 'node:stream';
 import type { RawData, WebSocket } from 'ws';
-import type { ChannelProtocol } from './protocols.ts';
+import type { ChannelProtocol } from '#lab/kubelet/stream/websocket/protocols.ts';
 
 /** Channel of version 5 whose messages close another. */
 const CLOSE_CHANNEL = 255;

@@ -1,6 +1,6 @@
 import { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
-import { toBuffer } from './channel-socket.ts';
+import { toBuffer } from '#lab/kubelet/stream/websocket/channel-socket.ts';
 
 /** The bytes inside a WebSocket's binary messages as one stream; ending it is a normal close. */
 export class WebSocketDuplex extends Duplex {

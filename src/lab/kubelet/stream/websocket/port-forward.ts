@@ -1,9 +1,9 @@
 import { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
-import type { PodRef, StreamBackend } from '../backend.ts';
-import { forward } from '../forward.ts';
-import { ChannelSocket } from './channel-socket.ts';
-import type { ChannelProtocol } from './protocols.ts';
+import type { PodRef, StreamBackend } from '#lab/kubelet/stream/backend.ts';
+import { forward } from '#lab/kubelet/stream/forward.ts';
+import { ChannelSocket } from '#lab/kubelet/stream/websocket/channel-socket.ts';
+import type { ChannelProtocol } from '#lab/kubelet/stream/websocket/protocols.ts';
 
 export const PORT_FORWARD_CHANNELS = ['v4.channel.k8s.io', 'v4.base64.channel.k8s.io'] as const;
 

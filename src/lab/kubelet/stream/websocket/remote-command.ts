@@ -1,9 +1,9 @@
 import type { WebSocket } from 'ws';
-import type { AttachRequest } from '../backend.ts';
-import type { RemoteStreams } from '../relay.ts';
-import { statusJson, statusText } from '../status.ts';
-import { ChannelSocket } from './channel-socket.ts';
-import type { ChannelProtocol } from './protocols.ts';
+import type { AttachRequest } from '#lab/kubelet/stream/backend.ts';
+import type { RemoteStreams } from '#lab/kubelet/stream/relay.ts';
+import { statusJson, statusText } from '#lab/kubelet/stream/status.ts';
+import { ChannelSocket } from '#lab/kubelet/stream/websocket/channel-socket.ts';
+import type { ChannelProtocol } from '#lab/kubelet/stream/websocket/protocols.ts';
 
 /** Numbers of the channels of exec and attach. */
 const CHANNEL = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4 } as const;
