@@ -25,6 +25,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -89,6 +90,18 @@ static void write_pid(const char *file, pid_t pid) {
   if (rename(temporary, file) < 0) die(file);
 }
 
+/* In `ps` it is to read "/pause LABEL": the rest of its command line concerned its maker. */
+static void rename_self(int argc, char **argv) {
+  char label[256];
+  char *start = argv[0], *end = argv[argc - 1] + strlen(argv[argc - 1]) + 1;
+  int length = snprintf(label, sizeof label, "/pause%c%s", 0, argv[argc - 1]) + 1;
+  if (length > (int)sizeof label || length > end - start) return;
+  memset(start, 0, (size_t)(end - start));
+  memcpy(start, label, (size_t)length);
+  prctl(PR_SET_MM, PR_SET_MM_ARG_START, start, 0, 0);
+  prctl(PR_SET_MM, PR_SET_MM_ARG_END, start + length, 0, 0);
+}
+
 /* PID 1 of the pod: `ready` reads one byte when the PID file is in place, end of file if the parent died before. */
 static void begin(int ready) {
   char go;
@@ -134,6 +147,7 @@ int main(int argc, char **argv) {
   if (child == 0) {
     close(go[1]);
     begin(go[0]);
+    rename_self(argc, argv);
     hold();
   }
   write_pid(pid_file, child);

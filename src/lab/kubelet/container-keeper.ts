@@ -327,7 +327,10 @@ export class ContainerKeeper {
     writeExit(this.#ctx.layout, this.#place(record.attempt), exit);
     // The exit file goes last: while it is there, a new kubelet knows that the runtime may still keep something.
     const file = this.#ctx.layout.exit(record.id);
-    this.#cleaning = deleteContainer(this.#ctx.runtime, record.id).then(() => rmSync(file, { force: true }));
+    const socket = this.#ctx.layout.attachSocket(record.id);
+    this.#cleaning = deleteContainer(this.#ctx.runtime, record.id).then(() => {
+      for (const left of [file, socket, `${socket}.tty`]) rmSync(left, { force: true });
+    });
     this.#exited.resolve();
     this.#noteBackoff(exit);
   }
