@@ -195,10 +195,11 @@ export class PodWorker {
     if (this.#busy.has('') || this.#busy.has(key)) return;
     if (this.#retry?.step === step.do && this.#retry.at > Date.now()) return;
     const others = whole ? [...this.#busy.values()] : [];
+    const since = performance.now();
     const work = Promise.all(others)
       .then(() => this.#perform(step))
       .then(
-        () => this.#succeeded(step),
+        () => this.#succeeded(step, performance.now() - since),
         (error: unknown) => this.#failed(step, error),
       )
       .finally(() => {
@@ -208,7 +209,8 @@ export class PodWorker {
     this.#busy.set(key, work);
   }
 
-  #succeeded(step: Step): void {
+  #succeeded(step: Step, ms: number): void {
+    this.#ctx.log.debug({ pod: podKey(this.#pod), step: step.do, ms: Math.round(ms) }, 'step');
     if (this.#retry?.step === step.do) this.#retry = undefined;
     if (step.do === 'sandbox') this.#failures = 0;
   }
