@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { tendSize } from '#lab/kubelet/stream/tend-frames.ts';
-import { startFakeCluster } from './fake-cluster.ts';
+import { startCluster } from './cluster.ts';
 import { KUBECTL_ENDS, KUBECTLS, run, start } from './kubectl.ts';
 import { LocalBackend } from './local-backend.ts';
 
@@ -13,7 +13,7 @@ test('some kubectl is installed', { skip: KUBECTLS.length === 0 ? 'no kubectl is
 
 for (const kubectl of KUBECTLS) {
   test(`${kubectl.name} exec gives output, stderr apart, and the exit code`, async () => {
-    await using cluster = await startFakeCluster(new LocalBackend());
+    await using cluster = await startCluster(new LocalBackend());
     const result = await run(kubectl, cluster, [
       'exec',
       'web',
@@ -31,7 +31,7 @@ for (const kubectl of KUBECTLS) {
   });
 
   test(`${kubectl.name} exec -i passes stdin to its end`, async () => {
-    await using cluster = await startFakeCluster(new LocalBackend());
+    await using cluster = await startCluster(new LocalBackend());
     const result = await run(kubectl, cluster, ['exec', '-i', 'web', '-c', 'main', '--', 'cat'], 'hi\n');
     assert.deepEqual([result.stdout.toString(), result.code, result.stderr], ['hi\n', 0, '']);
   });
@@ -44,7 +44,7 @@ const oneVersion = newest === oldest ? 'needs kubectls of before 1.30 and after'
 test('both protocols are tried: SPDY by the oldest kubectl, WebSocket by the newest', {
   skip: oneVersion,
 }, async () => {
-  await using cluster = await startFakeCluster(new LocalBackend());
+  await using cluster = await startCluster(new LocalBackend());
   for (const kubectl of [oldest, newest])
     if (kubectl) await run(kubectl, cluster, ['exec', 'web', '-c', 'main', '--', 'true']);
   assert.match(cluster.upgrades[0] ?? '', /^SPDY\/3\.1 v4\.channel\.k8s\.io/);
@@ -62,7 +62,7 @@ function sha256(bytes: Uint8Array): string {
 
 for (const kubectl of KUBECTL_ENDS) {
   test(`${kubectl.name} exec passes 50 MB through stdin and stdout unharmed`, { timeout: 60_000 }, async () => {
-    await using cluster = await startFakeCluster(new LocalBackend());
+    await using cluster = await startCluster(new LocalBackend());
     const input = noise(50_000_000);
     const result = await run(kubectl, cluster, ['exec', '-i', 'web', '-c', 'main', '--', 'cat'], input);
     assert.equal(result.code, 0, result.stderr);
@@ -70,7 +70,7 @@ for (const kubectl of KUBECTL_ENDS) {
   });
 
   test(`${kubectl.name} exec ends although the command does not read its stdin`, { timeout: 20_000 }, async () => {
-    await using cluster = await startFakeCluster(new LocalBackend());
+    await using cluster = await startCluster(new LocalBackend());
     const result = await run(
       kubectl,
       cluster,
@@ -81,7 +81,7 @@ for (const kubectl of KUBECTL_ENDS) {
   });
 
   test(`${kubectl.name} exec shows the end of a long output to a slow reader`, { timeout: 30_000 }, async () => {
-    await using cluster = await startFakeCluster(new LocalBackend());
+    await using cluster = await startCluster(new LocalBackend());
     const child = start(kubectl, cluster, [
       'exec',
       'web',
@@ -106,7 +106,7 @@ for (const kubectl of KUBECTL_ENDS) {
 
   test(`${kubectl.name} exec: a cut connection kills the command`, { timeout: 20_000 }, async () => {
     const backend = new LocalBackend();
-    await using cluster = await startFakeCluster(backend);
+    await using cluster = await startCluster(backend);
     const child = start(kubectl, cluster, [
       'exec',
       'web',
@@ -130,7 +130,7 @@ for (const kubectl of KUBECTL_ENDS) {
     timeout: 20_000,
   }, async () => {
     const backend = new LocalBackend();
-    await using cluster = await startFakeCluster(backend);
+    await using cluster = await startCluster(backend);
     const child = start(kubectl, cluster, ['exec', 'web', '-c', 'main', '--', 'yes']);
     await once(child.stdout, 'readable');
     const [command] = backend.running;
@@ -141,7 +141,7 @@ for (const kubectl of KUBECTL_ENDS) {
   });
 
   test(`${kubectl.name} runs 20 execs at once`, { timeout: 60_000 }, async () => {
-    await using cluster = await startFakeCluster(new LocalBackend());
+    await using cluster = await startCluster(new LocalBackend());
     const runs = Array.from({ length: 20 }, async (_, index) => {
       const args = ['exec', '-i', 'web', '-c', 'main', '--', 'sh', '-c', `cat; exit ${index}`];
       const result = await run(kubectl, cluster, args, `input ${index}`);
@@ -151,27 +151,27 @@ for (const kubectl of KUBECTL_ENDS) {
   });
 
   test(`${kubectl.name} exec prints why a container cannot be reached`, async () => {
-    await using cluster = await startFakeCluster(new LocalBackend());
+    await using cluster = await startCluster(new LocalBackend());
     const result = await run(kubectl, cluster, ['exec', 'web', '-c', 'gone', '--', 'true']);
     assert.match(result.stderr, /unable to upgrade connection: container not found \("gone"\)/);
     assert.equal(result.code, 1);
   });
 
   test(`${kubectl.name} exec prints why a command did not start`, async () => {
-    await using cluster = await startFakeCluster(new LocalBackend());
+    await using cluster = await startCluster(new LocalBackend());
     const result = await run(kubectl, cluster, ['exec', 'web', '-c', 'main', '--', '/no/such/file']);
     assert.match(result.stderr, /error:.*\/no\/such\/file ENOENT/);
     assert.equal(result.code, 1);
   });
 
   test(`${kubectl.name} attach -i reaches the container's own streams`, async () => {
-    await using cluster = await startFakeCluster(new LocalBackend());
+    await using cluster = await startCluster(new LocalBackend());
     const result = await run(kubectl, cluster, ['attach', '-i', 'web'], 'through\n');
     assert.match(result.stdout.toString(), /through\n/);
   });
 
   test(`${kubectl.name} cp copies a folder there and back`, { timeout: 20_000 }, async () => {
-    await using cluster = await startFakeCluster(new LocalBackend());
+    await using cluster = await startCluster(new LocalBackend());
     const [from, there, back] = ['from', 'there', 'back'].map((name) => join(cluster.directory, name));
     assert.ok(from && there && back);
     mkdirSync(from);
@@ -193,8 +193,8 @@ for (const kubectl of KUBECTL_ENDS) {
     timeout: 20_000,
   }, async () => {
     const backend = new LocalBackend(tend);
-    await using cluster = await startFakeCluster(backend);
-    const command = 'stty size; trap "stty size; exit 4" WINCH; echo ready; while :; do sleep 0.05; done';
+    await using cluster = await startCluster(backend);
+    const command = 'echo ready; until [ "$(stty size)" = "43 132" ]; do sleep 0.02; done; stty size; exit 4';
     const kubectlIt = { ...kubectl, path: tend };
     const child = start(
       kubectlIt,

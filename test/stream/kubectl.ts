@@ -2,7 +2,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { buffer } from 'node:stream/consumers';
-import type { FakeCluster } from './fake-cluster.ts';
+import type { Cluster } from './cluster.ts';
 
 /** One installed kubectl. Old ones stream over SPDY, new ones over WebSocket. */
 export interface Kubectl {
@@ -38,12 +38,11 @@ export interface Result {
 /** `before`: what stands before kubectl's own arguments, where another program starts it. */
 export function start(
   kubectl: Kubectl,
-  cluster: FakeCluster,
+  cluster: Cluster,
   args: readonly string[],
   before: readonly string[] = [],
 ): ChildProcessWithoutNullStreams {
-  const options = [`--server=${cluster.url}`, `--cache-dir=${cluster.directory}/cache`];
-  return spawn(kubectl.path, [...before, ...options, ...args], {
+  return spawn(kubectl.path, [...before, ...cluster.flags, ...args], {
     env: { PATH: process.env.PATH ?? '', HOME: cluster.directory, KUBECONFIG: '/dev/null' },
   });
 }
@@ -51,7 +50,7 @@ export function start(
 /** Runs kubectl to its end, with `input` as its stdin. */
 export async function run(
   kubectl: Kubectl,
-  cluster: FakeCluster,
+  cluster: Cluster,
   args: readonly string[],
   input: Uint8Array | string = '',
 ): Promise<Result> {

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { test } from 'node:test';
-import { type FakeCluster, startFakeCluster } from './fake-cluster.ts';
+import { type Cluster, startCluster } from './cluster.ts';
 import { KUBECTL_ENDS, KUBECTLS, type Kubectl, start } from './kubectl.ts';
 import { LocalBackend } from './local-backend.ts';
 
@@ -32,7 +32,7 @@ interface Forwarder extends AsyncDisposable {
 }
 
 /** `kubectl port-forward` to the pod's port, listening. */
-async function forwardTo(kubectl: Kubectl, cluster: FakeCluster, port: number): Promise<Forwarder> {
+async function forwardTo(kubectl: Kubectl, cluster: Cluster, port: number): Promise<Forwarder> {
   const child = start(kubectl, cluster, ['port-forward', 'web', `:${port}`, '--address=127.0.0.1']);
   let seen = '';
   for await (const chunk of child.stdout.iterator({ destroyOnReturn: false })) {
@@ -62,7 +62,7 @@ function sha256(bytes: Uint8Array): string {
 
 for (const kubectl of KUBECTLS) {
   test(`${kubectl.name} port-forward passes a request and its answer`, { timeout: 20_000 }, async () => {
-    await using cluster = await startFakeCluster(new LocalBackend());
+    await using cluster = await startCluster(new LocalBackend());
     await using server = await serve((socket) => socket.once('data', (chunk) => socket.end(`you said ${chunk}`)));
     await using forwarder = await forwardTo(kubectl, cluster, portOf(server));
     const socket = dial(forwarder.port);
@@ -73,7 +73,7 @@ for (const kubectl of KUBECTLS) {
 
 for (const kubectl of KUBECTL_ENDS) {
   test(`${kubectl.name} port-forward carries 50 connections at once`, { timeout: 30_000 }, async () => {
-    await using cluster = await startFakeCluster(new LocalBackend());
+    await using cluster = await startCluster(new LocalBackend());
     await using server = await serve((socket) => socket.pipe(socket));
     await using forwarder = await forwardTo(kubectl, cluster, portOf(server));
     const dials = Array.from({ length: 50 }, async (_, index) => {
@@ -87,7 +87,7 @@ for (const kubectl of KUBECTL_ENDS) {
   test(`${kubectl.name} port-forward passes a half close: the answer comes after the end of the question`, {
     timeout: 20_000,
   }, async () => {
-    await using cluster = await startFakeCluster(new LocalBackend());
+    await using cluster = await startCluster(new LocalBackend());
     await using server = await serve((socket) => {
       void buffer(socket).then((all) => socket.end(`${all.length} bytes`));
     });
@@ -98,7 +98,7 @@ for (const kubectl of KUBECTL_ENDS) {
   });
 
   test(`${kubectl.name} port-forward carries 20 MB each way unharmed`, { timeout: 30_000 }, async () => {
-    await using cluster = await startFakeCluster(new LocalBackend());
+    await using cluster = await startCluster(new LocalBackend());
     await using server = await serve((socket) => socket.pipe(socket));
     await using forwarder = await forwardTo(kubectl, cluster, portOf(server));
     const bytes = randomFillSync(Buffer.allocUnsafe(20_000_000));
@@ -108,7 +108,7 @@ for (const kubectl of KUBECTL_ENDS) {
   });
 
   test(`${kubectl.name} port-forward says that a port refuses`, { timeout: 20_000 }, async () => {
-    await using cluster = await startFakeCluster(new LocalBackend());
+    await using cluster = await startCluster(new LocalBackend());
     const server = await serve(() => undefined);
     const port = portOf(server);
     await new Promise((resolve) => server.close(resolve));
@@ -120,7 +120,7 @@ for (const kubectl of KUBECTL_ENDS) {
   });
 
   test(`${kubectl.name} port-forward goes on after a connection that was broken off`, { timeout: 20_000 }, async () => {
-    await using cluster = await startFakeCluster(new LocalBackend());
+    await using cluster = await startCluster(new LocalBackend());
     await using server = await serve((socket) =>
       socket.once('data', (chunk) => {
         if (String(chunk) === 'break') socket.resetAndDestroy();
@@ -140,7 +140,7 @@ for (const kubectl of KUBECTL_ENDS) {
   test(`${kubectl.name} port-forward: kubectl's end closes the connections in the pod`, {
     timeout: 20_000,
   }, async () => {
-    await using cluster = await startFakeCluster(new LocalBackend());
+    await using cluster = await startCluster(new LocalBackend());
     const { promise: accepted, resolve } = Promise.withResolvers<Socket>();
     await using server = await serve(resolve);
     await using forwarder = await forwardTo(kubectl, cluster, portOf(server));
@@ -162,7 +162,7 @@ for (const kubectl of KUBECTL_ENDS) {
   test(`${kubectl.name} port-forward leaves no connection open when both ends are done`, {
     timeout: 20_000,
   }, async () => {
-    await using cluster = await startFakeCluster(new LocalBackend());
+    await using cluster = await startCluster(new LocalBackend());
     await using server = await serve((socket) => socket.pipe(socket));
     const port = portOf(server);
     await using forwarder = await forwardTo(kubectl, cluster, port);
