@@ -25,10 +25,19 @@ export function getFromNode(netnsName: string, ip: string, port: number, path: s
       answer += data;
     });
     socket.on('error', reject);
-    socket.on('end', () => resolve({ from, body: answer.slice(answer.indexOf('\r\n\r\n') + 4).trim() }));
+    socket.on('end', () => resolve({ from, body: bodyOf(answer) }));
     socket.connect(port, ip, () => {
       from = socket.localAddress ?? '';
       socket.write(`GET ${path} HTTP/1.0\r\nHost: ${ip}\r\n\r\n`);
     });
   });
+}
+
+/** Scripts may end the lines of their headers without a carriage return (RFC 3875 §6.2). */
+function bodyOf(answer: string): string {
+  return answer
+    .split(/\r?\n\r?\n/)
+    .slice(1)
+    .join('\n')
+    .trim();
 }

@@ -49,7 +49,8 @@ const READY_MS = 60_000;
 const SERVE = [
   `mkdir -p /srv/www/cgi-bin && cd /srv/www`,
   `printf '#!/bin/sh\\necho Content-Type: text/plain\\necho\\necho $REMOTE_ADDR\\n' > .${WHO_PATH}`,
-  `chmod 755 .${WHO_PATH} && echo $$ > /tmp/pid`,
+  // A pod's command has $$ for one $.
+  `chmod 755 .${WHO_PATH} && echo $$$$ > /tmp/pid`,
   `exec httpd -f -p ${PORT} -h /srv/www`,
 ].join(' && ');
 
@@ -101,7 +102,7 @@ function podOn(name: string, nodeName: string): TrialObject {
     spec: {
       nodeName,
       shareProcessNamespace: true,
-      terminationGracePeriodSeconds: 0,
+      terminationGracePeriodSeconds: 1,
       containers: [
         { name: 'web', image, command: ['sh', '-c', SERVE], readinessProbe: probe },
         { name: 'side', image, command: ['sleep', '3600'] },
@@ -115,7 +116,7 @@ function isReady(pod: TrialObject): boolean {
   return conditionOf(pod.status?.conditions, 'Ready')?.status === 'True' && pod.status?.podIP !== undefined;
 }
 
-/** The pod once it is so. @throws the signal's reason, or TimeoutError. */
+/** The pod once it is so. @throws the signal's reason; Error with how the pod is if it does not become so in time. */
 export async function whenPod(
   client: ApiClient,
   name: string,
@@ -124,30 +125,45 @@ export async function whenPod(
 ): Promise<TrialObject> {
   const limited = AbortSignal.any([signal, AbortSignal.timeout(READY_MS)]);
   const which = { namespace: VERIFY_NAMESPACE, fieldSelector: `metadata.name=${name}`, signal: limited };
-  for (;;) {
+  let last: TrialObject | undefined;
+  while (!limited.aborted) {
     for await (const event of client.watch(TRIAL_PODS, which)) {
-      if (event.type !== 'BOOKMARK' && event.type !== 'DELETED' && is(event.object)) return event.object;
+      if (event.type === 'BOOKMARK' || event.type === 'DELETED') continue;
+      last = event.object;
+      if (is(last)) return last;
     }
-    limited.throwIfAborted();
   }
+  signal.throwIfAborted();
+  throw new Error(`pod ${name} does not become ready: ${last === undefined ? 'it is gone' : stateOf(last)}`);
+}
+
+/** Why a pod is as it is, as far as its status says. */
+function stateOf({ status }: TrialObject): string {
+  const states = status?.containerStatuses?.map(({ name, state }) => {
+    const why = state.waiting ?? state.terminated;
+    return `${name} ${why?.reason ?? 'runs'}${why?.message === undefined ? '' : ` (${why.message})`}`;
+  });
+  return states?.join(', ') ?? status?.message ?? status?.phase ?? 'it has no status';
 }
 
 async function removeAll(client: ApiClient, count: number): Promise<void> {
-  for (let i = 1; i <= count; i++) await remove(client, `trial-${i}`);
+  await Promise.all(Array.from({ length: count }, (_, i) => remove(client, `trial-${i + 1}`)));
   await unlessGone(client.delete(NAMESPACES, { name: VERIFY_NAMESPACE }));
 }
 
 async function remove(client: ApiClient, name: string): Promise<void> {
   const key = { namespace: VERIFY_NAMESPACE, name };
-  if ((await client.find(TRIAL_PODS, key)) === undefined) return;
-  const limit = AbortSignal.timeout(READY_MS);
-  const gone = whenGone(client, name, limit);
-  await unlessGone(client.delete(TRIAL_PODS, key, { gracePeriodSeconds: 0 }));
-  await gone;
+  const found = await client.find(TRIAL_PODS, key);
+  if (found === undefined) return;
+  await unlessGone(client.delete(TRIAL_PODS, key));
+  await whenGone(client, found);
 }
 
-async function whenGone(client: ApiClient, name: string, signal: AbortSignal): Promise<void> {
-  const which = { namespace: VERIFY_NAMESPACE, fieldSelector: `metadata.name=${name}`, signal };
+/** Watches from the version at which it was still there, so that its end cannot be missed. */
+async function whenGone(client: ApiClient, { metadata }: TrialObject): Promise<void> {
+  const { name = '', resourceVersion = '' } = metadata;
+  const signal = AbortSignal.timeout(READY_MS);
+  const which = { namespace: VERIFY_NAMESPACE, fieldSelector: `metadata.name=${name}`, resourceVersion, signal };
   for await (const event of client.watch(TRIAL_PODS, which)) if (event.type === 'DELETED') return;
 }
 
