@@ -31,7 +31,7 @@ export function openRouteSocket(groups: readonly number[] = []): number {
     setIntOption(fd, C.SOL_NETLINK, C.NETLINK_EXT_ACK, 1, 'NETLINK_EXT_ACK');
     setIntOption(fd, C.SOL_NETLINK, C.NETLINK_CAP_ACK, 1, 'NETLINK_CAP_ACK');
     setIntOption(fd, C.SOL_NETLINK, C.NETLINK_GET_STRICT_CHK, 1, 'NETLINK_GET_STRICT_CHK');
-    setIntOption(fd, C.SOL_SOCKET, C.SO_RCVBUFFORCE, RECEIVE_BUFFER, 'SO_RCVBUFFORCE');
+    enlargeBuffer(fd);
     // Notifications do not reach a socket that has no address yet.
     checked(libc.bind(fd, SOCKADDR_NL, SOCKADDR_NL.length), 'bind', 'bind a netlink socket');
     for (const group of groups) setIntOption(fd, C.SOL_NETLINK, C.NETLINK_ADD_MEMBERSHIP, group, 'a netlink group');
@@ -39,6 +39,15 @@ export function openRouteSocket(groups: readonly number[] = []): number {
   } catch (error) {
     libc.close(fd);
     throw error;
+  }
+}
+
+/** Who may not change the network may still read it, with the buffer that everybody gets. */
+function enlargeBuffer(fd: number): void {
+  try {
+    setIntOption(fd, C.SOL_SOCKET, C.SO_RCVBUFFORCE, RECEIVE_BUFFER, 'SO_RCVBUFFORCE');
+  } catch (error) {
+    if (!(error instanceof SystemError) || error.code !== 'EPERM') throw error;
   }
 }
 

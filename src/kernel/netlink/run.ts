@@ -14,7 +14,7 @@ import type { Ack } from '#wire/netlink/ack.ts';
 import * as N from '#wire/netlink/constants.ts';
 import { readLinkName, writeLinkQuery } from '#wire/netlink/link.ts';
 import { NoSuchLink } from '#wire/netlink/names.ts';
-import { linksNeeded, linksRenamed, writeOp } from '#wire/netlink/op.ts';
+import { followUp, linksNeeded, linksRenamed, writeOp } from '#wire/netlink/op.ts';
 import type { Message } from '#wire/netlink/reader.ts';
 import type { NetlinkOp } from '#wire/netlink/values.ts';
 import { Writer } from '#wire/netlink/writer.ts';
@@ -49,9 +49,20 @@ export class Runner {
         this.#settle(yield this.#batch());
       }
       this.#append(op, i);
+      yield* this.#complete(op, i);
     }
     if (this.#asked.length > 0) this.#settle(yield this.#batch());
     return this.#ops.flatMap((_, i) => this.#failures.get(i) ?? []);
+  }
+
+  /** Does what belongs to the operation but must wait for its success. */
+  *#complete(op: NetlinkOp, place: number): Generator<Batch, void, Ack[]> {
+    const next = followUp(op);
+    if (!next) return;
+    for (const name of linksNeeded(next)) if (!this.#indices.has(name)) this.#ask(name);
+    this.#lookUp(place + 1);
+    this.#settle(yield this.#batch());
+    if (!this.#failures.has(place)) this.#append(next, place);
   }
 
   /** Takes in the message that answers a look-up. */

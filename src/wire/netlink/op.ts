@@ -27,7 +27,7 @@ interface Request {
 }
 
 /**
- * Writes the message or messages of an operation; `nextSeq` gives each its sequence number.
+ * Writes the message or messages of an operation (not of its follow-up); `nextSeq` gives each its sequence number.
  * @throws NoSuchLink if an interface that it names is missing, RangeError if it cannot be said.
  */
 export function writeOp(writer: Writer, op: NetlinkOp, names: NameToIndex, nextSeq: () => number): void {
@@ -39,10 +39,7 @@ export function writeOp(writer: Writer, op: NetlinkOp, names: NameToIndex, nextS
 function requestsOf(writer: Writer, op: NetlinkOp, names: NameToIndex): Request[] {
   switch (op.op) {
     case 'link.add':
-      return [
-        { type: N.RTM_NEWLINK, flags: CREATE_FLAGS.add, body: () => writeNewLink(writer, op.link, names) },
-        ...aliasRequest(writer, op.link),
-      ];
+      return [{ type: N.RTM_NEWLINK, flags: CREATE_FLAGS.add, body: () => writeNewLink(writer, op.link, names) }];
     case 'link.set':
       return linkSetRequests(writer, op.name, op.change, names);
     case 'link.del':
@@ -77,14 +74,13 @@ function request(op: NetlinkOp['op'], newType: number, body: () => void): Reques
   return { type: verb === 'del' ? newType + 1 : newType, flags: CREATE_FLAGS[verb], body };
 }
 
-/** The kernel passes over an alias in the message that makes an interface. */
-function aliasRequest(writer: Writer, { name, alias }: { name: string; alias?: string }): Request[] {
-  if (alias === undefined) return [];
-  const body = () => {
-    writeLinkByName(writer, name);
-    writer.attrText(N.IFLA_IFALIAS, alias);
-  };
-  return [{ type: N.RTM_SETLINK, flags: 0, body }];
+/**
+ * What must be done once the operation has succeeded, and only then, to complete it. The kernel passes over an alias
+ * in the message that makes an interface; sent along with it, it would go to a foreign interface of the same name.
+ */
+export function followUp(op: NetlinkOp): NetlinkOp | undefined {
+  if (op.op !== 'link.add' || op.link.alias === undefined) return undefined;
+  return { op: 'link.set', name: op.link.name, change: { alias: op.link.alias } };
 }
 
 /** What concerns a bridge's port goes last: it must have joined the bridge first. */

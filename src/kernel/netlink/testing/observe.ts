@@ -25,7 +25,7 @@ export function observe(netlink: Netlink): Record<string, unknown> {
     fdb: sorted(
       netlink
         .fdb()
-        .filter(({ mac, dst }) => dst !== undefined || mac === OTHER_MAC)
+        .filter(({ mac, dst, state }) => dst !== undefined || (mac === OTHER_MAC && (state & NUD_PERMANENT) !== 0))
         .map(({ state, ...rest }) => ({ ...rest, permanent: (state & NUD_PERMANENT) !== 0 })),
     ),
     rules: netlink.rules(),

@@ -147,6 +147,12 @@ export const SCRIPTS: Readonly<Record<string, Script>> = {
     { op: 'route.append', route: route('10.1.0.0/16', { hops: [{ link: 'b' }] }) },
     { op: 'route.add', route: route('10.1.0.0/16', { hops: [{ link: 'a' }], metric: 5 }) },
   ],
+  'an alias is for what was made': () => [
+    ...PAIR,
+    { op: 'link.add', link: { name: 'a', info: { kind: 'veth' }, alias: 'foreign', peer: { name: 'c' } } },
+    { op: 'link.add', link: { name: 'br', info: { kind: 'bridge' }, alias: 'own', up: true } },
+    { op: 'addr.add', address: address('br', '10.0.0.1/24') },
+  ],
   'what is not there': () => [
     { op: 'link.del', name: 'nope' },
     { op: 'link.set', name: 'nope', change: { up: true } },
