@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { WebSocket } from 'ws';
 import { type ExecRequest, type ExitStatus, type Session, StreamRefusal } from '#lab/kubelet/stream/backend.ts';
-import { settled, startKubelet } from '#lab/kubelet/stream/fake-kubelet.ts';
+import { settled, startKubelet } from '#lab/kubelet/stream/testing/kubelet.ts';
 
 /** A session that copies stdin to stdout, says a word on stderr, and ends with stdin. */
 async function echo(request: ExecRequest, exit: ExitStatus): Promise<Session> {
