@@ -44,7 +44,9 @@ function isConnected6(to: string): boolean {
 
 /** Indices differ, and addresses that nobody asked for are random. */
 function common({ index: _i, parent: _p, peerNetnsId: _n, master: _m, mac, ...rest }: Link): object {
-  return { ...rest, mac: mac !== undefined && MADE_BY_SCRIPTS.has(mac) ? mac : undefined };
+  // A bridge learns of its ports' carrier later, by the kernel's work queue.
+  const lowerUp = rest.info.kind === 'bridge' ? undefined : rest.lowerUp;
+  return { ...rest, lowerUp, mac: mac !== undefined && MADE_BY_SCRIPTS.has(mac) ? mac : undefined };
 }
 
 function sorted(values: readonly object[]): unknown[] {
