@@ -15,7 +15,7 @@ import {
   readContainer,
   writeExit,
 } from '#lab/kubelet/runtime/container.ts';
-import { readText } from '#lab/kubelet/runtime/disk.ts';
+import { readText, writeWhole } from '#lab/kubelet/runtime/disk.ts';
 import { ConfigError } from '#lab/kubelet/runtime/env.ts';
 import { deleteContainer } from '#lab/kubelet/runtime/oci-runtime.ts';
 import { signal } from '#lab/kubelet/runtime/process.ts';
@@ -257,15 +257,28 @@ export class ContainerKeeper {
     this.#probes = new ProbeSet({
       ...this.#hookTarget(),
       init: this.init,
+      wasReady: wasRunning && existsSync(this.#readyFile()),
       wasRunning,
       startedAt: Date.parse(this.#latest?.startedAt ?? ''),
-      changed: () => this.#changed(),
+      changed: () => this.#noteReadiness(),
       condemn: (why) => {
         this.#condemned = why;
         this.#changed();
       },
       event: (reason, message) => this.#event('Warning', reason, message),
     });
+  }
+
+  #readyFile(): string {
+    const { uid, name, attempt } = this.#place();
+    return join(this.#ctx.layout.container(uid, name, attempt), 'ready');
+  }
+
+  /** On disk, so that a new kubelet does not take a ready pod out of its Services until its first look. */
+  #noteReadiness(): void {
+    if (this.#probes?.ready) writeWhole(this.#readyFile(), '');
+    else rmSync(this.#readyFile(), { force: true });
+    this.#changed();
   }
 
   // ── Ending ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -49,6 +49,8 @@ export class PodWorker {
   #retry: { readonly step: Step['do']; readonly at: number } | undefined;
   #conditions: readonly Condition[] = [];
   #ended = false;
+  /** Whether the API has spoken of the pod in this life of the kubelet: only then are its conditions' times known. */
+  #heard: boolean;
   readonly #hurry = Promise.withResolvers<void>();
   readonly #onEnd: () => void;
 
@@ -57,6 +59,7 @@ export class PodWorker {
     this.#pod = pod;
     this.#onEnd = onEnd;
     this.#sandbox = found?.sandbox;
+    this.#heard = found === undefined;
     this.#startTime = pod.status?.startTime ?? new Date().toISOString().replace(/\.\d+Z$/, 'Z');
     for (const [container, init] of this.#all()) {
       const records = found?.containers.get(container.name) ?? [];
@@ -98,9 +101,11 @@ export class PodWorker {
     const changed =
       JSON.stringify(pod.spec) !== JSON.stringify(this.#pod.spec) || isLeaving(pod) !== isLeaving(this.#pod);
     this.#pod = pod;
+    const isFirst = !this.#heard;
+    this.#heard = true;
     for (const keeper of this.#keepers.values()) keeper.pod = pod;
     if (changed) this.#persist();
-    if (changed || !this.#isActive()) this.wake();
+    if (changed || isFirst || !this.#isActive()) this.wake();
   }
 
   /** The API knows it no more. */
@@ -121,7 +126,10 @@ export class PodWorker {
   }
 
   #persist(): void {
-    writeWhole(join(this.#ctx.layout.pod(this.#pod.metadata.uid), 'pod.json'), JSON.stringify(this.#pod));
+    writeWhole(
+      join(this.#ctx.layout.pod(this.#pod.metadata.uid), 'pod.json'),
+      JSON.stringify({ ...this.#pod, status: { ...this.#pod.status, startTime: this.#startTime } }),
+    );
   }
 
   #isActive(): boolean {
@@ -177,7 +185,7 @@ export class PodWorker {
   }
 
   #publish(view: PodView): void {
-    if (this.#removed) return;
+    if (this.#removed || !this.#heard) return;
     const status = this.#status(view);
     this.#conditions = status.conditions ?? [];
     this.#ctx.statuses.submit(this.#pod, status, status.phase === 'Pending' && !this.#isEnding());

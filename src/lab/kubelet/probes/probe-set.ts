@@ -6,8 +6,10 @@ import { Tally } from '#lab/kubelet/probes/tally.ts';
 
 export interface ProbeSetOptions extends ProbeTarget {
   readonly init: boolean;
-  /** It ran before this kubelet started: what it was, it is taken to be still, until a probe says otherwise. */
+  /** It ran before this kubelet started: then its start is behind it. */
   readonly wasRunning: boolean;
+  /** And was ready: it is taken to be so still, until a probe says otherwise. */
+  readonly wasReady: boolean;
   /** ms since the epoch. */
   readonly startedAt: number;
   changed(): void;
@@ -34,7 +36,7 @@ export class ProbeSet {
     const { startupProbe, readinessProbe } = options.container;
     const counts = !options.init || isSidecar(options.container);
     this.#started = startupProbe === undefined || options.wasRunning;
-    this.#ready = counts && this.#started && (readinessProbe === undefined || options.wasRunning);
+    this.#ready = counts && this.#started && (readinessProbe === undefined || options.wasReady);
     if (!counts) return;
     if (this.#started) this.#startOthers();
     else if (startupProbe) this.#begin('startup', startupProbe);
