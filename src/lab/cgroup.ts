@@ -14,6 +14,10 @@ export interface Hierarchies {
   readonly all: readonly string[];
 }
 
+/** Time that the kernel may take to end processes and free their groups; and between two looks. Milliseconds. */
+const DEADLINE_MS = 10_000;
+const LOOK_MS = 2;
+
 /** From the text of /proc/self/mounts. */
 export function hierarchies(mounts: string): Hierarchies {
   const rows = mounts.split('\n').map((line) => line.split(' '));
@@ -51,15 +55,24 @@ export function groupPids(root: string, group: string): number[] {
 /**
  * Ends every process of a group and waits until the last one is gone. Processes that fork meanwhile are met too:
  * `cgroup.kill` (Linux 5.14) ends all at once; without it the sweep is repeated until nothing is left.
- * @throws Error if processes are left after `deadlineMs`.
+ * @throws Error if processes are left after `DEADLINE_MS`.
  */
-export async function killGroup(root: string, group: string, deadlineMs = 10_000): Promise<void> {
-  const until = Date.now() + deadlineMs;
-  for (let pids = groupPids(root, group); pids.length > 0; pids = groupPids(root, group)) {
+export async function killGroup(root: string, group: string): Promise<void> {
+  const until = Date.now() + DEADLINE_MS;
+  for (let pids = groupPids(root, group); isPopulated(root, group); pids = groupPids(root, group)) {
     if (Date.now() > until)
       throw new Error(`Cannot end processes ${pids.join(', ')} of ${group}: they are still there`);
     killOnce(join(root, group), pids);
-    await sleep(2);
+    await sleep(LOOK_MS);
+  }
+}
+
+/** Whether anything lives in a group or below it; threads on their way out count, though no list shows them. */
+function isPopulated(root: string, group: string): boolean {
+  try {
+    return readFileSync(join(root, group, 'cgroup.events'), 'utf8').includes('populated 1');
+  } catch {
+    return false;
   }
 }
 
@@ -80,14 +93,30 @@ function endProcess(pid: number): void {
   }
 }
 
-/** Removes a group and all below it from a hierarchy. Groups have no files to remove, only folders. */
-export function removeGroup(root: string, group: string): void {
+/**
+ * Removes a group and all below it from a hierarchy: groups have no files to remove, only folders. A folder is busy
+ * while the last thread of it ends, so that is tried again. @throws Error if it stays busy.
+ */
+export async function removeGroup(root: string, group: string): Promise<void> {
+  const until = Date.now() + DEADLINE_MS;
   for (const dir of groupsBelow(join(root, group)).reverse()) {
-    try {
-      rmdirSync(dir);
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+    while (!removeFolder(dir)) {
+      if (Date.now() > until) throw new Error(`Cannot remove ${dir}: processes are left in it`);
+      await sleep(LOOK_MS);
     }
+  }
+}
+
+/** False if it is busy. */
+function removeFolder(dir: string): boolean {
+  try {
+    rmdirSync(dir);
+    return true;
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'ENOENT') return true;
+    if (code === 'EBUSY') return false;
+    throw error;
   }
 }
 

@@ -27,7 +27,7 @@ export async function removeLab(lab: string, step: Step): Promise<Removed> {
   const namespaces = await step('removing namespaces', async () => labNetns(lab).filter(deleteNetns).length);
   const files = existsSync(paths.dir) || existsSync(paths.runDir);
   await step('removing files', async () => {
-    removeGroups(paths.cgroup);
+    await removeGroups(paths.cgroup);
     for (const dir of [paths.dir, paths.runDir]) rmSync(dir, { recursive: true, force: true });
     for (const dir of [LABS_DIR, LABS_RUN_DIR]) removeIfEmpty(dir);
   });
@@ -41,7 +41,7 @@ export async function cutPower(lab: string, node: string): Promise<void> {
   await endProcesses(`${paths.cgroup}/${node}`);
   unmountBelow([at.dir, at.runDir]);
   deleteNetns(`${lab}.${node}`);
-  removeGroups(`${paths.cgroup}/${node}`);
+  await removeGroups(`${paths.cgroup}/${node}`);
 }
 
 async function endProcesses(group: string): Promise<void> {
@@ -49,9 +49,9 @@ async function endProcesses(group: string): Promise<void> {
   if (unified !== undefined) await killGroup(unified, group);
 }
 
-/** An OCI runtime makes groups in every hierarchy; in v1 hierarchies they may still hold a process that is just ending. */
-function removeGroups(group: string): void {
-  for (const root of machineHierarchies().all) removeGroup(root, group);
+/** An OCI runtime makes groups in every hierarchy. */
+async function removeGroups(group: string): Promise<void> {
+  for (const root of machineHierarchies().all) await removeGroup(root, group);
 }
 
 function unmountBelow(folders: readonly string[]): number {
