@@ -54,7 +54,9 @@ function look(node: Node, options: LifecycleOptions, world: World): Decision {
   }
   const taints = healthTaints(node, world.now);
   if (taints !== undefined) {
-    return decision([{ verb: 'patch', resource: NODES, base: node, patch: { spec: { taints } } }]);
+    return decision([
+      { verb: 'patch', resource: NODES, base: node, patch: { spec: { taints: taints.length > 0 ? taints : null } } },
+    ]);
   }
   const pods = judgePods(node, options, world);
   return decision(pods.writes, sooner(leftMs !== undefined && leftMs > 0 ? leftMs : undefined, pods.againMs));

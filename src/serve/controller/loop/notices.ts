@@ -1,5 +1,6 @@
 /** Notices -> Event objects, in the background: they never hold up or fail the work that they tell of. */
 
+import { isNotFound } from '#feed/api-error.ts';
 import type { ApiClient } from '#feed/client.ts';
 import type { Clock } from '#feed/clock.ts';
 import { timestamp } from '#serve/controller/world.ts';
@@ -49,8 +50,13 @@ export class Notices {
     if (known !== undefined) {
       const count = known.count + 1;
       this.#known.set(key, { ...known, count });
-      await this.#client.patch(EVENTS, { namespace, name: known.name }, { count, lastTimestamp: now });
-      return;
+      try {
+        await this.#client.patch(EVENTS, { namespace, name: known.name }, { count, lastTimestamp: now });
+        return;
+      } catch (error) {
+        // Events have an end, or somebody deleted it: then it is a first one again.
+        if (!isNotFound(error)) throw error;
+      }
     }
     const event = this.#event(notice, namespace, now);
     this.#remember(key, event.metadata.name ?? '');

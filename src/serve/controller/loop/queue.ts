@@ -19,12 +19,18 @@ export class WorkQueue {
   readonly #failures = new Map<string, Backoff>();
   /** When each delayed key is due; a sooner one takes the place of a later one. */
   readonly #due = new Map<string, number>();
-  #wake: (() => void) | undefined;
+  readonly #waiting: (() => void)[] = [];
 
   constructor(clock: Clock, signal: AbortSignal) {
     this.#clock = clock;
     this.#signal = signal;
-    signal.addEventListener('abort', () => this.#wakeOne(), { once: true });
+    signal.addEventListener(
+      'abort',
+      () => {
+        for (const wake of this.#waiting.splice(0)) wake();
+      },
+      { once: true },
+    );
   }
 
   get length(): number {
@@ -35,7 +41,7 @@ export class WorkQueue {
     this.#due.delete(key);
     if (this.#busy.has(key)) this.#dirty.add(key);
     else this.#ready.add(key);
-    this.#wakeOne();
+    this.#waiting.shift()?.();
   }
 
   addAfter(key: string, ms: number): void {
@@ -70,7 +76,7 @@ export class WorkQueue {
         return key;
       }
       await new Promise<void>((resolve) => {
-        this.#wake = resolve;
+        this.#waiting.push(resolve);
       });
     }
     return undefined;
@@ -79,11 +85,5 @@ export class WorkQueue {
   done(key: string): void {
     this.#busy.delete(key);
     if (this.#dirty.delete(key)) this.add(key);
-  }
-
-  #wakeOne(): void {
-    const wake = this.#wake;
-    this.#wake = undefined;
-    wake?.();
   }
 }

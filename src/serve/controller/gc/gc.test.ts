@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { garbageCollector } from '#serve/controller/gc/gc.ts';
+import { podGarbageCollector } from '#serve/controller/gc/pod-gc.ts';
+import { daemonSet, node, pod, T0, TestWorld, wordOf } from '#serve/controller/testing.ts';
+import { ownedBy } from '#serve/controller/write.ts';
+import { DAEMON_SETS, type DaemonSet, type KubeObject, PODS } from '#spec/k8s.ts';
+
+function setUp(metadata: Partial<KubeObject['metadata']> = {}): { world: TestWorld; set: DaemonSet } {
+  const world = new TestWorld();
+  const base = daemonSet('net');
+  world.put({ ...base, metadata: { ...base.metadata, uid: 'owner', ...metadata } });
+  const set = world.of(DAEMON_SETS).get('default/net');
+  assert.ok(set);
+  for (const name of ['a', 'b']) world.put(pod(name, { metadata: { ownerReferences: [ownedBy(DAEMON_SETS, set)] } }));
+  world.put(pod('free'));
+  return { world, set };
+}
+
+const names = (world: TestWorld) => [...world.of(PODS).keys()].sort();
+
+test('what has its owner stays; what has lost it goes, after the API itself was asked', () => {
+  const { world, set } = setUp();
+  assert.deepEqual(world.settle(garbageCollector), []);
+  world.remove(set);
+  const writes = world.settle(garbageCollector);
+  assert.deepEqual(writes.map(wordOf), ['delete Pod/a', 'delete Pod/b']);
+  const [first] = writes;
+  assert.ok(first?.verb === 'delete');
+  assert.deepEqual(first.ifGone, { resource: DAEMON_SETS, key: { namespace: 'default', name: 'net' }, uid: 'owner' });
+  assert.deepEqual(names(world), ['default/free']);
+});
+
+test('an owner made anew under its name is another', () => {
+  const { world, set } = setUp();
+  world.remove(set);
+  world.put(daemonSet('net'));
+  world.settle(garbageCollector);
+  assert.deepEqual(names(world), ['default/free']);
+});
+
+test('one owner that is there, or one of an unknown kind, keeps it', () => {
+  const { world, set } = setUp();
+  const other = { apiVersion: 'example.org/v1', kind: 'Thing', name: 'x', uid: 'x' };
+  world.put(pod('c', { metadata: { ownerReferences: [ownedBy(DAEMON_SETS, set), other] } }));
+  world.remove(set);
+  world.settle(garbageCollector);
+  assert.deepEqual(names(world), ['default/c', 'default/free']);
+});
+
+test('foreground: the owner waits for its dependents', () => {
+  const { world } = setUp({ deletionTimestamp: '2026-01-01T00:00:00Z', finalizers: ['foregroundDeletion'] });
+  const words = world.settle(garbageCollector).map(wordOf);
+  assert.deepEqual(words.slice(0, 2), ['delete Pod/a', 'delete Pod/b']);
+  assert.equal(words[2], 'patch DaemonSet/net {"metadata":{"finalizers":[]}}');
+});
+
+test('orphan: dependents are let go first', () => {
+  const { world } = setUp({ deletionTimestamp: '2026-01-01T00:00:00Z', finalizers: ['orphan', 'other'] });
+  const words = world.settle(garbageCollector).map(wordOf);
+  assert.deepEqual(words, [
+    'patch Pod/a {"metadata":{"ownerReferences":[]}}',
+    'patch Pod/b {"metadata":{"ownerReferences":[]}}',
+    'patch DaemonSet/net {"metadata":{"finalizers":["other"]}}',
+  ]);
+  assert.equal(names(world).length, 3);
+});
+
+test('a deletion wakes dependents and owners', () => {
+  const { world, set } = setUp();
+  const wakes = garbageCollector.wake(DAEMON_SETS, { type: 'delete', key: 'default/net', object: set }, world);
+  assert.deepEqual([...wakes].sort(), ['pods:default/a', 'pods:default/b']);
+  const a = world.of(PODS).get('default/a');
+  assert.ok(a);
+  const back = garbageCollector.wake(PODS, { type: 'delete', key: 'default/a', object: a }, world);
+  assert.deepEqual(back, ['daemonsets:default/net']);
+});
+
+test('pods of nodes that are gone are deleted, once they are old enough that the node is not merely late', () => {
+  const controller = podGarbageCollector(40_000);
+  const world = new TestWorld([
+    node('node1'),
+    pod('here', { spec: { nodeName: 'node1' } }),
+    pod('lost', { spec: { nodeName: 'node2' } }),
+  ]);
+  assert.deepEqual(controller.decide(world, 'default/lost'), { writes: [], againMs: 40_000 });
+  world.now = T0 + 40_000;
+  const writes = world.settle(controller);
+  assert.deepEqual(writes.map(wordOf), ['delete Pod/lost']);
+  assert.ok(
+    writes[0]?.verb === 'delete' && writes[0].gracePeriodSeconds === 0 && writes[0].ifGone?.key.name === 'node2',
+  );
+});
+
+test('a pod that is deleted before it has a node is gone at once', () => {
+  const world = new TestWorld([pod('p', { metadata: { deletionTimestamp: '2026-01-01T00:00:30Z' } })]);
+  assert.deepEqual(world.settle(podGarbageCollector(40_000)).map(wordOf), ['delete Pod/p']);
+});
