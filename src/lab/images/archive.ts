@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { PassThrough, type Readable, Transform, type TransformCallback } from 'node:stream';
+import { pipeline, type Readable, Transform, type TransformCallback } from 'node:stream';
 import * as zlib from 'node:zlib';
 import { imageReferenceText, readImageReference } from '#lab/images/reference.ts';
 import type { ImageConfig } from '#lab/images/table.ts';
@@ -70,14 +70,16 @@ export class ImageArchive implements AsyncDisposable {
   }
 
   /** The layer as a plain tar, its digests checked as it passes; an error of the stream says when they are wrong. */
-  layerTar(layer: ArchiveLayer): Readable {
+  async layerTar(layer: ArchiveLayer): Promise<Readable> {
     const { at, size } = layer.span;
     if (size === 0) throw new SyntaxError('a layer is empty');
+    const head = Buffer.alloc(4);
+    await this.#file.read(head, 0, Math.min(4, size), at);
     const raw = createReadStream(this.#path, { start: at, end: at + size - 1 });
-    const checked = raw.pipe(digestCheck('layer', layer.digest));
-    const plain = decompressed(checked).pipe(digestCheck('unpacked layer', layer.diffId));
-    raw.on('error', (error) => plain.destroy(error));
-    checked.on('error', (error) => plain.destroy(error));
+    const unpacker = unpackerFor(head);
+    const plain = digestCheck('unpacked layer', layer.diffId);
+    // The last stream ends with the first error of any.
+    pipeline([raw, digestCheck('layer', layer.digest), ...(unpacker ? [unpacker] : []), plain], () => {});
     return plain;
   }
 
@@ -254,6 +256,7 @@ class FileSource implements ByteSource {
   async take(length: number): Promise<Buffer> {
     const buffer = Buffer.alloc(Math.max(length, BLOCK));
     const { bytesRead } = await this.#file.read(buffer, 0, length, this.position);
+    if (bytesRead === 0 && this.position > (await this.#file.stat()).size) throw new SyntaxError('it is cut off');
     this.position += bytesRead;
     return buffer.subarray(0, bytesRead);
   }
@@ -279,23 +282,6 @@ function digestCheck(what: string, wanted: string | undefined): Transform {
 }
 
 /** By the first bytes: gzip, zstd, or a tar as it is. */
-function decompressed(raw: Readable): Readable {
-  const out = new PassThrough();
-  raw.once('readable', () => {
-    const head: Buffer | null = raw.read();
-    const first = head ?? Buffer.alloc(0);
-    raw.unshift(first);
-    const unpacker = unpackerFor(first);
-    if (unpacker === undefined) raw.pipe(out);
-    else {
-      unpacker.on('error', (error: Error) => out.destroy(new SyntaxError(`a layer is damaged: ${error.message}`)));
-      raw.pipe(unpacker).pipe(out);
-    }
-  });
-  raw.on('error', (error) => out.destroy(error));
-  return out;
-}
-
 function unpackerFor(head: Buffer): Transform | undefined {
   if (head[0] === 0x1f && head[1] === 0x8b) return zlib.createGunzip();
   if (head.length >= 4 && head.readUInt32LE(0) === 0xfd2fb528) return zlib.createZstdDecompress();

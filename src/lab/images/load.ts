@@ -41,6 +41,9 @@ function invalid(file: string, error: unknown): unknown {
     return new PolderError('image-invalid', { file, what: error.message }, { cause: error });
   }
   const code = (error as NodeJS.ErrnoException | undefined)?.code;
+  if (code?.startsWith('Z_') || code?.startsWith('ZSTD_')) {
+    return new PolderError('image-invalid', { file, what: 'a layer is damaged' }, { cause: error });
+  }
   if (code === 'ENOENT' || code === 'EACCES' || code === 'EISDIR') {
     return new PolderError('image-invalid', { file, what: `it cannot be read (${code})` }, { cause: error });
   }
@@ -71,7 +74,7 @@ async function unpackImage(
   const rootfs = join('rootfs', short);
   const making = join(work, short);
   await mkdir(making, { mode: 0o755 });
-  for (const layer of image.layers) await unpackLayer(making, new StreamSource(archive.layerTar(layer)));
+  for (const layer of image.layers) await unpackLayer(making, new StreamSource(await archive.layerTar(layer)));
   await mkdir(join(imageDir, 'rootfs'), { recursive: true });
   await rename(making, join(imageDir, rootfs)).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
