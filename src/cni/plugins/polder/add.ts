@@ -9,6 +9,7 @@ import { dnsOf, hairpinOf, wantedAddrs, wantedMac } from '#cni/plugins/polder/op
 import { resultOf } from '#cni/plugins/polder/result.ts';
 import { type BridgeWanted, type Wanted, wantedOf } from '#cni/plugins/polder/wanted.ts';
 import type { Netlink } from '#kernel/netlink/handle.ts';
+import { OWN_ALIAS } from '#plan/objects.ts';
 import type { LocalEndpoint } from '#spec/endpoint.ts';
 import { PolderError } from '#spec/errors.ts';
 import type { NodeNetwork } from '#spec/node-network.ts';
@@ -155,7 +156,12 @@ export function ensureBridge(host: Netlink, bridge: BridgeWanted): void {
   if (!before)
     run(
       host,
-      [{ op: 'link.add', link: { name, info: { kind: 'bridge' }, mtu, up: true, ...(mac && { mac }) } }],
+      [
+        {
+          op: 'link.add',
+          link: { name, info: { kind: 'bridge' }, mtu, up: true, alias: OWN_ALIAS, ...(mac && { mac }) },
+        },
+      ],
       'EEXIST',
     );
   else if (before.info.kind !== 'bridge') {

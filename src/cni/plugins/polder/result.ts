@@ -16,7 +16,8 @@ export function resultOf(
 ): CniResult {
   const { bridge, mtu } = wanted;
   const hostMac = wanted.hostMac ?? host.link(endpoint.hostIfname)?.mac;
-  const bridgeMac = bridge && (bridge.mac ?? host.link(bridge.name)?.mac);
+  // The agent may have made the bridge, with a hardware address of its own choice.
+  const bridgeMac = bridge && host.link(bridge.name)?.mac;
   const interfaces: CniInterface[] = [
     ...(bridge ? [{ name: bridge.name, ...(bridgeMac && { mac: bridgeMac }), mtu: bridge.mtu }] : []),
     { name: endpoint.hostIfname, ...(hostMac && { mac: hostMac }), mtu },
