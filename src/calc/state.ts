@@ -70,6 +70,23 @@ export interface PodRoute {
   readonly ifname: string;
 }
 
+/** The short cut for IPv4 packets between pods, where it is wanted: the same ways as the routes, taken by eBPF. */
+export interface FastPathState {
+  /** Pods of this node, however attached, sorted by address. */
+  readonly pods: readonly { readonly addr: Addr; readonly ifname: string; readonly mac: Mac }[];
+  /** MTU of pods' interfaces, bytes. */
+  readonly podMtu: number;
+  /** Next hops of the other nodes' networks; `mtu` is the leaving interface's, bytes. */
+  readonly ways: readonly {
+    readonly to: Prefix;
+    readonly via: Addr;
+    readonly ifname: string;
+    readonly mtu: number;
+  }[];
+  /** Interfaces that packets from other nodes' pods arrive by. */
+  readonly uplinks: readonly string[];
+}
+
 /** Something in the cluster's words that this node cannot turn into routes; the rest is done all the same. */
 export interface Problem {
   /** What tells problems apart; each has its own sentence and advice in `problems.ts`. */
@@ -125,6 +142,8 @@ export interface NodeState {
   readonly blackholes: readonly Prefix[];
   /** Networks whose packets get the node's own source address when they leave the network; empty: none do. */
   readonly masquerade: readonly Prefix[];
+  /** Present where it is wanted. */
+  readonly fastPath?: FastPathState;
   /** What could not be done, sorted; for status and the doctor. */
   readonly problems: readonly Problem[];
 }

@@ -66,6 +66,8 @@ export interface ClusterConfig {
   readonly masquerade: boolean;
   /** Pods' MTU in bytes; 0: from the underlay, less the encapsulation's header. */
   readonly mtu: number;
+  /** Hand packets between pods on by eBPF, past the node's stack. Absent: no. */
+  readonly fastPath?: boolean;
 }
 
 /** A node as the others need to know it. */

@@ -5,14 +5,20 @@ import { PROFILES } from '#spec/cluster.ts';
 import { CONFIG_TABLE, configData, nearest, parseConfig } from '#spec/config.ts';
 
 test('parseConfig takes the table’s defaults for what is absent or empty', () => {
-  const expected = { profile: PROFILES.vxlan, clusterCidr: '10.244.0.0/16', masquerade: true, mtu: 0 };
+  const expected = { profile: PROFILES.vxlan, clusterCidr: '10.244.0.0/16', masquerade: true, mtu: 0, fastPath: false };
   for (const data of [undefined, {}, { mtu: '', profile: ' ' }]) {
     assert.deepEqual(parseConfig(data), { kind: 'config', config: expected, warnings: [] });
   }
 });
 
 test('parseConfig reads every key', () => {
-  const data = { profile: 'flannel-host-gw', clusterCIDR: '10.1.0.0/16', masquerade: 'false', mtu: '1400' };
+  const data = {
+    profile: 'flannel-host-gw',
+    clusterCIDR: '10.1.0.0/16',
+    masquerade: 'false',
+    mtu: '1400',
+    fastPath: 'true',
+  };
   const result = parseConfig(data);
   assert.ok(result.kind === 'config');
   assert.deepEqual(configData(result.config), data);
@@ -34,8 +40,8 @@ test('parseConfig names every key that is wrong, and why', () => {
 
 test('parseConfig warns of unknown keys with the nearest known one', () => {
   assert.deepEqual(parseConfig({ clusterCidr: '10.0.0.0/8', banana: '1' }).warnings, [
-    'unknown key "clusterCidr" is ignored (did you mean "clusterCIDR"?); known are profile, clusterCIDR, masquerade, mtu',
-    'unknown key "banana" is ignored; known are profile, clusterCIDR, masquerade, mtu',
+    'unknown key "clusterCidr" is ignored (did you mean "clusterCIDR"?); known are profile, clusterCIDR, masquerade, mtu, fastPath',
+    'unknown key "banana" is ignored; known are profile, clusterCIDR, masquerade, mtu, fastPath',
   ]);
 });
 

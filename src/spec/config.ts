@@ -37,6 +37,11 @@ export const CONFIG_TABLE = {
     default: '0',
     doc: 'MTU of pods’ interfaces in bytes, 0 or 576 to 65535; 0 takes the underlay’s, less the encapsulation’s header.',
   },
+  fastPath: {
+    type: 'boolean',
+    default: 'false',
+    doc: 'Hand packets between pods on by eBPF (Linux 6.6 or newer): quicker, but unseen by captures and rules on the way.',
+  },
 } as const satisfies Record<string, ConfigRow>;
 
 export type ConfigKey = keyof typeof CONFIG_TABLE;
@@ -68,11 +73,18 @@ export function parseConfig(data: Readonly<Record<string, string>> = {}): Config
   const network = read('clusterCIDR', networkFrom);
   const masquerade = read('masquerade', booleanFrom);
   const mtu = read('mtu', bytesFrom);
+  const fastPath = read('fastPath', booleanFrom);
   const warnings = Object.keys(data).filter(isUnknown).map(unknownKey);
-  if (profile === undefined || network === undefined || masquerade === undefined || mtu === undefined) {
+  if (
+    profile === undefined ||
+    network === undefined ||
+    masquerade === undefined ||
+    mtu === undefined ||
+    fastPath === undefined
+  ) {
     return { kind: 'invalid', problems, warnings };
   }
-  return { kind: 'config', config: { profile, clusterCidr: network.prefix, masquerade, mtu }, warnings };
+  return { kind: 'config', config: { profile, clusterCidr: network.prefix, masquerade, mtu, fastPath }, warnings };
 }
 
 /** The settings as ConfigMap data: what `parseConfig` reads back to the same. */
@@ -82,6 +94,7 @@ export function configData(config: ClusterConfig): Record<ConfigKey, string> {
     clusterCIDR: config.clusterCidr,
     masquerade: String(config.masquerade),
     mtu: String(config.mtu),
+    fastPath: String(config.fastPath ?? false),
   };
 }
 

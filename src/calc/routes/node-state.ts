@@ -1,5 +1,6 @@
 /** Snapshot and facts -> what this node must look like. */
 
+import { fastPathOf } from '#calc/routes/fast-path.ts';
 import { largestPodMtu, MIN_MTU } from '#calc/routes/mtu.ts';
 import { peersOf, vtepMacOf } from '#calc/routes/peers.ts';
 import { problem } from '#calc/routes/problems.ts';
@@ -43,6 +44,7 @@ function stateOf(snapshot: Snapshot, self: ClusterNode, underlay: Underlay): Nod
     pods: podsOf(snapshot),
     blackholes: attachment === 'routed' ? podCidrs : [],
     masquerade: config.masquerade ? [config.clusterCidr] : [],
+    ...(config.fastPath ? { fastPath: fastPathOf(snapshot.local.endpoints, peers, underlay, tunnel, podMtu) } : {}),
     problems: [...ownProblems(config, self, underlay, podMtu), ...problems],
   };
 }

@@ -9,6 +9,7 @@ import type { Answer, Answers } from '#serve/agent/status.ts';
 export interface Surroundings {
   readonly connected: () => boolean;
   readonly clusterProblems: () => readonly string[];
+  readonly fastPath: { readonly active: boolean; readonly trouble: string | undefined };
   readonly counts: Counts;
 }
 
@@ -46,7 +47,7 @@ function planText(sync: NodeSync): string {
   return obstacles.map(({ sentence }) => `# ${sentence}\n`).join('') + printPlan(ops);
 }
 
-function statusOf(sync: NodeSync, { connected, clusterProblems }: Surroundings): object {
+function statusOf(sync: NodeSync, { connected, clusterProblems, fastPath }: Surroundings): object {
   const { outcome, report, reached, view } = sync;
   return {
     ready: reached !== undefined,
@@ -58,6 +59,7 @@ function statusOf(sync: NodeSync, { connected, clusterProblems }: Surroundings):
     clusterProblems: clusterProblems(),
     failures: report?.failures.map(({ op, reason }) => ({ command: printPlanOp(op), reason })) ?? [],
     obstacles: report?.obstacles ?? [],
+    fastPath: { active: fastPath.active, trouble: fastPath.trouble ?? null },
     rssBytes: process.memoryUsage.rss(),
   };
 }

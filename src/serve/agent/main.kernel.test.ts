@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { inNetns } from '#kernel/netns/enter.ts';
 import type { Netns } from '#kernel/netns/netns.ts';
+import { openNft } from '#kernel/nft/nft.ts';
 import { noKernel } from '#kernel/testing/scratch-netns.ts';
 import { parseAddr } from '#net/addr.ts';
 import { parsePrefix } from '#net/prefix.ts';
@@ -16,8 +17,9 @@ const noShim = existsSync(SHIM) ? false : 'native/build.sh has not been run';
 const noTools = noKernel || (existsSync('/usr/bin/ping') || existsSync('/bin/ping') ? noShim : 'there is no ping');
 
 /** @returns what ping says of a run of `count` packets, 5 ms apart. */
-async function ping(netns: Netns, to: string, count: number): Promise<string> {
-  const child = inNetns(netns, () => spawn('ping', ['-q', '-i', '0.005', '-c', String(count), '-W', '1', to]));
+async function ping(netns: Netns, to: string, count: number, ...flags: string[]): Promise<string> {
+  const quiet = flags.length > 0 ? flags : ['-q'];
+  const child = inNetns(netns, () => spawn('ping', [...quiet, '-i', '0.005', '-c', String(count), '-W', '1', to]));
   return Buffer.concat(await child.stdout.toArray()).toString();
 }
 
@@ -54,6 +56,49 @@ for (const profile of Object.keys(PROFILES)) {
       assert.equal(await agents.ask(node, '/plan'), '');
     }
   });
+}
+
+for (const profile of Object.keys(PROFILES)) {
+  test(`polder agent under ${profile} with the fast path: the same answers, past the node’s stack`, {
+    skip: noTools,
+  }, async (t) => {
+    await using agents = await Agents.make(profile, { fastPath: 'true' });
+    const [first, second] = agents.nodes as [TestNode, TestNode];
+    await Promise.all([agents.start(first), agents.start(second)]);
+    const near = agents.attach(first, 'near');
+    const beside = agents.attach(first, 'beside');
+    const far = agents.attach(second, 'far');
+    const trouble = /"trouble": "(.*)"/.exec((await agents.ask(first, '/status')) ?? '')?.[1];
+    if (trouble) return t.skip(trouble);
+    const sound = async (netns: Netns, to: string): Promise<boolean> =>
+      / 0% packet loss/.test(await ping(netns, to, 2));
+    for (const to of [beside.addr, far.addr]) await until(`${to} answers`, () => sound(near.netns, to));
+
+    assert.match(await ping(near.netns, far.addr, 1, '-v', '-n'), /ttl=62/, 'each node takes one of the TTL');
+    assert.match(await ping(near.netns, far.addr, 1, '-t', '1'), /1 errors|Time to live exceeded/, 'traceroute works');
+    for (const { netns } of [first, second]) dropForwarded(netns);
+    assert.ok(await sound(near.netns, far.addr), 'nothing is forwarded by the stack');
+    if (profile !== 'flannel-host-gw') assert.ok(await sound(far.netns, beside.addr));
+
+    const run = ping(near.netns, beside.addr, 200);
+    const { stdout } = agents.detach(second, 'far');
+    assert.equal(stdout, '');
+    await until('the pod is gone', async () => !(await sound(near.netns, far.addr)));
+    assert.match(await run, /200 received/);
+    await agents.kill(first);
+    assert.ok(!(await sound(near.netns, beside.addr)) || profile !== 'vxlan', 'the fast path goes with its agent');
+  });
+}
+
+/** Whatever the stack of this namespace forwards is dropped. */
+function dropForwarded(netns: Netns): void {
+  using nft = openNft(netns.fd);
+  const base = { type: 'filter', hook: 'forward', prio: 0, policy: 'drop' } as const;
+  const failure = nft.apply({ family: 'inet', name: 'somebody' }, [
+    { op: 'table.add' },
+    { op: 'chain.add', chain: { name: 'forward', base } },
+  ]);
+  assert.equal(failure, undefined);
 }
 
 test('polder agent mends at once what somebody deletes, and leaves foreign routes', options, async () => {

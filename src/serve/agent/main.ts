@@ -18,6 +18,7 @@ import type { Counts } from '#serve/agent/metrics.ts';
 import { NodeSync } from '#serve/agent/node-sync.ts';
 import { Publisher } from '#serve/agent/publisher.ts';
 import { serveStatus } from '#serve/agent/status.ts';
+import { FastPathDriver } from '#sync/fast-path.ts';
 import { kernelSysctls } from '#sync/kernel.ts';
 import { SyncLoop } from '#sync/loop.ts';
 import type { PassReport } from '#sync/pass.ts';
@@ -61,6 +62,9 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   const sync: NodeSync = new NodeSync({ node, kernel, endpoints, ...(underlay === undefined ? {} : { underlay }) });
   const counts: Counts = { passes: 0, operations: 0, failures: 0, errors: 0 };
   const publisher = new Publisher(client, node, log);
+  const driver = stack.use(new FastPathDriver(netlink));
+  const quicken = fastPath(driver, sync, log);
+  stack.use(cni.onChange(soon(quicken)));
   const loop = new SyncLoop({
     pass: () => {
       counts.passes++;
@@ -68,6 +72,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
     },
     onReport: (report) => {
       account(counts, report, log);
+      quicken();
       if (sync.reached && sync.view?.kind === 'complete') publisher.publish(signal);
     },
     onError: (error) => {
@@ -78,12 +83,41 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   });
   stack.use(watchNetlink(['link', 'address', 'route', 'neighbour'], (event) => sync.concerns(event) && loop.trigger()));
   const feed = followCluster(options, { client, sync, loop, publisher, log });
-  const surroundings = { connected: () => feed.connected, clusterProblems: () => feed.problems, counts };
+  const surroundings = {
+    connected: () => feed.connected,
+    clusterProblems: () => feed.problems,
+    fastPath: driver,
+    counts,
+  };
   const status = await serveStatus(options.statusSocket, answersOf(sync, surroundings));
   stack.defer(() => void status.close().closeAllConnections());
   log.info({ pid: process.pid }, 'agent started');
   await Promise.all([loop.run(signal), feed.run(signal)]);
   log.info('agent ends; what it programmed stays');
+}
+
+/** Brings the fast path to the present state, and says when that becomes impossible. */
+function fastPath(driver: FastPathDriver, sync: NodeSync, log: Logger): () => void {
+  return () => {
+    const before = driver.trouble;
+    driver.apply(sync.shortCut());
+    const { trouble } = driver;
+    if (trouble !== undefined && trouble !== before) log.warn({ trouble }, 'no fast path: packets go the ordinary way');
+  };
+}
+
+/** Once for all calls of some milliseconds: not in the way of those who call. */
+function soon(act: () => void): () => void {
+  let waits = false;
+  return () => {
+    if (waits) return;
+    waits = true;
+    const due = () => {
+      waits = false;
+      act();
+    };
+    setTimeout(due, 20).unref();
+  };
 }
 
 interface Parts {

@@ -2,7 +2,7 @@
 
 import { calcNodeState } from '#calc/routes/node-state.ts';
 import { problem } from '#calc/routes/problems.ts';
-import type { NodeState, Outcome, Problem } from '#calc/state.ts';
+import type { FastPathState, NodeState, Outcome, Problem } from '#calc/state.ts';
 import type { Stale } from '#feed/snapshot-file.ts';
 import type { NetlinkEvent } from '#kernel/netlink/handle.ts';
 import type { Plan } from '#plan/objects.ts';
@@ -86,6 +86,13 @@ export class NodeSync {
   plan(): Plan {
     const { goal } = this.#aim();
     return goal ? planNow(this.#options.kernel, goal) : { ops: [], obstacles: [] };
+  }
+
+  /** The fast path with the pods as they are now; undefined if it is not wanted, or nothing is known yet. */
+  shortCut(): FastPathState | undefined {
+    const wanted = this.#view?.snapshot.config.fastPath === true && this.#reached !== undefined;
+    const { outcome } = wanted ? this.#aim() : {};
+    return outcome?.kind === 'ready' ? outcome.state.fastPath : undefined;
   }
 
   /** Whether the kernel's notification is worth a pass. */

@@ -35,9 +35,9 @@ export class Agents implements AsyncDisposable {
   readonly #dir = mkdtempSync(join(tmpdir(), 'polder-agents-'));
 
   /** Nodes node1 and node2, joined by one veth pair, known to the API. */
-  static async make(profile: string): Promise<Agents> {
+  static async make(profile: string, settings: Readonly<Record<string, string>> = {}): Promise<Agents> {
     const agents = new Agents();
-    agents.api.putSettings({ profile });
+    agents.api.putSettings({ profile, ...settings });
     const [a, b] = [agents.#node('node1'), agents.#node('node2')];
     must(a.netlink, [
       { op: 'link.add', link: { name: 'eth0', info: { kind: 'veth' }, peer: { name: 'eth0', netns: b.netns.fd } } },
@@ -87,21 +87,30 @@ export class Agents implements AsyncDisposable {
   /** A pod, attached by the plugin through shim and agent. */
   attach(node: TestNode, containerId: string): { readonly netns: Netns; readonly addr: string } {
     const netns = this.scratch();
+    const { stdout } = this.#plugin(node, containerId, 'ADD', `/proc/${process.pid}/fd/${netns.fd}`);
+    const result = JSON.parse(stdout) as { ips: { address: string }[] };
+    return { netns, addr: result.ips[0]?.address.split('/')[0] ?? '' };
+  }
+
+  detach(node: TestNode, containerId: string): { readonly stdout: string } {
+    return this.#plugin(node, containerId, 'DEL', '');
+  }
+
+  #plugin(node: TestNode, containerId: string, command: string, netns: string): { readonly stdout: string } {
     const shim = join(node.dir, 'polder');
     if (!existsSync(shim)) symlinkSync(SHIM, shim);
     const env = {
-      CNI_COMMAND: 'ADD',
+      CNI_COMMAND: command,
       CNI_CONTAINERID: containerId,
-      CNI_NETNS: `/proc/${process.pid}/fd/${netns.fd}`,
+      CNI_NETNS: netns,
       CNI_IFNAME: 'eth0',
       CNI_PATH: node.dir,
       POLDER_CNI_SOCKET: join(node.dir, 'cni.sock'),
     };
     const input = JSON.stringify({ cniVersion: '1.0.0', name: 'polder', type: 'polder' });
     const { status, stdout } = inNetns(node.netns, () => spawnSync(shim, { env, input, encoding: 'utf8' }));
-    if (status !== 0) throw new Error(`ADD failed: ${stdout}`);
-    const result = JSON.parse(stdout) as { ips: { address: string }[] };
-    return { netns, addr: result.ips[0]?.address.split('/')[0] ?? '' };
+    if (status !== 0) throw new Error(`${command} failed: ${stdout}`);
+    return { stdout };
   }
 
   /** With a warm compile cache, as the start script gives it: the agent then need not load the type stripper. */
