@@ -12,6 +12,8 @@ const TRIES = 32;
 
 const writer = new Writer();
 
+type Exchanger = Pick<Connection, 'nextSeq' | 'exchange'>;
+
 export interface Dump<T> {
   /** RTM_GET…. */
   readonly type: number;
@@ -25,7 +27,7 @@ export interface Dump<T> {
  * All entries, as they were at one moment: the kernel says when the table changed in between (NLM_F_DUMP_INTR), and
  * it is read again. Empty if there is no such table (ENOENT). @throws SystemError, SyntaxError
  */
-export function dump<T>(connection: Connection, spec: Dump<T>): T[] {
+export function dump<T>(connection: Exchanger, spec: Dump<T>): T[] {
   for (let i = 0; i < TRIES; i++) {
     const found = attempt(connection, spec);
     if (found) return found;
@@ -34,7 +36,7 @@ export function dump<T>(connection: Connection, spec: Dump<T>): T[] {
 }
 
 /** Undefined if the table changed meanwhile. */
-function attempt<T>(connection: Connection, spec: Dump<T>): T[] | undefined {
+function attempt<T>(connection: Exchanger, spec: Dump<T>): T[] | undefined {
   const entries: T[] = [];
   let steady = true;
   const firstSeq = connection.nextSeq;

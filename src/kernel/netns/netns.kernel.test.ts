@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readlinkSync } from 'node:fs';
+import { readlink } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -117,3 +118,9 @@ async function collect(stream: AsyncIterable<Buffer>): Promise<string> {
   for await (const chunk of stream) text += chunk;
   return text;
 }
+
+test("the thread pool stays in the process's own namespace", { skip }, async () => {
+  using ns = scratchNetns();
+  const pending = inNetns(ns, () => ({ result: readlink('/proc/thread-self/ns/net') }));
+  assert.equal(await pending.result, own());
+});

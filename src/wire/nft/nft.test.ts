@@ -48,7 +48,7 @@ test('every operation prints as one line, and names that nft cannot take are ref
         const line = printNftOp(TABLE, {
           op: 'rule.add',
           chain,
-          rule: { expr: [match(meta('iifname'), comment)], comment },
+          rule: { expr: [match(meta('iifname'), `x${comment}`)], comment },
         });
         assert.ok(!line.includes('\n'));
         assert.equal(line.split('"').length, 5);

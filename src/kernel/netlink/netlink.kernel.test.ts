@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { openNetlink } from '#kernel/netlink/netlink.ts';
+import { address, route } from '#kernel/netlink/testing/scripts.ts';
+import { noKernel, scratchNetns } from '#kernel/testing/scratch-netns.ts';
+import { refusalError } from '#wire/netlink/refusal.ts';
+import type { NetlinkOp } from '#wire/netlink/values.ts';
+
+const skip = noKernel;
+const veth = (name: string, group = 0): NetlinkOp => ({
+  op: 'link.add',
+  link: { name, info: { kind: 'veth' }, up: true, group, peer: { name: `p${name}` } },
+});
+
+test('link finds by name, and undefined for names that are none', { skip }, () => {
+  using ns = scratchNetns();
+  using netlink = openNetlink(ns.fd);
+  assert.equal(netlink.link('lo')?.loopback, true);
+  assert.equal(netlink.link('eth0'), undefined);
+  assert.equal(netlink.link('a-name-that-is-far-too-long-for-an-interface'), undefined);
+  assert.equal(netlink.link(''), undefined);
+});
+
+test('the descriptor of the namespace may be closed once the handle is open', { skip }, async () => {
+  const ns = scratchNetns();
+  using netlink = openNetlink(ns.fd);
+  ns.close();
+  assert.deepEqual(await netlink.runAsync([veth('a')]), []);
+  assert.deepEqual(
+    netlink
+      .links()
+      .map(({ name }) => name)
+      .sort(),
+    ['a', 'lo', 'pa'],
+  );
+});
+
+test('runAsync deletes links while the event loop goes on', { skip }, async () => {
+  using ns = scratchNetns();
+  using netlink = openNetlink(ns.fd);
+  netlink.run(Array.from({ length: 20 }, (_, i) => veth(`v${i}`, 5)));
+  let meanwhile = 0;
+  const gone = netlink.runAsync([{ op: 'link.delGroup', group: 5 }]);
+  const again = netlink.runAsync([{ op: 'link.delGroup', group: 5 }]);
+  // The handle answers other questions in the meantime.
+  setImmediate(() => {
+    meanwhile = netlink.rules().length;
+  });
+  assert.deepEqual(await gone, []);
+  assert.ok(meanwhile > 0);
+  assert.deepEqual(
+    (await again).map(({ code }) => code),
+    ['ENODEV'],
+  );
+  assert.equal(netlink.links().length, 1);
+});
+
+test('a handle that is closed with work under way lets it finish', { skip }, async () => {
+  using ns = scratchNetns();
+  const netlink = openNetlink(ns.fd);
+  netlink.run([veth('a')]);
+  const gone = netlink.runAsync([{ op: 'link.del', name: 'a' }]);
+  netlink.close();
+  netlink.close();
+  await Promise.allSettled([gone]);
+  using after = openNetlink(ns.fd);
+  assert.ok(after.links().length <= 3);
+  await assert.rejects(netlink.runAsync([]), /closed/);
+});
+
+test('routes are filtered by the kernel, also by a table that does not exist', { skip }, () => {
+  using ns = scratchNetns();
+  using netlink = openNetlink(ns.fd);
+  const ops: NetlinkOp[] = [
+    veth('a'),
+    { op: 'addr.add', address: address('a', '10.0.0.1/24') },
+    { op: 'route.add', route: route('10.1.0.0/16', { hops: [{ link: 'a' }] }) },
+    { op: 'route.add', route: route('10.2.0.0/16', { hops: [{ link: 'a' }], table: 70_000 }) },
+  ];
+  assert.deepEqual(netlink.run(ops), []);
+  const found = (filter: Parameters<typeof netlink.routes>[0]) => netlink.routes(filter).map(({ to }) => to);
+  assert.deepEqual(found({ protocol: 77 }).sort(), ['10.1.0.0/16', '10.2.0.0/16']);
+  assert.deepEqual(found({ table: 70_000 }), ['10.2.0.0/16']);
+  assert.deepEqual(found({ table: 12_345 }), []);
+  assert.ok(found({ family: 6 }).every((to) => to.includes(':')));
+});
+
+test('a thousand routes are made and read back', { skip }, () => {
+  using ns = scratchNetns();
+  using netlink = openNetlink(ns.fd);
+  const routes = Array.from({ length: 1000 }, (_, i) =>
+    route(`10.${i >> 8}.${i & 255}.0/24`, { hops: [{ link: 'a' }] }),
+  );
+  assert.deepEqual(netlink.run([veth('a'), ...routes.map((r): NetlinkOp => ({ op: 'route.add', route: r }))]), []);
+  const have = netlink.routes({ family: 4, protocol: 77 });
+  assert.deepEqual(
+    have.toSorted((a, b) => (a.to < b.to ? -1 : 1)),
+    routes.toSorted((a, b) => (a.to < b.to ? -1 : 1)),
+  );
+});
+
+test('a kind that the kernel lacks is named as a missing feature', { skip }, () => {
+  using ns = scratchNetns();
+  using netlink = openNetlink(ns.fd);
+  const [failure] = netlink.run([{ op: 'link.add', link: { name: 'x', info: { kind: 'other', name: 'nosuchkind' } } }]);
+  assert.ok(failure);
+  const error = refusalError(failure);
+  assert.equal(error.code, 'kernel-feature-missing');
+  assert.match(error.message, /interfaces of kind nosuchkind/);
+});
+
+test("a refusal carries the kernel's words and the line that does the same", { skip }, () => {
+  using ns = scratchNetns();
+  using netlink = openNetlink(ns.fd);
+  const [failure] = netlink.run([
+    { op: 'link.set', name: 'lo', change: { mtu: 1 << 30 } },
+    { op: 'link.del', name: 'lo' },
+  ]);
+  assert.ok(failure);
+  assert.match(refusalError(failure).message, /`ip link (set dev|del dev) lo/);
+});

@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseAddr } from '#net/addr.ts';
+import { parseMac } from '#net/mac.ts';
+import { parseIfAddr, parsePrefix } from '#net/prefix.ts';
+import { missingFeature } from '#wire/netlink/missing.ts';
+import { printOp } from '#wire/netlink/print.ts';
+import { refusalError } from '#wire/netlink/refusal.ts';
+import {
+  type NetlinkOp,
+  NUD_PERMANENT,
+  PROTO_POLDER,
+  type Route,
+  type Rule,
+  TABLE_MAIN,
+} from '#wire/netlink/values.ts';
+
+const mac = parseMac('ee:ee:ee:ee:ee:ee');
+const address = { link: 'eth0', address: parseIfAddr('10.244.1.2/32'), scope: 'global' } as const;
+const route: Route = {
+  to: parsePrefix('10.244.2.0/24'),
+  type: 'unicast',
+  table: TABLE_MAIN,
+  protocol: PROTO_POLDER,
+  scope: 'global',
+  hops: [{ via: parseAddr('192.168.1.102'), link: 'eth0' }],
+};
+const neighbour = { link: 'eth0', addr: parseAddr('169.254.1.1'), mac, state: NUD_PERMANENT };
+const entry = { link: 'vx', mac, dst: parseAddr('192.168.1.102'), state: NUD_PERMANENT, flags: 2 };
+const rule: Rule = { family: 4, priority: 100, table: 77, mark: { value: 1, mask: 255 } };
+
+/** One of each operation, so that a new one has a line here. */
+const LINES = {
+  'link.add': [
+    {
+      op: 'link.add',
+      link: { name: 'cali1', info: { kind: 'veth' }, mtu: 1450, up: true, peer: { name: 'eth0', netns: 7 } },
+    },
+    'ip link add name cali1 mtu 1450 up type veth peer name eth0 netns /proc/self/fd/7',
+  ],
+  'link.set': [
+    { op: 'link.set', name: 'v', change: { master: 'cni0', up: true, hairpin: true } },
+    'ip link set dev v up master cni0 && bridge link set dev v hairpin on',
+  ],
+  'link.del': [{ op: 'link.del', name: 'v' }, 'ip link del dev v'],
+  'link.delGroup': [{ op: 'link.delGroup', group: 5 }, 'ip link del group 5'],
+  'addr.add': [{ op: 'addr.add', address }, 'ip addr add 10.244.1.2/32 dev eth0'],
+  'addr.replace': [{ op: 'addr.replace', address }, 'ip addr replace 10.244.1.2/32 dev eth0'],
+  'addr.del': [{ op: 'addr.del', address }, 'ip addr del 10.244.1.2/32 dev eth0'],
+  'route.add': [
+    { op: 'route.add', route },
+    'ip route add 10.244.2.0/24 via 192.168.1.102 dev eth0 proto 77 scope global',
+  ],
+  'route.replace': [
+    { op: 'route.replace', route: { ...route, mtu: 1450, metric: 5, table: 7 } },
+    'ip route replace 10.244.2.0/24 via 192.168.1.102 dev eth0 proto 77 scope global metric 5 table 7 mtu 1450',
+  ],
+  'route.append': [
+    { op: 'route.append', route: { ...route, type: 'blackhole', hops: [] } },
+    'ip route append blackhole 10.244.2.0/24 proto 77 scope global',
+  ],
+  'route.del': [
+    { op: 'route.del', route: { ...route, to: parsePrefix('::/0'), hops: [] } },
+    'ip -6 route del default proto 77',
+  ],
+  'neigh.replace': [
+    { op: 'neigh.replace', neighbour },
+    'ip neigh replace 169.254.1.1 lladdr ee:ee:ee:ee:ee:ee dev eth0 nud permanent',
+  ],
+  'neigh.del': [
+    { op: 'neigh.del', neighbour },
+    'ip neigh del 169.254.1.1 lladdr ee:ee:ee:ee:ee:ee dev eth0 nud permanent',
+  ],
+  'fdb.append': [
+    { op: 'fdb.append', entry },
+    'bridge fdb append ee:ee:ee:ee:ee:ee dev vx dst 192.168.1.102 self permanent',
+  ],
+  'fdb.replace': [
+    { op: 'fdb.replace', entry },
+    'bridge fdb replace ee:ee:ee:ee:ee:ee dev vx dst 192.168.1.102 self permanent',
+  ],
+  'fdb.del': [{ op: 'fdb.del', entry }, 'bridge fdb del ee:ee:ee:ee:ee:ee dev vx dst 192.168.1.102 self permanent'],
+  'rule.add': [{ op: 'rule.add', rule }, 'ip rule add pref 100 from all fwmark 0x1/0xff lookup 77'],
+  'rule.del': [{ op: 'rule.del', rule }, 'ip rule del pref 100 from all fwmark 0x1/0xff lookup 77'],
+} as const satisfies Readonly<Record<NetlinkOp['op'], readonly [NetlinkOp, string]>>;
+
+for (const [kind, [op, line]] of Object.entries(LINES)) {
+  test(`${kind} prints as the line that does the same`, () => {
+    assert.equal(printOp(op), line);
+  });
+}
+
+test('an alias prints as a second command, quoted for a shell', () => {
+  const op = { op: 'link.add', link: { name: 'br', info: { kind: 'bridge' }, alias: "it's ours" } } as const;
+  assert.equal(printOp(op), `ip link add name br type bridge && ip link set dev br alias 'it'\\''s ours'`);
+});
+
+test('missingFeature names what the kernel lacks, and nothing where an object is at fault', () => {
+  const vxlan = {
+    op: 'link.add',
+    link: { name: 'vx', info: { kind: 'vxlan', vni: 1, port: 4789, learning: false } },
+  } as const;
+  assert.equal(missingFeature(vxlan, 'EOPNOTSUPP'), 'interfaces of kind vxlan');
+  assert.equal(
+    missingFeature({ op: 'route.add', route: { ...route, to: parsePrefix('fd00::/64') } }, 'EAFNOSUPPORT'),
+    'IPv6',
+  );
+  assert.equal(missingFeature({ op: 'rule.add', rule }, 'EOPNOTSUPP'), 'policy routing');
+  assert.equal(missingFeature({ op: 'fdb.append', entry }, 'EOPNOTSUPP'), undefined);
+  assert.equal(missingFeature(vxlan, 'EEXIST'), undefined);
+});
+
+test('refusalError says the line and the reason', () => {
+  const { message, code } = refusalError({ op: { op: 'link.del', name: 'v' }, code: 'ENODEV' });
+  assert.equal(code, 'kernel-refused');
+  assert.equal(message, 'The kernel refused `ip link del dev v`: there is no such interface (ENODEV).');
+});
