@@ -534,6 +534,12 @@ static int run_pty(char **command) {
   int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
   if (master < 0 || grantpt(master) < 0 || unlockpt(master) < 0) die("terminal");
   const char *name = ptsname(master);
+  /* Raw before anything is typed: the OCI runtime makes it so, too, but what came before that would be echoed twice. */
+  struct termios raw;
+  if (tcgetattr(master, &raw) == 0) {
+    cfmakeraw(&raw);
+    tcsetattr(master, TCSANOW, &raw);
+  }
   signal(SIGPIPE, SIG_IGN);
   pid_t child = fork();
   if (child < 0) die("fork");
@@ -542,12 +548,6 @@ static int run_pty(char **command) {
     setsid();
     int slave = open(name, O_RDWR);
     ioctl(slave, TIOCSCTTY, 0);
-    /* Raw from the start: the OCI runtime makes it so, too, but what is typed before that would be echoed twice. */
-    struct termios raw;
-    if (tcgetattr(slave, &raw) == 0) {
-      cfmakeraw(&raw);
-      tcsetattr(slave, TCSANOW, &raw);
-    }
     for (int fd = 0; fd < 3; fd++) dup2(slave, fd);
     if (slave > 2) close(slave);
     execvp(command[0], command);

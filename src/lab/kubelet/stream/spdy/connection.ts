@@ -19,15 +19,12 @@ import { ReceiveCredit, SendWindows } from '#wire/spdy/window.ts';
 const MAX_STREAMS = 4096;
 
 export interface SpdyOptions {
-  /** How often a silent client is asked for a sign of life, ms. */
+  /** How often the client is pinged, ms. */
   readonly pingInterval?: number;
 }
 
 /** How long a client may take to read why it is sent away, ms. */
 const FAREWELL = 1000;
-
-/** Pings in a row that a client may leave unanswered. */
-const MISSED_PINGS = 4;
 
 /**
  * The server's end of a SPDY/3.1 connection (SPDY Protocol Draft 3.1): accepts the client's streams, over a socket or
@@ -50,8 +47,6 @@ export class SpdyConnection implements SpdyLink {
   readonly #blocked = new Set<() => void>();
   #lastStream = 0;
   #lastPing = 0;
-  #silentPings = 0;
-  #waiting = false;
   #goneAway = false;
 
   constructor(transport: Duplex, onStream: (stream: SpdyStream) => void, options: SpdyOptions = {}) {
@@ -124,18 +119,11 @@ export class SpdyConnection implements SpdyLink {
   async #read(): Promise<void> {
     const decoder = new FrameDecoder();
     for await (const chunk of this.#transport.iterator({ destroyOnReturn: false })) {
-      this.#silentPings = 0;
       for (const frame of decoder.push(chunk)) {
         const slow = this.#take(frame);
-        if (slow !== undefined) await this.#wait(slow);
+        if (slow !== undefined) await slow;
       }
     }
-  }
-
-  async #wait(slow: Promise<void>): Promise<void> {
-    this.#waiting = true;
-    await slow;
-    this.#waiting = false;
   }
 
   #take(frame: Frame): Promise<void> | undefined {
@@ -233,11 +221,10 @@ export class SpdyConnection implements SpdyLink {
   }
 
   /**
-   * Asks for a sign of life. While we do not read (a slow reader here), no answer can be seen; the ping then still
-   * finds out a connection that is gone, by the error that writing brings.
+   * A client that is gone is found out by the error that writing brings, also while we do not read. No answer is waited
+   * for: a kubectl that was suspended may come back after an hour.
    */
   #ping(): void {
-    if (!this.#waiting && ++this.#silentPings > MISSED_PINGS) this.destroy();
     this.#lastPing += 2;
     this.#send({ kind: 'ping', id: this.#lastPing });
   }

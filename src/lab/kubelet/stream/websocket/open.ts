@@ -8,9 +8,8 @@ const MAX_MESSAGE = 32 * 1024 * 1024;
 /** How long a client may take to read what is left before our close, ms. */
 const CLOSE_TIMEOUT = 600_000;
 
-/** How often a silent client is asked for a sign of life, ms, and how many times it may stay silent. */
+/** How often a client is pinged, ms. */
 const PING_INTERVAL = 15_000;
-const MISSED_PINGS = 4;
 
 /** A variable of its own, as the type package does not know `closeTimeout` yet. */
 const options = {
@@ -53,16 +52,13 @@ export function openWebSocket(
   });
 }
 
-/** Cuts off a client that shows no sign of life. While we do not read, only a ping that cannot be sent tells. */
+/**
+ * A client that is gone is found out by the error that writing brings, also while we do not read. No answer is waited
+ * for: a kubectl that was suspended may come back after an hour.
+ */
 function keepAlive(socket: WebSocket): void {
-  let silent = 0;
-  const heard = () => {
-    silent = 0;
-  };
-  socket.on('pong', heard).on('message', heard).on('ping', heard);
   const timer = setInterval(() => {
-    if (!socket.isPaused && ++silent > MISSED_PINGS) socket.terminate();
-    else if (socket.readyState === socket.OPEN) socket.ping();
+    if (socket.readyState === socket.OPEN) socket.ping();
   }, PING_INTERVAL).unref();
   socket.once('close', () => clearInterval(timer));
 }
