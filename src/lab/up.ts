@@ -47,9 +47,9 @@ export async function bringUp(wanted: WantedLab, context: UpContext): Promise<La
     say(`${spec.nodes.length} nodes on ${spec.subnets === 1 ? 'one subnet' : `${spec.subnets} subnets`}`);
   });
   // The supervisor starts while the keys are made; each program waits for the file that it needs.
-  const started = ensureSupervisor(spec.name, context.compileCache);
+  ensureSupervisor(spec.name, context.compileCache);
   await step('making keys', () => ensureKeys(spec));
-  if (!started) await askSupervisor(spec.name, { do: 'apply' });
+  await step('starting programs', () => askSupervisor(spec.name, { do: 'apply' }));
   await whenReady(spec, context);
   return spec;
 }
@@ -120,7 +120,7 @@ async function whenReady(spec: LabSpec, context: UpContext): Promise<void> {
   const watcher = setInterval(() => void lookForHopeless(spec, hopeless), LOOK_MS);
   const signal = AbortSignal.any([context.signal, deadline, hopeless.signal]);
   try {
-    using client = await context.step('starting the API', () => startApi(spec, signal));
+    using client = await context.step('waiting for the API', () => startApi(spec, signal));
     await context.step('waiting for the nodes', (say) => nodesReady(client, spec, signal, say));
   } catch (error) {
     if (deadline.aborted) throw await tooLate(spec);

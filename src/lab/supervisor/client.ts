@@ -16,9 +16,9 @@ export function supervisorProcess(lab: string): ProcessId | undefined {
   return readPidFile(`${labPaths(lab).runDir}/${SUPERVISOR_PID}`);
 }
 
-/** Starts the supervisor if none runs. True if it had to be started. The caller holds the lab's lock. */
-export function ensureSupervisor(lab: string, compileCache: string): boolean {
-  if (supervisorProcess(lab) !== undefined) return false;
+/** Starts the supervisor if none runs. The caller holds the lab's lock. */
+export function ensureSupervisor(lab: string, compileCache: string): void {
+  if (supervisorProcess(lab) !== undefined) return;
   const paths = labPaths(lab);
   mkdirSync(paths.logsDir, { recursive: true });
   const log = openSync(`${paths.logsDir}/supervisor.log`, 'a');
@@ -38,7 +38,6 @@ export function ensureSupervisor(lab: string, compileCache: string): boolean {
   } finally {
     closeSync(log);
   }
-  return true;
 }
 
 /** Asks the supervisor, waiting for its socket if it has just been started. @throws Error if it ends or does not answer. */

@@ -53,7 +53,11 @@ export class Keeper {
   async reconcile(wanted: readonly ProgramSpec[]): Promise<void> {
     const ids = new Set(wanted.map((spec) => spec.id));
     const ending = [...this.#kept.values()].filter((kept) => !ids.has(kept.spec.id)).map((kept) => this.#end(kept));
-    for (const spec of wanted) if (!this.#kept.has(spec.id)) this.#begin(spec);
+    for (const spec of wanted) {
+      const kept = this.#kept.get(spec.id);
+      if (kept === undefined) this.#begin(spec);
+      else if (kept.state === 'waiting') this.#lookAgain(kept);
+    }
     await Promise.all(ending);
   }
 
@@ -75,6 +79,12 @@ export class Keeper {
     const found = this.#effects.adopt(spec, (how) => this.#ended(kept, how));
     if (found !== undefined) this.#runs(kept, found);
     else this.#startWhenPossible(kept);
+  }
+
+  /** Whoever asks may have made the files just now, and wants it to run when we answer. */
+  #lookAgain(kept: Kept): void {
+    kept.cancel();
+    this.#startWhenPossible(kept);
   }
 
   #startWhenPossible(kept: Kept): void {
