@@ -1,6 +1,6 @@
 /** The TLS listeners: any number of addresses and inherited sockets, one set of handlers. */
 import { createServer, type Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { KeyPair } from '#serve/api/pki/certificates.ts';
 import { type Door, requestListener, upgradeListener } from '#serve/api/server.ts';
 import { PolderError } from '#spec/errors.ts';
@@ -17,7 +17,11 @@ export interface Listeners extends AsyncDisposable {
 export async function openListeners(specs: readonly ListenSpec[], door: Door): Promise<Listeners> {
   await using stack = new AsyncDisposableStack();
   const servers: Server[] = [];
-  for (const spec of specs) servers.push(stack.adopt(await listen(makeServer(door), spec), close));
+  for (const spec of specs) {
+    const server = makeServer(door);
+    const sockets = socketsOf(server);
+    servers.push(stack.adopt(await listen(server, spec), () => close(server, sockets)));
+  }
   const held = stack.move();
   return {
     addresses: servers.map(addressOf),
@@ -64,9 +68,20 @@ function addressOf(server: Server): AddressInfo {
   return address;
 }
 
-function close(server: Server): Promise<void> {
+/** All that are open: one whose client has ended its half is no connection to the HTTP server any more, yet holds it. */
+function socketsOf(server: Server): ReadonlySet<Socket> {
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  return sockets;
+}
+
+function close(server: Server, sockets: ReadonlySet<Socket>): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   server.close(() => resolve());
   server.closeAllConnections();
+  for (const socket of sockets) socket.destroy();
   return promise;
 }
