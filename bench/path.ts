@@ -5,16 +5,16 @@
 
 import { type Bench, type Benchmark, type Measured, pairwise } from '#bench/harness.ts';
 import { buildProber, roundTrips, throughput } from '#bench/path/probe.ts';
-import { directPair, makeTopology, type Place } from '#bench/path/topology.ts';
-import { PROFILES } from '#spec/cluster.ts';
+import { directPair, makeTopology, type Place, type Topology } from '#bench/path/topology.ts';
+import { PROFILES, type Profile } from '#spec/cluster.ts';
 
 export const benchmark: Benchmark = {
   name: 'path',
-  about: 'throughput and round trips between pods, on one node and across nodes, against the bare wire in the same run',
+  about: 'throughput and round trips between pods, as it comes and with the fast path, against the bare wire',
   run,
 };
 
-const PAIRS = 9;
+const PAIRS = 7;
 const SECONDS = 1;
 /** Rounds of round trips, in turn, and how many in each. */
 const ROUNDS = 6;
@@ -39,19 +39,28 @@ async function run(bench: Bench): Promise<readonly Measured[]> {
   const direct = { name: 'direct veth pair', pair: directPair(stack) };
   const cases: Measured[] = [];
   for (const profile of [PROFILES['flannel-host-gw'], PROFILES.vxlan, PROFILES['flannel-vxlan']]) {
-    await using at = await makeTopology(profile);
-    const underlay = { name: 'bare underlay', pair: at.nodes };
-    const same = { name: `same node, ${profile.attachment}`, ours: at.near, baseline: direct };
-    const across = { name: `across nodes, ${profile.name}`, ours: [at.near[0], at.far] as const, baseline: underlay };
-    const tunnel = profile.encapsulation.kind !== 'none';
-    const ways: Way[] = [
-      // Both bridge profiles are the same on one node: once is enough.
-      ...(profile.name === 'flannel-vxlan' ? [] : [{ ...same, throughput: 0.95, latency: 1.1 }]),
-      tunnel ? { ...across, throughput: 0.85 } : { ...across, throughput: 0.95, latency: 1.15 },
-    ];
-    for (const way of ways) cases.push(...(await measure(bench, way, prober.path)));
+    for (const fastPath of [false, true]) {
+      await using at = await makeTopology(profile, fastPath);
+      for (const way of waysOf(profile, fastPath, at, direct)) cases.push(...(await measure(bench, way, prober.path)));
+    }
   }
   return cases;
+}
+
+function waysOf(profile: Profile, fastPath: boolean, at: Topology, direct: Way['baseline']): Way[] {
+  const how = fastPath ? ', fast path' : '';
+  const across = {
+    name: `across nodes, ${profile.name}${how}`,
+    ours: [at.near[0], at.far] as const,
+    baseline: { name: 'bare underlay', pair: at.nodes },
+  };
+  if (profile.encapsulation.kind === 'none') return [{ ...across, throughput: 0.95, latency: 1.15 }];
+  // One node of each attachment.
+  const same = { name: `same node, ${profile.attachment}${how}`, ours: at.near, baseline: direct };
+  return [
+    { ...same, throughput: 0.95, latency: 1.1 },
+    { ...across, throughput: 0.85 },
+  ];
 }
 
 async function measure(bench: Bench, way: Way, prober: string): Promise<Measured[]> {

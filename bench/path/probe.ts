@@ -3,17 +3,31 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Place } from '#bench/path/topology.ts';
 import { inNetns } from '#kernel/netns/enter.ts';
 
 const PORT = '5201';
+/** Sender and receiver each on a CPU of its own, always the same: where the scheduler puts them decides too much. */
+const CPUS = availableParallelism() > 1 ? '0,1' : '0,0';
 
 /** One TCP stream for `seconds`. @returns Gb/s as the receiver counted them. */
 export async function throughput(from: Place, to: Place, seconds: number): Promise<number> {
   await using server = await serving(to, 'iperf3', ['-s', '-B', to.addr, '-p', PORT, '--forceflush'], 'listening');
-  const text = await output(from, 'iperf3', ['-c', to.addr, '-p', PORT, '-t', String(seconds), '-O', '0.2', '-J']);
+  const text = await output(from, 'iperf3', [
+    '-c',
+    to.addr,
+    '-p',
+    PORT,
+    '-t',
+    String(seconds),
+    '-O',
+    '0.2',
+    '-A',
+    CPUS,
+    '-J',
+  ]);
   void server;
   const report = JSON.parse(text) as { end?: { sum_received?: { bits_per_second?: number } } };
   return (report.end?.sum_received?.bits_per_second ?? 0) / 1e9;

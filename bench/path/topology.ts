@@ -4,6 +4,7 @@ import { calcNodeState } from '#calc/routes/node-state.ts';
 import type { NodeState } from '#calc/state.ts';
 import type { Netlink } from '#kernel/netlink/handle.ts';
 import { openNetlink } from '#kernel/netlink/netlink.ts';
+import { inNetns } from '#kernel/netns/enter.ts';
 import type { Netns } from '#kernel/netns/netns.ts';
 import { openNft } from '#kernel/nft/nft.ts';
 import { scratchNetns } from '#kernel/testing/scratch-netns.ts';
@@ -11,8 +12,9 @@ import { type Addr, addrPlus, parseAddr } from '#net/addr.ts';
 import { parseMac } from '#net/mac.ts';
 import { addrOf, hostPrefix, ifAddr, parseIfAddr, parsePrefix } from '#net/prefix.ts';
 import { want } from '#plan/want.ts';
-import { deriveSynced, type Profile, type Snapshot, type Synced } from '#spec/cluster.ts';
+import { type ClusterConfig, deriveSynced, type Profile, type Snapshot, type Synced } from '#spec/cluster.ts';
 import type { LocalEndpoint } from '#spec/endpoint.ts';
+import { FastPathDriver } from '#sync/fast-path.ts';
 import { kernelSysctls } from '#sync/kernel.ts';
 import { isClean } from '#sync/loop.ts';
 import { runPass } from '#sync/pass.ts';
@@ -24,6 +26,8 @@ export interface Place {
   readonly netns: Netns;
   readonly addr: Addr;
 }
+
+type Settings = Pick<ClusterConfig, 'profile' | 'fastPath'>;
 
 export interface Topology extends AsyncDisposable {
   readonly nodes: readonly [Place, Place];
@@ -54,12 +58,13 @@ export function directPair(stack: DisposableStack): readonly [Place, Place] {
   return [a, b];
 }
 
-export async function makeTopology(profile: Profile): Promise<Topology> {
+/** @param fastPath as the setting of this name @throws Error if the kernel cannot do it */
+export async function makeTopology(profile: Profile, fastPath: boolean): Promise<Topology> {
   const stack = new DisposableStack();
   try {
     const nodes = directPair(stack);
-    const first = await programNode(stack, profile, nodes[0], 0, 2);
-    const second = await programNode(stack, profile, nodes[1], 1, 1);
+    const first = await programNode(stack, { profile, fastPath }, nodes[0], 0, 2);
+    const second = await programNode(stack, { profile, fastPath }, nodes[1], 1, 1);
     const [a, b] = first;
     const [far] = second;
     if (!a || !b || !far) throw new Error('three pods');
@@ -73,29 +78,34 @@ export async function makeTopology(profile: Profile): Promise<Topology> {
 /** Syncs the node twice: the bridge has to be there before its pods, the pods before their routes. */
 async function programNode(
   stack: DisposableStack,
-  profile: Profile,
+  settings: Settings,
   node: Place,
   index: 0 | 1,
   pods: number,
 ): Promise<Place[]> {
   const netlink = stack.use(openNetlink(node.netns.fd));
-  const state = await sync(netlink, node, profile, index, []);
-  const endpoints = Array.from({ length: pods }, (_, i) => endpoint(profile, addrPlus(addrOf(CIDRS[index]), i + 2), i));
+  const state = await sync(netlink, node, settings, index, []);
+  const endpoints = Array.from({ length: pods }, (_, i) =>
+    endpoint(settings.profile, addrPlus(addrOf(CIDRS[index]), i + 2), i),
+  );
   const places = endpoints.map((pod) => attach(stack, netlink, state, pod));
-  await sync(netlink, node, profile, index, endpoints);
+  const { fastPath } = await sync(netlink, node, settings, index, endpoints);
+  const driver = stack.use(new FastPathDriver(netlink));
+  inNetns(node.netns, () => driver.apply(fastPath));
+  if (driver.trouble !== undefined) throw new Error(`No fast path here: ${driver.trouble}`);
   return places;
 }
 
 async function sync(
   netlink: Netlink,
   node: Place,
-  profile: Profile,
+  settings: Settings,
   index: 0 | 1,
   endpoints: LocalEndpoint[],
 ): Promise<NodeState> {
   const names = ['node1', 'node2'] as const;
   const nodes = names.map((name, i) => ({ name, addr: NODE_ADDRS[i] ?? node.addr, podCidrs: CIDRS.slice(i, i + 1) }));
-  const config = { profile, clusterCidr: parsePrefix('10.244.0.0/16'), masquerade: true, mtu: 0 };
+  const config = { ...settings, clusterCidr: parsePrefix('10.244.0.0/16'), masquerade: true, mtu: 0 };
   const snapshot: Snapshot = { config, nodes, local: { node: names[index], endpoints } };
   const underlay = readUnderlay(netlink, { ifname: 'eth0' });
   const outcome = underlay && calcNodeState(snapshot, underlay);
