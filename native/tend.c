@@ -5,6 +5,7 @@
  *
  *   tend run --id ID --dir DIR --log FILE --exit FILE --runtime PATH --runtime-root DIR --socket FILE
  *            [--mount-ns FILE] [--lower DIRS] [--seed DIR] [--size BYTES] [--tty] [--stdin] [--stdin-once]
+ *   tend exec --socket FILE --pid-file FILE -- COMMAND [ARGUMENT]...
  *   tend pty -- COMMAND [ARGUMENT]...
  *
  * run: DIR is the OCI bundle (config.json), with empty folders `fs` and `rootfs`; a tmpfs goes on the one and holds
@@ -14,8 +15,11 @@
  * --socket listens for attach clients. Frames, both ways: type (1 byte), length (4, big endian), bytes. To tend:
  * 0 stdin, 1 end of stdin, 2 size (columns, rows: 2 bytes each). From tend: 1 stdout, 2 stderr.
  *
- * pty: runs COMMAND, an OCI runtime's exec, on a raw terminal of its own; the same frames arrive on stdin, its output leaves on stdout as it is,
- * and its exit status (128 + signal) becomes tend's. The end of stdin's frames hangs up.
+ * pty: runs COMMAND on a terminal of its own; the same frames arrive on stdin, its output leaves on stdout as it is,
+ * and its exit status (128 + signal) becomes tend's. The end of stdin hangs up.
+ *
+ * exec: the same for a process in a container. COMMAND is the OCI runtime's `exec --detach --tty` with --socket as its
+ * --console-socket and the same --pid-file: the terminal comes over the socket, the process becomes a child of tend.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -46,7 +50,7 @@ enum { STDIN_DATA = 0, STDIN_END = 1, RESIZE = 2 };
 enum { OUT = 1, ERR = 2 };
 enum { CHUNK = 65536, LINE_MAX_CRI = 16384, CLIENTS = 8, LOG_MAX = 10 << 20, PATIENCE_MS = 10000 };
 
-static const char *id, *dir, *log_file, *exit_file, *runtime_path, *runtime_root, *socket_file, *mount_ns, *seed, *lower, *size;
+static const char *pid_file, *id, *dir, *log_file, *exit_file, *runtime_path, *runtime_root, *socket_file, *mount_ns, *seed, *lower, *size;
 static int tty, with_stdin, stdin_once;
 
 static void complain(const char *what) { fprintf(stderr, "tend: %s: %s\n", what, strerror(errno)); }
@@ -394,9 +398,9 @@ static pid_t start_runtime(int in, int out, int err, const char *console) {
   _exit(127);
 }
 
-static pid_t read_pid(void) {
+static pid_t read_pid(const char *file) {
   char text[32] = "";
-  int fd = open(in_dir("pid"), O_RDONLY | O_CLOEXEC);
+  int fd = open(file, O_RDONLY | O_CLOEXEC);
   if (fd < 0 || read(fd, text, sizeof text - 1) <= 0) return -1;
   close(fd);
   return (pid_t)atoi(text);
@@ -512,7 +516,7 @@ static int run(void) {
   }
   input_fd = tty ? out[0] : in[1];
   if (input_fd >= 0) fcntl(input_fd, F_SETFL, O_NONBLOCK);
-  pid_t container = read_pid();
+  pid_t container = read_pid(in_dir("pid"));
   now(time, sizeof time);
   if (write_whole(in_dir("started"), time) < 0) complain(dir);
   say("started %d\n", container);
@@ -530,29 +534,8 @@ static int run(void) {
 
 /* ---- pty ---- */
 
-static int run_pty(char **command) {
-  int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-  if (master < 0 || grantpt(master) < 0 || unlockpt(master) < 0) die("terminal");
-  const char *name = ptsname(master);
-  /* Raw before anything is typed: the OCI runtime makes it so, too, but what came before that would be echoed twice. */
-  struct termios raw;
-  if (tcgetattr(master, &raw) == 0) {
-    cfmakeraw(&raw);
-    tcsetattr(master, TCSANOW, &raw);
-  }
-  signal(SIGPIPE, SIG_IGN);
-  pid_t child = fork();
-  if (child < 0) die("fork");
-  if (child == 0) {
-    signal(SIGPIPE, SIG_DFL);
-    setsid();
-    int slave = open(name, O_RDWR);
-    ioctl(slave, TIOCSCTTY, 0);
-    for (int fd = 0; fd < 3; fd++) dup2(slave, fd);
-    if (slave > 2) close(slave);
-    execvp(command[0], command);
-    die(command[0]);
-  }
+/* Frames of stdin to the terminal, its output to stdout, until one side is gone; then the terminal hangs up. */
+static void serve_terminal(int master) {
   fcntl(master, F_SETFL, O_NONBLOCK);
   input_fd = master;
   tty = 1;
@@ -566,7 +549,7 @@ static int run_pty(char **command) {
     if (p[2].revents & POLLOUT) flush_input();
     if (p[1].revents) {
       ssize_t n = read(in, frames, sizeof pending - pending_length);
-      if (n <= 0) break; /* the client has gone: the terminal hangs up */
+      if (n <= 0) break; /* the client has gone */
       decode(&decoder, frames, (size_t)n);
       flush_input();
     }
@@ -577,26 +560,78 @@ static int run_pty(char **command) {
     }
   }
   close(master);
+}
+
+static int wait_for(pid_t child) {
   int status;
-  while (waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
+  while (waitpid(child, &status, 0) < 0)
+    if (errno != EINTR) return 1;
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static int run_pty(char **command) {
+  int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+  if (master < 0 || grantpt(master) < 0 || unlockpt(master) < 0) die("terminal");
+  const char *name = ptsname(master);
+  signal(SIGPIPE, SIG_IGN);
+  pid_t child = fork();
+  if (child < 0) die("fork");
+  if (child == 0) {
+    signal(SIGPIPE, SIG_DFL);
+    setsid();
+    int slave = open(name, O_RDWR);
+    ioctl(slave, TIOCSCTTY, 0);
+    for (int fd = 0; fd < 3; fd++) dup2(slave, fd);
+    if (slave > 2) close(slave);
+    execvp(command[0], command);
+    die(command[0]);
+  }
+  serve_terminal(master);
+  return wait_for(child);
+}
+
+/* The runtime's own messages go to stdout, where the client sees them. */
+static int run_exec(char **command) {
+  signal(SIGPIPE, SIG_IGN);
+  prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+  int listener = listen_at(socket_file);
+  if (listener < 0) return 1;
+  pid_t runtime = fork();
+  if (runtime < 0) die("fork");
+  if (runtime == 0) {
+    signal(SIGPIPE, SIG_DFL);
+    int null = open("/dev/null", O_RDWR);
+    dup2(null, 0);
+    dup2(1, 2);
+    execvp(command[0], command);
+    die(command[0]);
+  }
+  int status = wait_for(runtime), master = status == 0 ? receive_terminal(listener) : -1;
+  close(listener);
+  unlink(socket_file);
+  if (master < 0) return status ? status : 1;
+  pid_t child = read_pid(pid_file);
+  serve_terminal(master);
+  return wait_for(child);
 }
 
 static const struct {
   const char *name;
   const char **value;
-} OPTIONS[] = {{"--id", &id}, {"--dir", &dir}, {"--log", &log_file}, {"--exit", &exit_file}, {"--runtime", &runtime_path}, {"--runtime-root", &runtime_root}, {"--socket", &socket_file}, {"--mount-ns", &mount_ns}, {"--seed", &seed}, {"--lower", &lower}, {"--size", &size}};
+} OPTIONS[] = {{"--id", &id}, {"--dir", &dir}, {"--log", &log_file}, {"--exit", &exit_file}, {"--runtime", &runtime_path}, {"--runtime-root", &runtime_root}, {"--socket", &socket_file}, {"--mount-ns", &mount_ns}, {"--seed", &seed}, {"--lower", &lower}, {"--size", &size}, {"--pid-file", &pid_file}};
 
 static int usage(void) {
-  fprintf(stderr, "usage: tend run --id ID --dir DIR --log FILE --exit FILE --runtime PATH --runtime-root DIR ...\n       tend pty -- COMMAND...\n");
+  fprintf(stderr, "usage: tend run --id ID --dir DIR --log FILE --exit FILE --runtime PATH --runtime-root DIR ...\n       tend exec --socket FILE --pid-file FILE -- COMMAND...\n       tend pty -- COMMAND...\n");
   return 2;
 }
 
 int main(int argc, char **argv) {
   if (argc > 3 && !strcmp(argv[1], "pty") && !strcmp(argv[2], "--")) return run_pty(argv + 3);
-  if (argc < 2 || strcmp(argv[1], "run")) return usage();
+  int exec = argc > 2 && !strcmp(argv[1], "exec");
+  if (argc < 2 || (!exec && strcmp(argv[1], "run"))) return usage();
   for (int i = 2; i < argc; i++) {
     size_t o = 0;
+    if (exec && !strcmp(argv[i], "--") && i + 1 < argc && socket_file && pid_file) return run_exec(argv + i + 1);
     while (o < sizeof OPTIONS / sizeof *OPTIONS && strcmp(OPTIONS[o].name, argv[i])) o++;
     if (o < sizeof OPTIONS / sizeof *OPTIONS && i + 1 < argc) *OPTIONS[o].value = argv[++i];
     else if (!strcmp(argv[i], "--tty")) tty = 1;
@@ -604,6 +639,6 @@ int main(int argc, char **argv) {
     else if (!strcmp(argv[i], "--stdin-once")) stdin_once = 1;
     else return usage();
   }
-  if (!id || !dir || !log_file || !exit_file || !runtime_path || !runtime_root) return usage();
+  if (exec || !id || !dir || !log_file || !exit_file || !runtime_path || !runtime_root) return usage();
   return run();
 }

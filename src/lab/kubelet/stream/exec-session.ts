@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -27,8 +27,8 @@ const NOT_FOUND = 127;
 const NOT_STARTED = 126;
 
 /**
- * Runs a command in a container by the OCI runtime, with pipes or on a terminal. The runtime stays as long as the
- * command does and passes its streams and its exit status on. Killing the session kills the command's process group.
+ * Runs a command in a container by the OCI runtime, with pipes or on a terminal. A process of ours, the runtime's or
+ * `tend`, stays as long as the command does and passes its streams and its exit status on. Killing the session kills the command's process group.
  *
  * A command that cannot be started ends with 126 or 127; why is said on its stderr.
  */
@@ -41,28 +41,33 @@ export function execSession(place: ExecPlace, request: ExecRequest): Session {
   return request.tty ? { ...session, ...terminal(child, request), exit } : { ...session, exit };
 }
 
-/** What the runtime writes down: the command's PID as soon as it has one, and its own failures. */
+/** What the runtime writes down, the command's PID as soon as it has one and its own failures; and a terminal's way. */
 interface ExecFiles {
   readonly pid: string;
   readonly log: string;
+  /** The socket over which a terminal comes. */
+  readonly console: string;
 }
 
 function execFiles(directory: string): ExecFiles {
-  const base = join(directory, `exec-${randomUUID()}`);
-  return { pid: `${base}.pid`, log: `${base}.log` };
+  // Short: the path of a socket has room for 107 bytes.
+  const base = join(directory, randomBytes(6).toString('hex'));
+  return { pid: `${base}.pid`, log: `${base}.log`, console: `${base}.tty` };
 }
 
 async function forget(files: ExecFiles): Promise<void> {
-  await Promise.all([rm(files.pid, { force: true }), rm(files.log, { force: true })]);
+  await Promise.all(Object.values(files).map((file) => rm(file, { force: true })));
 }
 
-function startExec(place: ExecPlace, request: ExecRequest, files: ExecFiles): ChildProcess {
-  const { program, root } = place.runtime;
-  const options = ['--root', root, '--log', files.log, 'exec', '--pid-file', files.pid];
-  const terminal = request.tty ? ['--tty', '--env', 'TERM=xterm'] : [];
-  const line = [program, ...options, ...terminal, place.containerId, ...request.command];
-  const [file, ...args] = request.tty ? [place.tend, 'pty', '--', ...line] : line;
-  return spawn(file ?? program, args, { stdio: 'pipe', env: CLEAN_ENV, cwd: '/' });
+/** With a terminal the runtime leaves at once and hands it to `tend`, which stays with the command in its stead. */
+function startExec({ runtime, tend, containerId }: ExecPlace, request: ExecRequest, files: ExecFiles): ChildProcess {
+  const global = ['--root', runtime.root, '--log', files.log];
+  const exec = ['exec', '--pid-file', files.pid];
+  const terminal = ['--detach', '--tty', '--env', 'TERM=xterm', '--console-socket', files.console];
+  const line = [...global, ...exec, ...(request.tty ? terminal : []), containerId, ...request.command];
+  const before = ['exec', '--socket', files.console, '--pid-file', files.pid, '--', runtime.program];
+  const [file, args] = request.tty ? [tend, [...before, ...line]] : [runtime.program, line];
+  return spawn(file, args, { stdio: 'pipe', env: CLEAN_ENV, cwd: '/' });
 }
 
 /** On a terminal stdin and sizes share one channel; it stays open when the client's stdin ends, as terminals do. */
