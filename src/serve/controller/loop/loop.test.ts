@@ -155,14 +155,15 @@ test('Notices become Events, repetitions are counted in one, failures harm nobod
       return {} as T;
     },
   };
-  const notices = new Notices(client, new ManualClock(), (error) => failures.push(error));
+  const clock = new ManualClock();
+  const notices = new Notices(client, clock, (error) => failures.push(error));
   notices.tell(NOTICE);
-  await settle();
+  await clock.advance(50);
   notices.tell(NOTICE);
-  await settle();
+  await clock.advance(50);
   fail = true;
   notices.tell(NOTICE);
-  await settle();
+  await clock.advance(50);
   assert.deepEqual(log, ['create p Tested 1 test', 'patch p {"count":2,"lastTimestamp":"1970-01-01T00:16:40Z"}']);
   assert.equal(failures.length, 1);
 });

@@ -12,6 +12,8 @@ const MOST_WAITING = 1_000;
 /** Events whose repetitions are counted in one object. */
 const MOST_KNOWN = 4_096;
 const AT_ONCE = 4;
+/** Events let the writes that they tell of go first, ms. */
+const DELAY_MS = 50;
 
 export class Notices {
   readonly #client: Pick<ApiClient, 'create' | 'patch'>;
@@ -36,6 +38,7 @@ export class Notices {
 
   async #drain(): Promise<void> {
     this.#running++;
+    await this.#clock.sleep(DELAY_MS);
     for (let notice = this.#waiting.shift(); notice !== undefined; notice = this.#waiting.shift()) {
       await this.#write(notice).catch(this.#onError);
     }
