@@ -3,7 +3,7 @@
  * at most one a container at a time; what they learn is on disk before it counts.
  */
 
-import { existsSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ContainerKeeper } from '#lab/kubelet/container-keeper.ts';
 import type { KubeletContext } from '#lab/kubelet/context.ts';
@@ -324,10 +324,10 @@ export class PodWorker {
     }
     for (const keeper of this.#keepers.values()) await keeper.cleanUp();
     removeCgroup(podCgroup(this.#ctx, this.#pod));
+    rmSync(this.#ctx.layout.pod(uid), { recursive: true, force: true });
+    // Last: a kubelet that knows nothing of a pod that is to go releases it at once.
     if (!this.#removed) await this.#ctx.release(this.#pod);
     this.#ctx.statuses.forget(uid);
-    const folder = this.#ctx.layout.pod(uid);
-    if (existsSync(folder)) rmSync(folder, { recursive: true, force: true });
     this.close();
     this.#onEnd();
   }
