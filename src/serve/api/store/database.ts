@@ -5,6 +5,7 @@
  * them. With `synchronous=NORMAL` a commit is in the kernel when it returns, so it survives `kill -9` of the process;
  * only a crash of the whole machine may lose the last commits, and such a crash ends the lab's namespaces as well.
  */
+import { closeSync, openSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { PolderError } from '#spec/errors.ts';
 
@@ -47,6 +48,8 @@ export class Database {
   static open(file: string): Database {
     let db: DatabaseSync | undefined;
     try {
+      // Secrets are in it, so it is its owner's alone; SQLite gives its other files the same mode.
+      closeSync(openSync(file, 'a', 0o600));
       db = new DatabaseSync(file, { timeout: 3000 });
       db.exec(
         'PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-2000',

@@ -1,0 +1,263 @@
+/** Stock kubectl against the server: what people type, and what they read. */
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { startServer, type TestServer } from '#serve/api/testing/server.ts';
+
+const missing = spawnSync('kubectl', ['version', '--client']).error === undefined ? false : 'kubectl is not installed';
+
+interface Ran {
+  readonly status: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+class Kubectl {
+  readonly #server: TestServer;
+
+  constructor(server: TestServer) {
+    this.#server = server;
+  }
+
+  start(line: string | readonly string[]) {
+    const args = typeof line === 'string' ? line.split(' ') : line;
+    const { dataDir } = this.#server;
+    const env = { PATH: process.env.PATH, HOME: dataDir, KUBECONFIG: join(dataDir, 'kubeconfig') };
+    return spawn('kubectl', args, { env, stdio: 'pipe' });
+  }
+
+  async try(line: string | readonly string[], input = ''): Promise<Ran> {
+    const child = this.start(line);
+    child.stdin.end(input);
+    const [out, err, [status]] = await Promise.all([
+      child.stdout.toArray(),
+      child.stderr.toArray(),
+      once(child, 'exit'),
+    ]);
+    return { status: Number(status), out: Buffer.concat(out).toString(), err: Buffer.concat(err).toString() };
+  }
+
+  /** What it prints; it must succeed. */
+  async run(line: string | readonly string[], input = ''): Promise<string> {
+    const { status, out, err } = await this.try(line, input);
+    assert.equal(status, 0, `kubectl ${String(line)}: ${err}`);
+    return out;
+  }
+}
+
+const POD = `
+apiVersion: v1
+kind: Pod
+metadata:
+  name: web
+  labels: {app: web}
+spec:
+  containers:
+  - name: nginx
+    image: nginx:1.27
+    ports:
+    - {containerPort: 80, name: http}
+  - name: side
+    image: busybox
+    env:
+    - {name: A, value: "1"}
+`;
+
+const DAEMON_SET = `
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: network-test}
+spec:
+  selector: {matchLabels: {name: network-test}}
+  template:
+    metadata: {labels: {name: network-test}}
+    spec:
+      containers:
+      - {name: netshoot, image: nicolaka/netshoot, command: [sleep, "3600"]}
+`;
+
+describe('kubectl', { skip: missing, timeout: 120_000 }, () => {
+  it('creates, shows, changes and deletes a pod', async () => {
+    await using server = await startServer();
+    const kubectl = new Kubectl(server);
+    assert.equal(await kubectl.run('apply -f -', POD), 'pod/web created\n');
+    assert.equal(await kubectl.run('apply -f -', POD), 'pod/web unchanged\n');
+    assert.match(
+      await kubectl.run('get pods -o wide'),
+      /^NAME +READY +STATUS +RESTARTS +AGE +IP +NODE +NOMINATED NODE +READINESS GATES\nweb +0\/2 +Pending +0 +\d+s +<none> +<none> +<none> +<none>\n$/,
+    );
+    assert.match(await kubectl.run('describe pod web'), /Image: +nginx:1.27/);
+    assert.equal(await kubectl.run('label pod web tier=front'), 'pod/web labeled\n');
+    assert.equal(await kubectl.run('annotate pod web note=hello'), 'pod/web annotated\n');
+    assert.match(await kubectl.run('get pod -l tier=front --show-labels'), /app=web,tier=front/);
+    assert.equal(await kubectl.run('get pod web -o jsonpath={.metadata.annotations.note}'), 'hello');
+    assert.equal(await kubectl.run('wait --for=jsonpath={.status.phase}=Pending pod/web'), 'pod/web condition met\n');
+    assert.equal(await kubectl.run('delete pod web'), 'pod "web" deleted\n');
+    assert.match((await kubectl.try('get pod web')).err, /Error from server \(NotFound\): pods "web" not found/);
+  });
+
+  it('applies a change by strategic merge, and takes away what the manifest no longer says', async () => {
+    await using server = await startServer();
+    const kubectl = new Kubectl(server);
+    await kubectl.run('apply -f -', POD);
+    await kubectl.run('label pod web mine=1');
+    assert.equal(
+      await kubectl.run('apply -f -', POD.replace('nginx:1.27', 'nginx:1.28').replace('{app: web}', '{app: other}')),
+      'pod/web configured\n',
+    );
+    assert.equal(await kubectl.run('get pod web -o jsonpath={.metadata.labels}'), '{"app":"other","mine":"1"}');
+    assert.equal(await kubectl.run('get pod web -o jsonpath={.spec.containers[*].image}'), 'nginx:1.28 busybox');
+    const service = (ports: string) =>
+      `{"apiVersion":"v1","kind":"Service","metadata":{"name":"s"},"spec":{"selector":{"app":"web"},"ports":[${ports}]}}`;
+    await kubectl.run('apply -f -', service('{"port":80,"name":"a"},{"port":81,"name":"b"}'));
+    await kubectl.run('apply -f -', service('{"port":81,"name":"b"},{"port":82,"name":"c"}'));
+    assert.equal(await kubectl.run('get service s -o jsonpath={.spec.ports[*].port}'), '81 82');
+  });
+
+  it('patches in three ways, edits, and shows a difference', async () => {
+    await using server = await startServer();
+    const kubectl = new Kubectl(server);
+    await kubectl.run('create configmap c --from-literal=a=1');
+    await kubectl.run(['patch', 'configmap', 'c', '-p', '{"data":{"b":"2"}}']);
+    await kubectl.run(['patch', 'configmap', 'c', '--type=merge', '-p', '{"data":{"a":null}}']);
+    await kubectl.run(['patch', 'configmap', 'c', '--type=json', '-p', '[{"op":"add","path":"/data/c","value":"3"}]']);
+    assert.equal(await kubectl.run('get configmap c -o jsonpath={.data}'), '{"b":"2","c":"3"}');
+    const manifest = '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"c"},"data":{"b":"two","c":"3"}}';
+    const difference = await kubectl.try('diff -f -', manifest);
+    assert.equal(difference.status, 1);
+    assert.match(difference.out, /^- {2}b: "2"\n\+ {2}b: two$/m);
+    assert.equal(await kubectl.run('replace -f -', manifest), 'configmap/c replaced\n');
+  });
+
+  it('creates what it writes itself as protobuf', async () => {
+    await using server = await startServer();
+    const kubectl = new Kubectl(server);
+    for (const line of [
+      'create namespace n',
+      'create configmap c -n n --from-literal=a=b',
+      'create secret generic s -n n --from-literal=p=q',
+      'create serviceaccount a -n n',
+      'create service clusterip web -n n --tcp=80:8080',
+    ]) {
+      assert.match(await kubectl.run(line), / created\n$/);
+    }
+    assert.equal(await kubectl.run('get secret s -n n -o jsonpath={.data.p}'), 'cQ==');
+    assert.equal(await kubectl.run('get service web -n n -o jsonpath={.spec.ports[0].targetPort}'), '8080');
+    assert.match(await kubectl.run('create token a -n n'), /^[\w-]+\.[\w-]+\.[\w-]+\n?$/);
+    assert.equal(await kubectl.run('delete namespace n'), 'namespace "n" deleted\n');
+    assert.match((await kubectl.try('get namespace n')).err, /NotFound/);
+  });
+
+  it('runs a pod by its name, and shows a DaemonSet, nodes and Services with the columns that people know', async () => {
+    await using server = await startServer();
+    const kubectl = new Kubectl(server);
+    assert.equal(await kubectl.run('run pod-a --image=busybox --restart=Never -- sleep 3600'), 'pod/pod-a created\n');
+    assert.equal(await kubectl.run('expose pod pod-a --port=80'), 'service/pod-a exposed\n');
+    assert.equal(await kubectl.run('apply -f -', DAEMON_SET), 'daemonset.apps/network-test created\n');
+    assert.match(
+      await kubectl.run('get ds -o wide'),
+      /^NAME +DESIRED +CURRENT +READY +UP-TO-DATE +AVAILABLE +NODE SELECTOR +AGE +CONTAINERS +IMAGES +SELECTOR\n/,
+    );
+    const node = {
+      apiVersion: 'v1',
+      kind: 'Node',
+      metadata: { name: 'node1', labels: { 'node-role.kubernetes.io/worker': '' } },
+      status: {
+        conditions: [{ type: 'Ready', status: 'True' }],
+        addresses: [{ type: 'InternalIP', address: '192.168.1.101' }],
+        nodeInfo: {
+          kubeletVersion: 'v1.32.0',
+          osImage: 'Debian',
+          kernelVersion: '6.1',
+          containerRuntimeVersion: 'runc://1.1',
+        },
+      },
+    };
+    await server.client.ask('POST', '/api/v1/nodes', node);
+    await server.client.ask('PUT', '/api/v1/nodes/node1/status', node as never);
+    assert.match(
+      await kubectl.run('get nodes -o wide'),
+      /^NAME +STATUS +ROLES +AGE +VERSION +INTERNAL-IP +EXTERNAL-IP +OS-IMAGE +KERNEL-VERSION +CONTAINER-RUNTIME\nnode1 +Ready +worker +\d+s +v1.32.0 +192.168.1.101 +<none> +Debian +6.1 +runc:\/\/1.1\n$/,
+    );
+    assert.match(
+      await kubectl.run('get svc'),
+      /^NAME +TYPE +CLUSTER-IP +EXTERNAL-IP +PORT\(S\) +AGE\nkubernetes +ClusterIP +10.96.0.1 +<none> +443\/TCP/,
+    );
+    assert.match(await kubectl.run('describe node node1'), /Non-terminated Pods/);
+    assert.match(await kubectl.run('get all'), /daemonset.apps\/network-test/);
+    assert.equal(await kubectl.run('cordon node1'), 'node/node1 cordoned\n');
+    assert.match(await kubectl.run('get nodes'), /Ready,SchedulingDisabled/);
+  });
+
+  it('watches, and prints each change', async () => {
+    await using server = await startServer();
+    const kubectl = new Kubectl(server);
+    const child = kubectl.start('get pods --watch --no-headers');
+    const lines: string[] = [];
+    await kubectl.run('run p --image=busybox');
+    for await (const chunk of child.stdout) {
+      lines.push(...String(chunk).trim().split('\n'));
+      if (lines.length === 1) await kubectl.run('label pod p a=b');
+      if (lines.length >= 2) break;
+    }
+    child.kill('SIGKILL');
+    for (const line of lines) assert.match(line, /^p +0\/1 +Pending/);
+  });
+
+  it('is told what is wrong with a manifest, with the path of the field', async () => {
+    await using server = await startServer();
+    const kubectl = new Kubectl(server);
+    const unknown = await kubectl.try('apply -f -', POD.replace('image: nginx:1.27', 'image: nginx\n    colour: red'));
+    assert.equal(unknown.status, 1);
+    assert.match(unknown.err, /strict decoding error: unknown field "spec.containers\[0\].colour"/);
+    const warned = await kubectl.try(
+      'apply --validate=warn -f -',
+      POD.replace('image: nginx:1.27', 'image: nginx\n    colour: red'),
+    );
+    assert.equal(warned.status, 0);
+    assert.match(warned.err, /Warning: unknown field "spec.containers\[0\].colour"/);
+    const invalid = await kubectl.try(
+      'apply -f -',
+      POD.replace('name: web', 'name: Web_1').replace('containerPort: 80', 'containerPort: 99999'),
+    );
+    assert.equal(invalid.status, 1);
+    assert.match(
+      invalid.err,
+      /The Pod "Web_1" is invalid: \n\* metadata.name: Invalid value: .*RFC 1123.*\n\* spec.containers\[0\].ports\[0\].containerPort: Invalid value: 99999/,
+    );
+    const shape = await kubectl.try(
+      'create --validate=false -f -',
+      POD.replace('containerPort: 80', 'containerPort: many'),
+    );
+    assert.match(
+      shape.err,
+      /\(BadRequest\).*cannot unmarshal string into Go struct field ContainerPort.spec.containers.ports.containerPort of type int32/,
+    );
+    assert.match((await kubectl.try('get gadgets')).err, /the server doesn't have a resource type "gadgets"/);
+    assert.match((await kubectl.try('apply --server-side -f -', POD)).err, /server-side apply/);
+  });
+
+  it('finds what is served: api-resources, explain, cluster-info, version', async () => {
+    await using server = await startServer();
+    const kubectl = new Kubectl(server);
+    assert.match(await kubectl.run('api-resources'), /^daemonsets +ds +apps\/v1 +true +DaemonSet *$/m);
+    assert.match(await kubectl.run('explain pod.spec.containers.ports'), /containerPort\s+<integer> -required-/);
+    assert.match(await kubectl.run('version'), /Server Version: v1.32.0\+polder/);
+    assert.match(await kubectl.run('cluster-info'), /is running at/);
+  });
+
+  it('ends a pod on a node in its grace period', async () => {
+    await using server = await startServer();
+    const kubectl = new Kubectl(server);
+    await server.client.ask('POST', '/api/v1/namespaces/default/pods', {
+      metadata: { name: 'p' },
+      spec: { nodeName: 'node1', containers: [{ name: 'c', image: 'i' }] },
+    });
+    await kubectl.run('delete pod p --wait=false');
+    assert.match(await kubectl.run('get pods'), /^p +0\/1 +Terminating/m);
+    assert.match(await kubectl.run('delete pod p --force --grace-period=0'), /force deleted/);
+    assert.equal(await kubectl.run('get pods -o name'), '');
+  });
+});

@@ -1,0 +1,58 @@
+/** The API server as the process that users run, for tests that kill it. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { TestClient } from '#serve/api/testing/server.ts';
+
+const ENTRY = join(import.meta.dirname, '../../../cmd/apiserver.ts');
+
+export interface ServerProcess extends AsyncDisposable {
+  readonly child: ChildProcess;
+  readonly port: number;
+  readonly client: TestClient;
+  /** Sends the signal and waits for the end. @returns exit status, or the signal's name */
+  stop(signal: NodeJS.Signals): Promise<number | string>;
+}
+
+/**
+ * Starts the server.
+ * @param listen flags that say where; `fds` are handed on as descriptors 3, 4, …
+ */
+export async function startProcess(
+  dataDir: string,
+  listen: readonly string[],
+  fds: readonly number[] = [],
+): Promise<ServerProcess> {
+  const child = spawn(
+    process.execPath,
+    ['--disable-warning=ExperimentalWarning', ENTRY, '--data', dataDir, ...listen],
+    {
+      stdio: ['ignore', 'ignore', 'pipe', ...fds],
+    },
+  );
+  const port = await readyPort(child);
+  const client = new TestClient(dataDir, port);
+  const stop = async (signal: NodeJS.Signals): Promise<number | string> => {
+    client[Symbol.dispose]();
+    if (child.exitCode !== null || child.signalCode !== null) return child.exitCode ?? child.signalCode ?? 0;
+    child.kill(signal);
+    const [code, name] = await once(child, 'exit');
+    return typeof code === 'number' ? code : String(name);
+  };
+  return { child, port, client, stop, [Symbol.asyncDispose]: async () => void (await stop('SIGKILL')) };
+}
+
+/** The port that its log names. @throws when it ends instead */
+async function readyPort(child: ChildProcess): Promise<number> {
+  if (child.stderr === null) throw new TypeError('Cannot read the log of the server');
+  const lines: string[] = [];
+  for await (const line of createInterface({ input: child.stderr })) {
+    lines.push(line);
+    const port = /"port":(\d+)}.*"API server ready"/.exec(line)?.[1];
+    if (port === undefined) continue;
+    child.stderr.resume();
+    return Number(port);
+  }
+  throw new Error(`Cannot start the server:\n${lines.join('\n')}`);
+}
