@@ -25,12 +25,13 @@ export function writeNewLink(writer: Writer, link: NewLink, names: NameToIndex):
   writeHeader(writer, 0, link.up);
   writer.attrText(N.IFLA_IFNAME, link.name);
   writeCommon(writer, link);
+  writeQueues(writer, link.queues);
   if (link.master !== undefined) writer.attrU32(N.IFLA_MASTER, names.indexOf(link.master));
   writer.nest(N.IFLA_LINKINFO, () => {
     writer.attrText(N.IFLA_INFO_KIND, kindName(link.info));
     writer.nest(N.IFLA_INFO_DATA, () => {
       writeKind(writer, link.info, names);
-      if (link.peer) writePeer(writer, link.peer);
+      if (link.peer) writePeer(writer, link.peer, link.queues);
     });
   });
 }
@@ -41,12 +42,19 @@ function writeCommon(writer: Writer, link: Pick<NewLink, 'mac' | 'mtu' | 'group'
   if (link.group !== undefined) writer.attrU32(N.IFLA_GROUP, link.group);
 }
 
+function writeQueues(writer: Writer, queues: number | undefined): void {
+  if (queues === undefined) return;
+  writer.attrU32(N.IFLA_NUM_TX_QUEUES, queues);
+  writer.attrU32(N.IFLA_NUM_RX_QUEUES, queues);
+}
+
 /** A veth's other end is a whole link message of its own. */
-function writePeer(writer: Writer, peer: NonNullable<NewLink['peer']>): void {
+function writePeer(writer: Writer, peer: NonNullable<NewLink['peer']>, queues: number | undefined): void {
   writer.nest(VETH_INFO_PEER, () => {
     writeHeader(writer, 0);
     writer.attrText(N.IFLA_IFNAME, peer.name);
     writeCommon(writer, peer);
+    writeQueues(writer, queues);
     if (peer.netns !== undefined) writer.attrU32(N.IFLA_NET_NS_FD, peer.netns);
   });
 }

@@ -86,17 +86,22 @@ function printNewLink(link: NewLink): string {
     'name',
     link.name,
     ...commonWords(link),
+    ...queueWords(link.queues),
     ...arg('master', link.master),
     ...upOrDown(link.up),
     ...['type', kindName(link.info)],
     ...printKind(link.info),
-    ...(link.peer ? ['peer', 'name', link.peer.name, ...commonWords(link.peer)] : []),
+    ...(link.peer ? ['peer', 'name', link.peer.name, ...commonWords(link.peer), ...queueWords(link.queues)] : []),
     ...arg('netns', netnsPath(link.peer?.netns)),
   ];
   const made = line('ip link add', words);
   return link.alias === undefined
     ? made
     : `${made} && ${line('ip link set dev', [link.name, ...arg('alias', quoted(link.alias))])}`;
+}
+
+function queueWords(queues: number | undefined): Word[] {
+  return [...arg('numtxqueues', queues), ...arg('numrxqueues', queues)];
 }
 
 function commonWords(link: Pick<NewLink, 'mac' | 'mtu' | 'group'>): Word[] {

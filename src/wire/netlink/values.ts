@@ -60,6 +60,8 @@ export interface NewLink {
   readonly master?: string;
   readonly alias?: string;
   readonly group?: number;
+  /** Transmit and receive queues, of both ends of a veth; the kernel's default is one of each for every CPU. */
+  readonly queues?: number;
   /**
    * Only for veth: the other end, made directly in the namespace of descriptor `netns` (in our own if absent).
    * It is down: the kernel makes it before there is a pair, and refuses to set half a pair up.
