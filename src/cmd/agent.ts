@@ -1,6 +1,7 @@
 /** Entry of `polder agent`. */
 
 import { parseArgs } from 'node:util';
+import { keepCompiled } from '#cmd/keep-compiled.ts';
 import { runAgent } from '#serve/agent/main.ts';
 import { PolderError } from '#spec/errors.ts';
 
@@ -44,6 +45,7 @@ function seconds(text: string): number {
   return value;
 }
 
+keepCompiled();
 const end = new AbortController();
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => end.abort());
 

@@ -1,6 +1,7 @@
 /** Entry of `polder apiserver`. */
 import { Command, CommanderError } from 'commander';
 import { destination, pino } from 'pino';
+import { keepCompiled } from '#cmd/keep-compiled.ts';
 import type { ListenSpec } from '#serve/api/listen.ts';
 import { runApiServer } from '#serve/api/main.ts';
 import { PolderError } from '#spec/errors.ts';
@@ -76,6 +77,7 @@ function complain(error: unknown): number {
   return known?.row.exit ?? 70;
 }
 
+keepCompiled();
 const stop = new AbortController();
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.abort());
 process.exitCode = await main(stop.signal).catch(complain);

@@ -2,6 +2,7 @@
 
 import { parseArgs } from 'node:util';
 import pino from 'pino';
+import { keepCompiled } from '#cmd/keep-compiled.ts';
 import { loadKubeconfig } from '#feed/kubeconfig.ts';
 import { readClusterCidrs } from '#serve/controller/ipam/ranges.ts';
 import { runController } from '#serve/controller/main.ts';
@@ -55,6 +56,7 @@ function number(flag: string, text: string): number {
   return Number(text);
 }
 
+keepCompiled();
 const end = new AbortController();
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => end.abort());
 

@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import pino from 'pino';
+import { keepCompiled } from '#cmd/keep-compiled.ts';
 import { runKubelet } from '#lab/kubelet/main.ts';
 import { parseTaint } from '#lab/kubelet/node/node-object.ts';
 import {
@@ -105,6 +106,7 @@ function checkTaint(text: string): void {
   }
 }
 
+keepCompiled();
 const end = new AbortController();
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => end.abort());
 
