@@ -115,7 +115,7 @@ export class Agents implements AsyncDisposable {
 
   /** With a warm compile cache, as the start script gives it: the agent then need not load the type stripper. */
   #environment(): NodeJS.ProcessEnv {
-    const env = { PATH: process.env.PATH, NODE_COMPILE_CACHE: join(this.#dir, 'cache') };
+    const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', NODE_COMPILE_CACHE: join(this.#dir, 'cache') };
     if (!existsSync(env.NODE_COMPILE_CACHE)) spawnSync(process.execPath, [ENTRY, '--help'], { env });
     return env;
   }
