@@ -83,7 +83,22 @@ const LAYERS = {
     why: 'a file a command; commands drive programs and the lab',
   },
   cmd: {
-    folders: ['net', 'spec', 'wire', 'calc', 'plan', 'trace', 'kernel', 'feed', 'sync', 'cni', 'serve', 'lab', 'cli'],
+    folders: [
+      'net',
+      'spec',
+      'wire',
+      'calc',
+      'plan',
+      'trace',
+      'kernel',
+      'feed',
+      'sync',
+      'cni',
+      'serve',
+      'lab',
+      'cli',
+      'bench/harness.ts',
+    ],
     node: true,
     packages: 'any',
     why: 'programs’ entry points: argv, environment, signals, exit codes; nobody imports it',
@@ -108,6 +123,11 @@ function sources(folder: string): string[] {
     .map((name) => join(folder, name));
 }
 
+/** Tests, and what only tests use: it stands in folders named `testing`. */
+function forTests(file: string): boolean {
+  return /\.test\.ts$|(?:^|\/)testing\//.test(file);
+}
+
 function textOf(file: string): string {
   return readFileSync(join(SRC, file), 'utf8').replace(/\/\*[\s\S]*?\*\//g, '');
 }
@@ -126,9 +146,10 @@ function importsOf(file: string): Import[] {
 /** What is wrong with one import; undefined if nothing is. */
 function fault(folder: Folder, { file, specifier, typeOnly }: Import): string | undefined {
   const layer: Layer = LAYERS[folder];
-  const isTest = /\.test\.ts$/.test(file);
+  const isTest = forTests(file);
   const bad = (what: string) => `src/${file}: ${what} (${folder}: ${layer.why})`;
   if (specifier.startsWith('.')) return bad(`relative import ${specifier}; write #${folder}/…`);
+  if (!isTest && specifier.includes('/testing/')) return bad(`imports ${specifier}, which is for tests`);
   if (specifier.startsWith('#')) {
     const path = specifier.slice(1);
     const target = path.split('/')[0] ?? '';
@@ -189,7 +210,7 @@ const BANS: readonly Ban[] = [
 for (const ban of BANS) {
   test(`${ban.what} stand only in [${ban.home.join(', ')}]: ${ban.why}`, () => {
     const found = FOLDERS.flatMap(sources)
-      .filter((file) => !ban.home.some((h) => file.startsWith(`${h}/`)) && !/\.test\.ts$/.test(file))
+      .filter((file) => !ban.home.some((h) => file.startsWith(`${h}/`)) && !forTests(file))
       .filter((file) => ban.pattern.test(textOf(file)));
     assert.deepEqual(found, []);
   });
@@ -198,7 +219,7 @@ for (const ban of BANS) {
 test('thinking has no clock, randomness, logger or Promise: it can be tested with plain values', () => {
   const effect = /\bDate\.now\b|\bnew Date\(\)|\bMath\.random\b|\bconsole\.|\bPromise\b|\basync\b|\bsetTimeout\b/;
   const found = THINKING.flatMap(sources)
-    .filter((file) => !/\.test\.ts$/.test(file))
+    .filter((file) => !forTests(file))
     .filter((file) => effect.test(textOf(file).replace(/\/\/.*$/gm, '')));
   assert.deepEqual(found, []);
 });
