@@ -43,6 +43,9 @@ function makeServer(door: Door): Server {
     requestTimeout: 120_000,
     maxHeaderSize: 64 * 1024,
     allowHalfOpen: true,
+    // Watches of clients that vanished without a word are found out.
+    keepAlive: true,
+    keepAliveInitialDelay: 30_000,
   });
   server.on('request', requestListener(door));
   server.on('upgrade', upgradeListener(door));

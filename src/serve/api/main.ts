@@ -12,6 +12,7 @@ import { ensureClusterKeys, ensureServerCertificate } from '#serve/api/pki/clust
 import { readPkiFile } from '#serve/api/pki/files.ts';
 import { writeOwnKubeconfigs } from '#serve/api/pki/own-kubeconfigs.ts';
 import { TokenIssuer, TokenVerifier } from '#serve/api/pki/tokens.ts';
+import type { HistoryLimit } from '#serve/api/store/history.ts';
 import { indexWith } from '#serve/api/store/index.ts';
 import { Store } from '#serve/api/store/store.ts';
 
@@ -27,6 +28,8 @@ export interface ApiServerOptions {
   /** More names and addresses for the server's certificate. */
   readonly names?: readonly string[];
   readonly log: Logger;
+  /** How much history watches may resume from; default 20 000 events, 16 MiB. */
+  readonly history?: HistoryLimit;
   /** Called once when requests are answered, with the addresses. */
   readonly onReady?: (addresses: readonly AddressInfo[]) => void;
 }
@@ -40,7 +43,11 @@ export async function runApiServer(options: ApiServerOptions, signal: AbortSigna
   await ensureClusterKeys(options.dataDir);
   await using stack = new AsyncDisposableStack();
   const kinds = new Kinds();
-  const store = new Store({ file: join(options.dataDir, 'api.db'), indexOf: indexWith(kinds) });
+  const store = new Store({
+    file: join(options.dataDir, 'api.db'),
+    indexOf: indexWith(kinds),
+    ...(options.history === undefined ? {} : { history: options.history }),
+  });
   stack.defer(() => store.close());
   const api = makeApi(options, kinds, store, signal);
   bootstrap(api);

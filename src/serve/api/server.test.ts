@@ -260,6 +260,11 @@ describe('bad input', () => {
       raw: Buffer.alloc(3 * 1024 * 1024 + 1, 0x20),
     });
     assert.equal(answer.status, 413);
+    const chunked = await server.client.ask('POST', CONFIG_MAPS, undefined, {
+      headers: { 'Transfer-Encoding': 'chunked' },
+      raw: Buffer.alloc(4 * 1024 * 1024, 0x20),
+    });
+    assert.equal(chunked.status, 413);
   });
 
   it('names each faulty field in details.causes', async () => {

@@ -5,7 +5,7 @@ import { Agent, request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { runApiServer } from '#serve/api/main.ts';
+import { type ApiServerOptions, runApiServer } from '#serve/api/main.ts';
 import { readPkiFile } from '#serve/api/pki/files.ts';
 import { TokenIssuer } from '#serve/api/pki/tokens.ts';
 import type { Json, JsonObject } from '#spec/kinds/json.ts';
@@ -47,7 +47,7 @@ export class TestClient implements Disposable {
     const payload = options.raw ?? (body === undefined ? '' : JSON.stringify(body));
     const headers = {
       // Node frames the body of a DELETE only when its length is given.
-      'Content-Length': String(Buffer.byteLength(payload)),
+      ...(options.headers?.['Transfer-Encoding'] ? {} : { 'Content-Length': String(Buffer.byteLength(payload)) }),
       'Content-Type': 'application/json',
       ...(token === '' ? {} : { Authorization: `Bearer ${token}` }),
       ...options.headers,
@@ -109,7 +109,11 @@ export function temporaryDirectory(): string {
 }
 
 /** Starts a server in this process. */
-export async function startServer(dataDir = temporaryDirectory(), keep = false): Promise<TestServer> {
+export async function startServer(
+  dataDir = temporaryDirectory(),
+  keep = false,
+  history?: ApiServerOptions['history'],
+): Promise<TestServer> {
   const stop = new AbortController();
   const { promise: ready, resolve, reject } = Promise.withResolvers<number>();
   const done = runApiServer(
@@ -118,6 +122,7 @@ export async function startServer(dataDir = temporaryDirectory(), keep = false):
       listen: [{ host: '127.0.0.1', port: 0 }],
       kubeletSocketPattern: join(dataDir, '{node}.sock'),
       log: pino({ level: 'silent' }),
+      ...(history === undefined ? {} : { history }),
       onReady: (addresses) => resolve(addresses[0]?.port ?? 0),
     },
     stop.signal,

@@ -87,13 +87,24 @@ describe('watch', () => {
   });
 
   it('from a revision that is compacted, or of another store, ends with 410', async () => {
-    await using server = await startServer();
-    for (const revision of ['999999']) {
+    await using server = await startServer(undefined, false, { events: 5, bytes: 1e6 });
+    const { body: list } = await server.client.ask('GET', `${CONFIG_MAPS}?limit=1`);
+    for (const name of ['a', 'b', 'c', 'd', 'e', 'f', 'g'])
+      await server.client.ask('POST', CONFIG_MAPS, configMap(name, {}));
+    for (const revision of [revisionOf(list), '999999']) {
       const events = await server.client.watch(`${CONFIG_MAPS}?watch=1&resourceVersion=${revision}`, count(1));
       assert.equal(events[0]?.type, 'ERROR');
       assert.equal(numberAt(events[0], 'object', 'code'), 410);
       assert.equal(textAt(events[0], 'object', 'reason'), 'Expired');
     }
+    const exact = await server.client.ask(
+      'GET',
+      `${CONFIG_MAPS}?resourceVersion=${revisionOf(list)}&resourceVersionMatch=Exact`,
+    );
+    assert.equal(exact.status, 410);
+    const future = await server.client.ask('GET', `${CONFIG_MAPS}?resourceVersion=999999`);
+    assert.equal(future.status, 504);
+    assert.equal(objectsAt(future.body, 'details', 'causes')[0]?.reason, 'ResourceVersionTooLarge');
   });
 
   it('goes on after a restart of the server where it was', async () => {
