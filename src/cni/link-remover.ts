@@ -91,9 +91,8 @@ export class LinkRemover implements Disposable {
       const answer = lane.work.runAsync(this.#ops(batch)).finally(() => {
         state.answered = true;
       });
-      const seen = tellGone(lane.probe, batch, state);
-      tellRest(batch, await answer);
-      await seen;
+      const told = answer.then((failures) => tellRest(batch, failures));
+      await Promise.all([told, tellGone(lane.probe, batch, state)]);
     } catch (error) {
       for (const { done } of batch) done.reject(error);
     }

@@ -185,7 +185,11 @@ export class EndpointStore implements Disposable {
     if (this.#journal.lines < SMALLEST || this.#journal.lines < SLACK * (2 * held.size + resting.size)) return;
     const now = this.#options.now();
     for (const addr of resting.keys()) if (this.#restLeft(addr, now) === 0) resting.delete(addr);
-    this.#journal.rewrite(compacted(this.#state));
+    try {
+      this.#journal.rewrite(compacted(this.#state));
+    } catch {
+      // The disk is full: the long journal says the same, and the next record tries again.
+    }
   }
 
   [Symbol.dispose](): void {
