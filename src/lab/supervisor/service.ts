@@ -4,6 +4,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
+import { enterGroup, machineHierarchies, programsGroup } from '#lab/cgroup.ts';
 import { labPaths } from '#lab/names.ts';
 import { processId, writePidFile } from '#lab/process.ts';
 import { labPrograms } from '#lab/programs.ts';
@@ -23,6 +24,10 @@ export async function runSupervisor(
   log: (line: string) => void,
 ): Promise<void> {
   const paths = labPaths(lab);
+  // Whoever started us may have been killed before it put us into the lab's group, and the lab removed since.
+  if (loadLab(lab) === undefined) return;
+  const { unified } = machineHierarchies();
+  if (unified !== undefined) enterGroup(unified, programsGroup(paths.cgroup), process.pid);
   const effects = new MachineEffects(programEnv(compileCache));
   const keeper = new Keeper(effects, (status) => log(describe(status)));
   const server = createServer({ allowHalfOpen: true }, (socket) => void serve(socket, lab, keeper));

@@ -15,7 +15,7 @@ export const SHARED_NAMESPACE: Claim = {
     const refused = /in use/i.test(bind.stderr);
     return holds(
       refused ? undefined : `a second bind of port ${PORT} in the same pod was not refused`,
-      `container "side" reached "web" by localhost:${PORT} (seen as ${by.stdout.trim()}); a second bind: ${lastOf(bind.stderr)}`,
+      `container "side" reached "web" by localhost:${PORT} (seen as ${plain(by.stdout.trim())}); a second bind: ${lastOf(bind.stderr)}`,
     );
   },
 };
@@ -39,7 +39,8 @@ async function podToPod(world: World, from: TrialPod, to: TrialPod): Promise<Fin
   const way = `${from.ip} on ${from.node.name} -> ${to.ip} on ${to.node.name}`;
   const got = await world.exec(from, 'side', fetchWho(to.ip));
   const who = plain(got.stdout.trim());
-  if (got.code !== 0) return { ok: false, seen: `${way}: no answer (${lastOf(got.stderr)})` };
+  if (got.code !== 0)
+    return { ok: false, seen: `${way}: no answer${lastOf(got.stderr) === '' ? '' : ` (${lastOf(got.stderr)})`}` };
   return { ok: who === from.ip, seen: who === from.ip ? way : `${way}: the server saw ${who}` };
 }
 
@@ -50,8 +51,13 @@ export const NODE_TO_POD: Claim = {
     const failures = await Promise.all(
       ways.map(async ({ node, pod }) => {
         const netns = nodeNetns(world.spec.name, node.name);
-        const { from, body } = await getFromNode(netns, pod.ip, PORT, WHO_PATH);
-        return plain(body) === from ? undefined : `${node.name} (${from}) -> ${pod.ip}: the pod saw ${body}`;
+        const way = `${node.name} -> ${pod.ip} on ${pod.node.name}`;
+        try {
+          const { from, body } = await getFromNode(netns, pod.ip, PORT, WHO_PATH);
+          return plain(body) === from ? undefined : `${way}: the node had ${from}, the pod saw ${body}`;
+        } catch (error) {
+          return `${way}: ${error instanceof Error ? error.message : error}`;
+        }
       }),
     );
     return holds(
@@ -62,12 +68,12 @@ export const NODE_TO_POD: Claim = {
 };
 
 function fetchWho(host: string): string[] {
-  return ['wget', '-q', '-O-', `http://${host}:${PORT}${WHO_PATH}`];
+  return ['timeout', '4', 'wget', '-q', '-O-', `http://${host}:${PORT}${WHO_PATH}`];
 }
 
-/** busybox names IPv4 clients as IPv4-mapped IPv6 addresses. */
+/** busybox brackets its clients' addresses, and names IPv4 ones as IPv4-mapped IPv6 addresses. */
 function plain(address: string): string {
-  return address.replace(/^\[?::ffff:/, '').replace(/\]$/, '');
+  return address.replace(/^\[(.*)\]$/, '$1').replace(/^::ffff:/, '');
 }
 
 function lastOf(text: string): string {

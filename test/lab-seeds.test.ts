@@ -1,0 +1,189 @@
+/** What the seed documents let their readers type, typed. */
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { PROFILES } from '#spec/cluster.ts';
+import { eventually, type TestLab, testLab } from './support/lab.ts';
+import { noKubectl, noLab, polder, result, startPolder } from './support/polder.ts';
+
+const skip = noLab() || noKubectl();
+
+/** One command in a node, as `ssh NODE` would run it. */
+async function onNode(lab: TestLab, node: string, line: string): Promise<string> {
+  const ran = await polder(['lab', 'shell', '--name', lab.name, node, '--', 'sh', '-c', line]);
+  assert.equal(ran.status, 0, `${line}: ${ran.stderr}`);
+  return ran.stdout;
+}
+
+test('experiments 1 and 2: look at a pod from inside, find its interface on the node', { skip }, async () => {
+  await using lab = await testLab('up');
+  assert.match(await lab.kubectl('kubectl run test-pod --image=nginx --restart=Never'), /pod\/test-pod created/);
+  await lab.kubectl('kubectl wait --for=condition=Ready pod/test-pod --timeout=30s');
+  const wide = await lab.kubectl('kubectl get pod test-pod -o wide');
+  assert.match(wide, /NAME +READY +STATUS +RESTARTS +AGE +IP +NODE +NOMINATED NODE +READINESS GATES/);
+  const [, ip = ''] = /(10\.244\.\d+\.\d+)/.exec(wide) ?? [];
+  assert.notEqual(ip, '');
+
+  const typed = 'ip addr\nip route\ncat /etc/resolv.conf\nexit\n';
+  // `script` gives kubectl the terminal that -t asks for.
+  const seen = await lab.kubectl(`script -qec 'kubectl exec -it test-pod -- sh' /dev/null`, typed);
+  assert.ok(seen.includes(`inet ${ip}/32`), seen);
+  assert.match(seen, /default via 169\.254\.1\.1 dev eth0/);
+  assert.match(seen, /nameserver 10\.96\.0\.10/);
+  assert.match(seen, /search default\.svc\.cluster\.local svc\.cluster\.local cluster\.local/);
+
+  const node = (await lab.kubectl("kubectl get pod test-pod -o jsonpath='{.spec.nodeName}'")).trim();
+  const index = (await lab.kubectl('kubectl exec test-pod -- cat /sys/class/net/eth0/iflink')).trim();
+  assert.match(await onNode(lab, node, `ip link | grep "^${index}:"`), /cali\w+@/);
+  assert.match(await onNode(lab, node, `ip route | grep ${ip}`), new RegExp(`^${ip} dev cali\\w+ .*scope link`));
+});
+
+test('experiment 3: ping and wget between pods, and clean up', { skip }, async () => {
+  await using lab = await testLab('up');
+  await lab.kubectl('kubectl run pod-a --image=nginx --restart=Never');
+  await lab.kubectl('kubectl run pod-b --image=busybox --restart=Never --command -- sleep 3600');
+  await lab.kubectl('kubectl wait --for=condition=Ready pod/pod-a pod/pod-b --timeout=30s');
+  const [a, b] = (await lab.kubectl("kubectl get pods -o jsonpath='{.items[*].spec.nodeName}'")).split(' ');
+  assert.notEqual(a, b, 'the scheduler spreads them');
+  const typed = "POD_A_IP=$(kubectl get pod pod-a -o jsonpath='{.status.podIP}');";
+  assert.match(
+    await lab.kubectl(`${typed} kubectl exec pod-b -- ping -c 3 $POD_A_IP`),
+    /3 packets transmitted, 3 .*received, 0% packet loss/,
+  );
+  assert.match(await lab.kubectl(`${typed} kubectl exec pod-b -- wget -qO- http://$POD_A_IP`), /Welcome to nginx!/);
+  assert.match(await lab.kubectl('kubectl logs pod-a'), /GET \/ HTTP\/1\.1" 200/);
+  await lab.kubectl('kubectl delete pod pod-a pod-b');
+  assert.equal(await lab.kubectl('kubectl get pods -o name'), '');
+});
+
+const DAEMON_SET = `apiVersion: apps/v1
+kind: DaemonSet
+metadata:
+  name: network-test
+spec:
+  selector:
+    matchLabels:
+      app: network-test
+  template:
+    metadata:
+      labels:
+        app: network-test
+    spec:
+      containers:
+      - name: test
+        image: busybox
+        command: ["sleep", "3600"]
+`;
+
+// In host-gw the packets of the pods themselves pass eth0, as in the seed; in VXLAN they pass it wrapped in UDP.
+const CAPTURES = [
+  {
+    profile: 'flannel-host-gw',
+    filter: 'icmp',
+    sees: (from: string, to: string) => `${from} > ${to}: ICMP echo request`,
+  },
+  {
+    profile: 'vxlan',
+    filter: 'udp port 4789',
+    sees: (from: string, to: string) => `${from} > ${to}: ICMP echo request`,
+  },
+] as const;
+
+for (const { profile, filter, sees } of CAPTURES) {
+  test(`experiment 4: a DaemonSet, ping across nodes, tcpdump on the node (${profile})`, { skip }, async () => {
+    await using lab = await testLab('up', '--profile', profile);
+    await lab.kubectl(`cat << 'EOF' | kubectl apply -f -\n${DAEMON_SET}EOF`);
+    await lab.kubectl('kubectl rollout status ds/network-test --timeout=30s');
+    await lab.kubectl('kubectl wait --for=condition=Ready pod -l app=network-test');
+    const rows = (await lab.kubectl('kubectl get pods -l app=network-test -o wide --no-headers')).trim().split('\n');
+    const pods = rows.map((row) => {
+      const cells = row.split(/\s+/);
+      return { name: cells[0] ?? '', ip: cells[5] ?? '', node: cells[6] ?? '' };
+    });
+    assert.deepEqual(pods.map(({ node }) => node).sort(), ['node1', 'node2', 'node3']);
+    const from = pods.find(({ node }) => node === 'node1');
+    const to = pods.find(({ node }) => node === 'node2');
+    assert.ok(from && to);
+
+    const capture = startPolder([
+      'lab',
+      'shell',
+      '--name',
+      lab.name,
+      'node2',
+      '--',
+      'tcpdump',
+      '-lnc',
+      '6',
+      '-i',
+      'eth0',
+      filter,
+    ]);
+    const captured = result(capture);
+    await new Promise<void>((resolve) =>
+      capture.stderr?.on('data', (data) => /listening/.test(`${data}`) && resolve()),
+    );
+    assert.match(
+      await lab.kubectl(`kubectl exec ${from.name} -- ping -c 3 ${to.ip}`),
+      /3 packets transmitted, 3 .*received/,
+    );
+    const { stdout } = await captured;
+    assert.ok(stdout.includes(sees(from.ip, to.ip)), stdout);
+
+    await lab.kubectl('kubectl delete ds network-test');
+    // `sleep` as PID 1 ignores SIGTERM: they take the whole grace period, as anywhere.
+    await eventually('its pods are going', async () => {
+      const times = await lab.kubectl("kubectl get pods -o jsonpath='{.items[*].metadata.deletionTimestamp}'");
+      return times.split(' ').filter(Boolean).length === pods.length ? true : undefined;
+    });
+  });
+}
+
+for (const profile of Object.keys(PROFILES)) {
+  test(`lab verify proves the model under ${profile}, and leaves nothing of its own`, { skip }, async () => {
+    await using lab = await testLab('up', '--profile', profile);
+    const results = JSON.parse(await lab.must('verify', '--json')) as { id: string; ok: boolean; seen: string }[];
+    const last = profile === 'vxlan' ? 'M8' : 'M9';
+    assert.deepEqual(
+      results.map(({ id }) => id),
+      ['M1', 'M2', 'M3', 'M6', 'M7', last],
+    );
+    assert.ok(results.every(({ ok, seen }) => ok && seen !== ''));
+    assert.doesNotMatch(await lab.kubectl('kubectl get pods,ns -A'), /polder-verify/);
+  });
+}
+
+test('lab verify says what does not hold, and its status says it too', { skip }, async () => {
+  await using lab = await testLab('up', '--nodes', '2');
+  // Pods of node2 can no longer be reached from elsewhere.
+  await onNode(
+    lab,
+    'node2',
+    'nft add table ip broken && nft add chain ip broken forward "{ type filter hook forward priority 0; policy drop; }"',
+  );
+  const ran = await lab.run('verify');
+  assert.equal(ran.status, 1, ran.stderr);
+  assert.match(ran.stdout, /^FAIL {2}M2 {2}10\.244\.\d\.\d+ on node\d -> /m);
+  assert.match(ran.stdout, /^ok {4}M1/m);
+});
+
+test('a cluster file makes the nodes that it names, labelled and tainted', { skip }, async () => {
+  const { mkdtempSync, rmSync, writeFileSync } = await import('node:fs');
+  const dir = mkdtempSync('/tmp/polder-');
+  try {
+    writeFileSync(
+      `${dir}/c.yaml`,
+      'clusterCIDR: 10.50.0.0/16\nsubnets: 2\nnodes:\n- name: a\n  labels: { disk: ssd }\n- name: b\n  subnet: 2\n  taints: [{ key: only, value: db, effect: NoSchedule }]\n',
+    );
+    await using lab = await testLab('up', '--file', `${dir}/c.yaml`);
+    await lab.kubectl(
+      'kubectl run x --image=busybox --command -- sleep 600 && kubectl wait --for=condition=Ready pod/x --timeout=30s',
+    );
+    assert.match(await lab.kubectl('kubectl get pod x -o wide'), /10\.50\.\d+\.\d+ +a /);
+    assert.match(await lab.kubectl('kubectl get nodes -l disk=ssd -o name'), /^node\/a\n$/);
+    assert.match(await lab.kubectl('kubectl get node b -o wide'), /192\.168\.2\.102/);
+    assert.match(await lab.must('verify'), /M2 .*across nodes/);
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+});
