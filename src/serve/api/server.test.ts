@@ -607,7 +607,7 @@ describe('discovery', () => {
     assert.match(String(sent['content-type']), /as=APIGroupDiscoveryList/);
     assert.deepEqual(
       objectsAt(aggregated, 'items').map((one) => textAt(one, 'metadata', 'name')),
-      ['apps', 'coordination.k8s.io'],
+      ['apps', 'authentication.k8s.io', 'authorization.k8s.io', 'coordination.k8s.io'],
     );
   });
 

@@ -79,6 +79,8 @@ export interface Kind {
   /** Its name in the field tables (`schema/fields.ts`). */
   readonly type: string;
   readonly names: NameRule;
+  /** What can be done with it, where that is not everything: questions can only be posted. */
+  readonly verbs?: readonly string[];
   /** Has `/status`: writes to the main resource leave the status alone, and writes to /status leave the rest alone. */
   readonly status?: boolean;
   readonly subresources?: readonly Subresource[];

@@ -56,13 +56,14 @@ function pathsOf(rows: readonly Kind[], operations: (row: Kind, named: boolean) 
   for (const row of rows) {
     const base = `/${rootOf(row)}${row.namespaced ? '/namespaces/{namespace}' : ''}/${row.plural}`;
     paths[base] = operations(row, false);
-    paths[`${base}/{name}`] = operations(row, true);
+    if (row.verbs === undefined) paths[`${base}/{name}`] = operations(row, true);
   }
   return paths;
 }
 
 /** Methods of the collection and of one object, with what each does. */
 const COLLECTION = { get: 'list', post: 'post' } as const;
+const QUESTION = { post: 'post' } as const;
 const OBJECT = { get: 'get', put: 'put', patch: 'patch', delete: 'delete' } as const;
 const WRITES = new Set(['post', 'put', 'patch']);
 
@@ -102,10 +103,12 @@ function operationsV2(row: Kind, named: boolean): JsonObject {
 
 function operations(row: Kind, named: boolean, make: (method: string, common: JsonObject) => JsonObject): JsonObject {
   const gvk: JsonObject = { group: row.group, version: row.version, kind: row.kind };
-  const entries = Object.entries(named ? OBJECT : COLLECTION).map(([method, action]): [string, JsonObject] => {
-    const operationId = `${action}${apiVersionOf(row).replace(/[^A-Za-z0-9]/g, '')}${row.kind}`;
-    const common: JsonObject = { operationId, 'x-kubernetes-action': action, 'x-kubernetes-group-version-kind': gvk };
-    return [method, make(method, common)];
-  });
+  const entries = Object.entries(named ? OBJECT : row.verbs === undefined ? COLLECTION : QUESTION).map(
+    ([method, action]): [string, JsonObject] => {
+      const operationId = `${action}${apiVersionOf(row).replace(/[^A-Za-z0-9]/g, '')}${row.kind}`;
+      const common: JsonObject = { operationId, 'x-kubernetes-action': action, 'x-kubernetes-group-version-kind': gvk };
+      return [method, make(method, common)];
+    },
+  );
   return Object.fromEntries(entries);
 }

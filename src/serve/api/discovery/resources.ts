@@ -56,7 +56,7 @@ function resourceEntry(row: Kind): JsonObject {
     singularName: row.singular,
     namespaced: row.namespaced,
     kind: row.kind,
-    verbs: VERBS,
+    verbs: [...(row.verbs ?? VERBS)],
   };
   if (row.shortNames !== undefined) entry.shortNames = [...row.shortNames];
   if (row.categories !== undefined) entry.categories = [...row.categories];
@@ -105,7 +105,7 @@ function aggregatedResource(row: Kind): JsonObject {
     responseKind: { group: row.group, version: row.version, kind: row.kind },
     scope: row.namespaced ? 'Namespaced' : 'Cluster',
     singularResource: row.singular,
-    verbs: VERBS,
+    verbs: [...(row.verbs ?? VERBS)],
     subresources: subresourcesOf(row).map((one) => ({
       subresource: one.name,
       responseKind: { group: one.group ?? row.group, version: one.version ?? row.version, kind: one.kind },

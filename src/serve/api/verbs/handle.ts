@@ -2,6 +2,7 @@
 import { type Api, type Call, keyOf, readStored } from '#serve/api/api.ts';
 import { mediaTypeOf, parseBody, readBody, readObject, requireObject } from '#serve/api/http/body.ts';
 import { methodNotAllowed, notFound } from '#serve/api/http/status-error.ts';
+import { answerQuestion } from '#serve/api/reviews/answer.ts';
 import { handleSubresource } from '#serve/api/subresources/handle.ts';
 import { answerObject, answerText } from '#serve/api/verbs/answer.ts';
 import { changeObject, checkName } from '#serve/api/verbs/change.ts';
@@ -21,6 +22,7 @@ export async function handle(api: Api, call: Call): Promise<void> {
   const { subresource, verb } = call.info;
   if (subresource !== '' && !(subresource === 'status' && call.kind.status === true))
     return await handleSubresource(api, call);
+  if (call.kind.verbs?.includes(verb) === false) throw methodNotAllowed();
   switch (verb) {
     case 'get':
       return await get(api, call);
@@ -57,6 +59,8 @@ async function create(api: Api, call: Call): Promise<void> {
   if (info.name !== '' || (kind.namespaced && info.namespace === '')) throw methodNotAllowed();
   const options = writeOptionsOf(call.query);
   const object = readIncoming(await readObject(call.request), kind, options, call.response);
+  const answer = answerQuestion(kind, object, call.user);
+  if (answer !== undefined) return await answerText(call, 201, JSON.stringify(answer));
   await answerWritten(api, call, 201, createObject(api, kind, info.namespace, object, options.dryRun));
 }
 
