@@ -32,7 +32,8 @@ export async function runKubelet(options: KubeletOptions, log: Logger, signal: A
   const layout = new Layout(options.root, runDir);
   for (const folder of [layout.root, layout.pods, layout.runtimeRoot, options.imageDir])
     mkdirSync(folder, { recursive: true });
-  const runtime = await findRuntime(layout.runtimeRoot);
+  const facts = machineFacts();
+  const runtime = await findRuntime(layout.runtimeRoot, facts.capabilities);
   log.info({ runtime: runtime.program, version: runtime.version }, 'container runtime');
   using client = new ApiClient(loadKubeconfig(options.kubeconfig));
   const sources = new ApiSources(client);
@@ -50,10 +51,10 @@ export async function runKubelet(options: KubeletOptions, log: Logger, signal: A
       (pod, status) => sendStatus(client, pod, status),
       (pod, error) => log.warn({ pod: podKey(pod), err: error }, 'cannot send the status'),
     ),
-    facts: machineFacts(),
+    facts,
     programs: { pause: join(options.nativeDir, 'pause'), tend: join(options.nativeDir, 'tend') },
     podIp: (uid) => manager.byUid(uid)?.sandbox?.ips?.[0],
-    starting: new Semaphore(startLimit()),
+    starting: new Semaphore(startLimit(facts.cpus)),
     release: (pod) => release(client, pod),
   };
   using manager = new PodManager(ctx);
@@ -87,8 +88,8 @@ export async function runKubelet(options: KubeletOptions, log: Logger, signal: A
 }
 
 /** Starting a container is nearly all CPU time: more at once than there are CPUs only makes all of them late. */
-function startLimit(): number {
-  return Math.max(2, machineFacts().cpus);
+function startLimit(cpus: number): number {
+  return Math.max(2, cpus);
 }
 
 function cniRuntime(options: KubeletOptions): CniRuntime {

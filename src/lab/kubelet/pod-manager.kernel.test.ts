@@ -90,7 +90,7 @@ async function kubelet(folder: string) {
       hide: [],
     },
     layout,
-    runtime: await findRuntime(layout.runtimeRoot),
+    runtime: await findRuntime(layout.runtimeRoot, new Set()),
     images: new ImageStore(join(root, 'images'), join(native, 'pause')),
     cni: { add: async () => decodeResult({ ips: [{ address: '10.244.1.5/32' }] }), del: async () => {} },
     sources: {

@@ -2,20 +2,18 @@
 
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { Readable } from 'node:stream';
+import { type Duplex, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { KubeletContext } from '#lab/kubelet/context.ts';
-import { streamBackend } from '#lab/kubelet/http/stream-backend.ts';
 import { logQuery } from '#lab/kubelet/logs/entry.ts';
 import { readLog } from '#lab/kubelet/logs/follow.ts';
 import type { PodManager } from '#lab/kubelet/pod-manager.ts';
 import { StreamRefusal } from '#lab/kubelet/stream/backend.ts';
-import { handleStreamUpgrade } from '#lab/kubelet/stream/handle-upgrade.ts';
 
 /** Listens; disposing ends it, open streams too. @throws Error of the socket */
 export async function startHttp(ctx: KubeletContext, manager: PodManager): Promise<AsyncDisposable> {
   const { socket } = ctx.options;
-  const backend = streamBackend(ctx, manager);
+  const streaming = streamServer(ctx, manager);
   const streams = new Set<{ destroy(): unknown }>();
   const server = createServer((request, response) => {
     answer(ctx, manager, request, response).catch((error: unknown) => refuse(response, error));
@@ -23,7 +21,7 @@ export async function startHttp(ctx: KubeletContext, manager: PodManager): Promi
   server.on('upgrade', (request, stream, head) => {
     streams.add(stream);
     stream.once('close', () => streams.delete(stream));
-    void handleStreamUpgrade(request, stream, head, backend);
+    void streaming(request, stream, head);
   });
   rmSync(socket, { force: true });
   await new Promise<void>((resolve, reject) => {
@@ -38,6 +36,22 @@ export async function startHttp(ctx: KubeletContext, manager: PodManager): Promi
       await new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+/** The streaming protocols are loaded at the first use: most kubelets of a lab never need them. */
+function streamServer(ctx: KubeletContext, manager: PodManager) {
+  let loaded: ReturnType<typeof loadStreaming> | undefined;
+  return async (request: IncomingMessage, stream: Duplex, head: Buffer): Promise<void> => {
+    loaded ??= loadStreaming(ctx, manager);
+    const { handleStreamUpgrade, backend } = await loaded;
+    await handleStreamUpgrade(request, stream, head, backend);
+  };
+}
+
+async function loadStreaming(ctx: KubeletContext, manager: PodManager) {
+  const { handleStreamUpgrade } = await import('#lab/kubelet/stream/handle-upgrade.ts');
+  const { streamBackend } = await import('#lab/kubelet/http/stream-backend.ts');
+  return { handleStreamUpgrade, backend: streamBackend(ctx, manager) };
 }
 
 async function answer(

@@ -29,11 +29,13 @@ export function hasPureCgroup2(): boolean {
 }
 
 /**
- * runc everywhere; crun, several times as quick, where cgroups are pure version 2: it refuses the hybrid layout.
- * @throws PolderError 'runtime-missing' if the machine has neither
+ * runc where it is installed. crun refuses the hybrid layout of cgroups, and on version 2 it raises RLIMIT_MEMLOCK for
+ * its device filter, which takes CAP_SYS_RESOURCE: where it works it stands in for a missing runc.
+ * @throws PolderError 'runtime-missing' if neither can be used
  */
-export async function findRuntime(root: string): Promise<OciRuntime> {
-  const names = hasPureCgroup2() ? ['crun', 'runc'] : ['runc'];
+export async function findRuntime(root: string, capabilities: ReadonlySet<string>): Promise<OciRuntime> {
+  const crunWorks = hasPureCgroup2() && capabilities.has('CAP_SYS_RESOURCE');
+  const names = crunWorks ? ['runc', 'crun'] : ['runc'];
   for (const name of names) {
     const program = findProgram(name);
     if (program === undefined) continue;
