@@ -5,9 +5,9 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { tendSize } from '#lab/kubelet/stream/tend-frames.ts';
-import { startCluster } from './cluster.ts';
-import { KUBECTL_ENDS, KUBECTLS, run, start } from './kubectl.ts';
-import { LocalBackend } from './local-backend.ts';
+import { startCluster } from '#test/stream/cluster.ts';
+import { KUBECTL_ENDS, KUBECTLS, run, start } from '#test/stream/kubectl.ts';
+import { LocalBackend } from '#test/stream/local-backend.ts';
 
 test('some kubectl is installed', { skip: KUBECTLS.length === 0 ? 'no kubectl is installed' : false }, () => undefined);
 

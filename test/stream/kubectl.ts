@@ -2,7 +2,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { buffer } from 'node:stream/consumers';
-import type { Cluster } from './cluster.ts';
+import type { Cluster } from '#test/stream/cluster.ts';
 
 /** One installed kubectl. Old ones stream over SPDY, new ones over WebSocket. */
 export interface Kubectl {

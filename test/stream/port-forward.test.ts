@@ -5,9 +5,9 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { test } from 'node:test';
-import { type Cluster, startCluster } from './cluster.ts';
-import { KUBECTL_ENDS, KUBECTLS, type Kubectl, start } from './kubectl.ts';
-import { LocalBackend } from './local-backend.ts';
+import { type Cluster, startCluster } from '#test/stream/cluster.ts';
+import { KUBECTL_ENDS, KUBECTLS, type Kubectl, start } from '#test/stream/kubectl.ts';
+import { LocalBackend } from '#test/stream/local-backend.ts';
 
 test('some kubectl is installed', { skip: KUBECTLS.length === 0 ? 'no kubectl is installed' : false }, () => undefined);
 

@@ -40,6 +40,8 @@ function feed(source: Readable, sink: Writable | undefined): void {
     source.resume();
   };
   sink.once('error', discard).once('close', discard);
+  // A stream that the client resets has no proper end; to the process it is one.
+  source.once('close', () => sink.end());
   source.pipe(sink);
 }
 

@@ -62,9 +62,12 @@ function parseCommand(query: URLSearchParams): readonly string[] {
   return command;
 }
 
-/** `port=80&port=81` or `port=80,81`: only the WebSocket channels need them, SPDY names the port for each stream. */
+/**
+ * `ports=80,81` as the API names them, or `port=80&port=81` as the kubelet does: only the WebSocket channels need them,
+ * SPDY names the port for each stream.
+ */
 function parsePorts(query: URLSearchParams): readonly number[] {
-  return query.getAll('port').flatMap((value) => value.split(',').map(parsePort));
+  return [...query.getAll('port'), ...query.getAll('ports')].flatMap((value) => value.split(',').map(parsePort));
 }
 
 /** @throws StreamRefusal (400) when `text` is no TCP port. */

@@ -7,6 +7,7 @@ import { connect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { internalError, type StatusError } from '#serve/api/http/status-error.ts';
 import type { KubeletTarget } from '#serve/api/stream/kubelet-path.ts';
+import { WebSocketPieces } from '#wire/websocket/pieces.ts';
 
 /** Headers that are between the client and this server alone. */
 const OWN_HEADERS = new Set(['authorization', 'host', 'cookie']);
@@ -22,19 +23,38 @@ export function joinKubelet(request: IncomingMessage, client: Duplex, head: Buff
   kubelet.on('connect', () => {
     kubelet.write(requestHead(request, target.path));
     if (head.length > 0) kubelet.write(head);
-    join(client, kubelet);
+    join(client, kubelet, request.headers.upgrade?.toLowerCase() === 'websocket');
   });
   client.on('error', () => kubelet.destroy());
   client.on('close', () => kubelet.destroy());
 }
 
-/** `pipe` passes on data, back-pressure and each side's end. */
-function join(client: Duplex, kubelet: Socket): void {
+/** Passes on data, back-pressure and each side's end. */
+function join(client: Duplex, kubelet: Socket, webSocket: boolean): void {
   kubelet.setNoDelay(true);
   client.pipe(kubelet);
-  kubelet.pipe(client);
+  if (webSocket) sendByFrame(kubelet, client).catch(() => client.destroy());
+  else kubelet.pipe(client);
   kubelet.on('close', (hadError) => {
     if (hadError || !client.writableEnded) client.destroy();
+  });
+}
+
+/**
+ * One write, waited for, and so one TLS record, holds no bytes of two frames: the Python client polls its socket before
+ * each frame, and would never see one that its TLS library has already read with another.
+ */
+async function sendByFrame(kubelet: Socket, client: Duplex): Promise<void> {
+  const pieces = new WebSocketPieces();
+  for await (const chunk of kubelet.iterator({ destroyOnReturn: false })) {
+    for (const piece of pieces.push(chunk)) await write(client, piece);
+  }
+  client.end();
+}
+
+function write(client: Duplex, bytes: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    client.write(bytes, (error) => (error ? reject(error) : resolve()));
   });
 }
 
