@@ -2,8 +2,9 @@
 
 import { labPaths } from '#lab/names.ts';
 import { readPidFile } from '#lab/process.ts';
+import { labPrograms } from '#lab/programs.ts';
 import { isReady, labClient } from '#lab/ready.ts';
-import { LOOPBACK, type NodeSpec } from '#lab/spec.ts';
+import { type LabSpec, LOOPBACK, type NodeSpec } from '#lab/spec.ts';
 import { listLabs, loadLab, requireLab } from '#lab/state.ts';
 import { supervisorProcess, supervisorStatus } from '#lab/supervisor/client.ts';
 import type { ProgramStatus } from '#lab/supervisor/keeper.ts';
@@ -62,7 +63,7 @@ function summary(name: string): LabSummary {
 /** @throws PolderError 'no-lab' */
 export async function labStatus(name: string): Promise<LabStatus> {
   const spec = requireLab(name);
-  const [programs, nodes] = await Promise.all([programStatus(name), clusterNodes(name, spec.nodes)]);
+  const [programs, nodes] = await Promise.all([programStatus(spec), clusterNodes(name, spec.nodes)]);
   const brief = summary(name);
   const well = programs.every((program) => program.state === 'running') && nodes.every(isWell);
   return {
@@ -80,12 +81,11 @@ function isWell(node: NodeStatus): boolean {
 }
 
 /** From the supervisor; without one, from the process files alone. */
-async function programStatus(name: string): Promise<readonly ProgramStatus[]> {
-  const answer = await supervisorStatus(name);
+async function programStatus(spec: LabSpec): Promise<readonly ProgramStatus[]> {
+  const answer = await supervisorStatus(spec.name);
   if (answer !== undefined) return answer.programs;
-  const { runDir } = labPaths(name);
-  return ['apiserver', 'controller'].flatMap((id) => {
-    const found = readPidFile(`${runDir}/${id}.pid`);
+  return labPrograms(spec).flatMap(({ id, pidFile }) => {
+    const found = readPidFile(pidFile);
     return found === undefined ? [] : [{ id, state: 'running', pid: found.pid, restarts: 0, failures: 0 } as const];
   });
 }

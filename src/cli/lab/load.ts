@@ -16,7 +16,8 @@ export function loadCommand(io: Terminal): Command {
     .action(async (file: string, options: { name: string }) => {
       checkName('lab', options.name);
       requireRoot(io);
-      const { loadIntoLab } = await import('#lab/load.ts');
+      const [{ loadIntoLab }, { lockLab }] = await Promise.all([import('#lab/load.ts'), import('#lab/lock.ts')]);
+      using _lock = await lockLab(options.name);
       for (const name of await loadIntoLab(options.name, file)) io.out(`${name}\n`);
     });
 }
