@@ -16,7 +16,7 @@ import { after, test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { ImageStore } from '#lab/images/image-store.ts';
 import { loadImageTar } from '#lab/images/load.ts';
-import { type FixtureEntry, tarOf } from '#lab/images/tar-fixture.ts';
+import { type FixtureEntry, tarOf } from '#lab/images/testing/tar-fixture.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'pt-images-'));
 after(() => rmSync(root, { recursive: true, force: true }));

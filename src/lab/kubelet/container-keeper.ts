@@ -210,6 +210,16 @@ export class ContainerKeeper {
       this.#event('Warning', 'Failed', 'Error: InvalidImageName');
       return;
     }
+    if (this.container.imagePullPolicy === 'Never') {
+      const never = `Container image "${name}" is not present with pull policy of Never`;
+      this.#trouble = {
+        reason: 'ErrImageNeverPull',
+        message: `${never}: ${message}`,
+        until: Date.now() + FIRST_WAIT_MS,
+      };
+      this.#event('Warning', 'ErrImageNeverPull', never);
+      return;
+    }
     this.#event('Warning', 'Failed', `Failed to pull image "${name}": ${message}`);
     const first = this.#pullWaitMs === 0;
     this.#pullWaitMs = first ? FIRST_WAIT_MS : Math.min(MAX_WAIT_MS, this.#pullWaitMs * 2);

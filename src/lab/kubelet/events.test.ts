@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EventRecorder } from '#lab/kubelet/events.ts';
-import { testContainer, testPod } from '#lab/kubelet/testing.ts';
+import { testContainer, testPod } from '#lab/kubelet/testing/pods.ts';
 import type { KubeEvent } from '#spec/k8s.ts';
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));

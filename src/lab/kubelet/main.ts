@@ -79,7 +79,11 @@ export async function runKubelet(options: KubeletOptions, log: Logger, signal: A
         info: systemInfo(options.node, runtime),
       },
       networkStatus: () => networkStatus(cni),
-      onReady: (ready) => log.info({ ready }, 'node'),
+      onReady: (ready) => {
+        log.info({ ready }, 'node');
+        const reason = ready ? 'NodeReady' : 'NodeNotReady';
+        ctx.events.node('Normal', reason, `Node ${options.node} status is now: ${reason}`);
+      },
     },
     signal,
   );

@@ -18,7 +18,7 @@ import { Layout } from '#lab/kubelet/runtime/layout.ts';
 import { findRuntime } from '#lab/kubelet/runtime/oci-runtime.ts';
 import { Semaphore } from '#lab/kubelet/semaphore.ts';
 import { StatusWriter } from '#lab/kubelet/status-writer.ts';
-import { testContainer, testPod } from '#lab/kubelet/testing.ts';
+import { testContainer, testPod } from '#lab/kubelet/testing/pods.ts';
 import { decodeResult } from '#wire/cni/result.ts';
 
 const native = join(import.meta.dirname, '../../../native/bin');

@@ -8,20 +8,26 @@ import { PodWorker } from '#lab/kubelet/worker.ts';
 
 /** How often it looks for deaths that nobody tells, ms. */
 const INSPECT_MS = 2_000;
+/** How often volumes follow their ConfigMaps and Secrets, ms. */
+const REFRESH_MS = 30_000;
 
 export class PodManager implements Disposable {
   readonly #ctx: KubeletContext;
   /** By uid. */
   readonly #workers = new Map<string, PodWorker>();
   readonly #watcher;
-  readonly #timer;
+  readonly #timers: readonly NodeJS.Timeout[];
 
   /** Takes up the pods that are there already; they are looked after from now on, with or without the API. */
   constructor(ctx: KubeletContext) {
     this.#ctx = ctx;
     mkdirSync(ctx.layout.exits, { recursive: true });
     this.#watcher = watch(ctx.layout.exits, (_, name) => this.#exited(name ?? ''));
-    this.#timer = setInterval(() => this.#inspect(), INSPECT_MS);
+    this.#watcher.on('error', (error) => ctx.log.warn({ err: error }, 'ends of containers are seen late'));
+    this.#timers = [
+      setInterval(() => this.#inspect(), INSPECT_MS),
+      setInterval(() => void this.#refresh(), REFRESH_MS),
+    ];
   }
 
   /** Separate from the constructor: workers ask the manager for addresses of pods. */
@@ -87,18 +93,31 @@ export class PodManager implements Disposable {
   /** An exit file has come or gone. */
   #exited(id: string): void {
     for (const worker of this.#workers.values()) {
-      for (const keeper of worker.keepers.values()) if (keeper.latest?.id === id) keeper.inspect();
+      for (const keeper of worker.keepers.values()) if (keeper.latest?.id === id) this.#safely(() => keeper.inspect());
     }
   }
 
   #inspect(): void {
-    for (const worker of this.#workers.values()) worker.inspect();
+    for (const worker of this.#workers.values()) this.#safely(() => worker.inspect());
+  }
+
+  /** A full disk must not end the kubelet: the next look tries again. */
+  #safely(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#ctx.log.error({ err: error }, 'cannot note what became of a container');
+    }
+  }
+
+  async #refresh(): Promise<void> {
+    for (const worker of this.workers()) await worker.refreshVolumes();
   }
 
   /** The pods run on. */
   [Symbol.dispose](): void {
     this.#watcher.close();
-    clearInterval(this.#timer);
+    for (const timer of this.#timers) clearInterval(timer);
     for (const worker of this.#workers.values()) worker.close();
   }
 }

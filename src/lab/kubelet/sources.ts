@@ -31,6 +31,7 @@ export interface PodSources {
 export class ApiSources implements PodSources {
   readonly #client: ApiClient;
   readonly #services: Reflector<ServiceForEnv>;
+  readonly #tokens = new Map<string, { readonly token: string; readonly until: number }>();
 
   constructor(client: ApiClient) {
     this.#client = client;
@@ -60,7 +61,18 @@ export class ApiSources implements PodSources {
     });
   }
 
+  /** The same one for half of its life: volumes are looked at again and again. */
   async token(pod: RunnablePod, audience: string | undefined, seconds: number): Promise<string> {
+    const key = `${pod.metadata.uid}/${audience ?? ''}`;
+    const known = this.#tokens.get(key);
+    if (known !== undefined && known.until > Date.now()) return known.token;
+    const token = await this.#newToken(pod, audience, seconds);
+    for (const [old, { until }] of this.#tokens) if (until < Date.now()) this.#tokens.delete(old);
+    this.#tokens.set(key, { token, until: Date.now() + seconds * 500 });
+    return token;
+  }
+
+  async #newToken(pod: RunnablePod, audience: string | undefined, seconds: number): Promise<string> {
     const { namespace, name, uid } = pod.metadata;
     const account = pod.spec.serviceAccountName ?? 'default';
     const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${account}/token`;

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { ApiError } from '#feed/api-error.ts';
 import type { PodStatus } from '#lab/kubelet/pod.ts';
 import { StatusWriter } from '#lab/kubelet/status-writer.ts';
-import { testPod } from '#lab/kubelet/testing.ts';
+import { testPod } from '#lab/kubelet/testing/pods.ts';
 
 const status = (message: string): PodStatus => ({ phase: 'Running', message });
 

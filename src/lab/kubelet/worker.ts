@@ -125,6 +125,19 @@ export class PodWorker {
     for (const keeper of this.#keepers.values()) keeper.inspect();
   }
 
+  /** Brings what ConfigMaps, Secrets and tokens have become into the files of a running pod. */
+  async refreshVolumes(): Promise<void> {
+    const changing = (this.#pod.spec.volumes ?? []).some(
+      (v) => v.configMap ?? v.secret ?? v.projected ?? v.downwardAPI,
+    );
+    if (!changing || this.#volumes === undefined || this.#isEnding() || this.#ended) return;
+    try {
+      await this.#makeVolumes();
+    } catch (error) {
+      this.#ctx.log.debug({ pod: podKey(this.#pod), err: error }, 'volumes stay as they are');
+    }
+  }
+
   #persist(): void {
     writeWhole(
       join(this.#ctx.layout.pod(this.#pod.metadata.uid), 'pod.json'),

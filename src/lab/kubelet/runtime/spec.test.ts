@@ -9,7 +9,7 @@ import { expand } from '#lab/kubelet/runtime/expand.ts';
 import { capabilityNames } from '#lab/kubelet/runtime/facts.ts';
 import { type ContainerInput, capabilitiesOf, DEFAULT_CAPABILITIES, ociSpec } from '#lab/kubelet/runtime/oci-spec.ts';
 import { parseQuantity } from '#lab/kubelet/runtime/quantity.ts';
-import { testContainer, testPod } from '#lab/kubelet/testing.ts';
+import { testContainer, testPod } from '#lab/kubelet/testing/pods.ts';
 
 const lookup = (name: string) => ({ A: '1', B: 'two' })[name];
 

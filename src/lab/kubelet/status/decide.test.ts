@@ -2,7 +2,16 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decide } from '#lab/kubelet/status/decide.ts';
 import type { PodView } from '#lab/kubelet/status/view.ts';
-import { ended, NOW, running, SANDBOX, testContainer, testPod, testRecord, testView } from '#lab/kubelet/testing.ts';
+import {
+  ended,
+  NOW,
+  running,
+  SANDBOX,
+  testContainer,
+  testPod,
+  testRecord,
+  testView,
+} from '#lab/kubelet/testing/pods.ts';
 
 /** The decision in short: `start c`, `sandbox`, `@5000` for ask again in five seconds. */
 function brief(view: PodView): string[] {

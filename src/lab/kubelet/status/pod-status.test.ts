@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { PodStatus } from '#lab/kubelet/pod.ts';
 import { podStatus } from '#lab/kubelet/status/pod-status.ts';
 import type { PodView } from '#lab/kubelet/status/view.ts';
-import { ended, NOW, running, SANDBOX, testContainer, testPod, testView } from '#lab/kubelet/testing.ts';
+import { ended, NOW, running, SANDBOX, testContainer, testPod, testView } from '#lab/kubelet/testing/pods.ts';
 
 const FACTS = { runtimeName: 'runc', hostIp: '192.168.1.101', startTime: '2026-01-02T03:00:00Z' };
 const status = (view: PodView) => podStatus(view, FACTS);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { qosClass } from '#lab/kubelet/status/qos.ts';
-import { testContainer } from '#lab/kubelet/testing.ts';
+import { testContainer } from '#lab/kubelet/testing/pods.ts';
 
 const of = (...resources: { requests?: Record<string, string>; limits?: Record<string, string> }[]) =>
   qosClass({ containers: resources.map((r, i) => testContainer(`c${i}`, { resources: r })) });

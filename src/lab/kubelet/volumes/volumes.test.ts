@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { Layout } from '#lab/kubelet/runtime/layout.ts';
 import type { PodSources } from '#lab/kubelet/sources.ts';
-import { testPod } from '#lab/kubelet/testing.ts';
+import { testPod } from '#lab/kubelet/testing/pods.ts';
 import { writeAtomically } from '#lab/kubelet/volumes/atomic-writer.ts';
 import { bindsOf, makeVolumes, VolumeError } from '#lab/kubelet/volumes/volumes.ts';
 
