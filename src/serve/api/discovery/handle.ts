@@ -6,6 +6,7 @@ import { VERSION } from '#serve/api/discovery/version.ts';
 import { sendText } from '#serve/api/http/respond.ts';
 import { noSuchPath } from '#serve/api/http/status-error.ts';
 import type { Kinds } from '#serve/api/kinds.ts';
+import { encodeOpenApiV2, OPENAPI_V2_ASKED, OPENAPI_V2_SENT } from '#serve/api/protobuf/openapi-v2.ts';
 import type { JsonObject } from '#spec/kinds/json.ts';
 
 /** Answers when the path is one of discovery's. @throws StatusError 404 */
@@ -15,6 +16,11 @@ export function discover(kinds: Kinds, path: string, request: IncomingMessage, r
   if (version !== undefined && parts.length === 1 && (parts[0] === 'api' || parts[0] === 'apis')) {
     const type = `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`;
     sendText(response, 200, JSON.stringify(aggregated(kinds, parts[0] === 'api', version)), type);
+    return;
+  }
+  if (path === '/openapi/v2' && (request.headers.accept ?? '').includes(OPENAPI_V2_ASKED)) {
+    const bytes = Buffer.from(encodeOpenApiV2(openApiV2(kinds)));
+    response.writeHead(200, { 'Content-Type': OPENAPI_V2_SENT, 'Content-Length': bytes.length }).end(bytes);
     return;
   }
   const found = documentAt(kinds, parts, request);
