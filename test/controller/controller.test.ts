@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { pino } from 'pino';
 import { ApiClient } from '#feed/client.ts';
 import { loadKubeconfig } from '#feed/kubeconfig.ts';
@@ -33,6 +34,8 @@ import {
 
 interface Cluster extends AsyncDisposable {
   readonly client: ApiClient;
+  /** Ends the API server, waits, and starts it again on the same port and store. */
+  outage(ms: number): Promise<void>;
   /** Waits until the object is as wanted; a missing object is undefined. */
   until<T extends KubeObject>(
     resource: Resource<T>,
@@ -50,18 +53,7 @@ const log = pino({ level: 'silent' });
 async function cluster(): Promise<Cluster> {
   const directory = mkdtempSync(join(tmpdir(), 'pt-control-'));
   const stop = new AbortController();
-  const ready = Promise.withResolvers<void>();
-  const api = runApiServer(
-    {
-      dataDir: directory,
-      listen: [{ host: '127.0.0.1', port: 0 }],
-      kubeletSocketPattern: join(directory, '{node}.sock'),
-      log,
-      onReady: () => ready.resolve(),
-    },
-    stop.signal,
-  );
-  await Promise.race([ready.promise, api]);
+  let api = await startApi(directory, 0);
   const config = loadKubeconfig(join(directory, 'kubeconfig'));
   const client = new ApiClient(config);
   const controllers = runController(
@@ -81,12 +73,34 @@ async function cluster(): Promise<Cluster> {
   return {
     client,
     ...waits,
+    async outage(ms) {
+      await api.end();
+      await delay(ms);
+      api = await startApi(directory, api.port);
+    },
     async [Symbol.asyncDispose]() {
       stop.abort();
       await Promise.all([controllers, kubelets]);
       client.close();
-      await api;
+      await api.end();
       rmSync(directory, { recursive: true });
+    },
+  };
+}
+
+async function startApi(dataDir: string, port: number): Promise<{ readonly port: number; end(): Promise<void> }> {
+  const stop = new AbortController();
+  const ready = Promise.withResolvers<number>();
+  const listen = [{ host: '127.0.0.1', port }];
+  const onReady = (addresses: readonly { readonly port: number }[]) => ready.resolve(addresses[0]?.port ?? 0);
+  const kubeletSocketPattern = join(dataDir, '{node}.sock');
+  const run = runApiServer({ dataDir, listen, kubeletSocketPattern, log, onReady }, stop.signal);
+  run.catch(ready.reject);
+  return {
+    port: await ready.promise,
+    end() {
+      stop.abort();
+      return run;
     },
   };
 }
@@ -298,4 +312,27 @@ test('a cluster comes to life: namespaces, accounts, networks, pods, daemons, an
     const others = (await client.list(NODES)).items;
     assert.ok(others.every(isReady));
   });
+});
+
+test('while the API server is away nothing is concluded, and after it all goes on', { timeout: 60_000 }, async () => {
+  await using world = await cluster();
+  const { client } = world;
+  for (const name of THREE) await addNode(client, name);
+  using _beats = beating(client, THREE);
+  await client.create(DAEMON_SETS, network('busybox'));
+  const available = (set: DaemonSet | undefined) => set?.status?.numberAvailable === 3;
+  await world.until(DAEMON_SETS, 'default', 'network-test', available);
+  const before = (await client.list(PODS)).items.map((p) => p.metadata.uid).sort();
+
+  // Longer than the grace of a silent node: silence that nobody could hear does not count.
+  await world.outage(1_500);
+  await client.create(PODS, pod('after'));
+  await world.until(PODS, 'default', 'after', (p) => p?.status?.phase === 'Running');
+  const { items } = await client.list(PODS, { labelSelector: 'app=network-test' });
+  assert.deepEqual(items.map((p) => p.metadata.uid).sort(), before);
+  const events = (await client.list(EVENTS)).items;
+  assert.deepEqual(
+    events.filter((event) => event.reason === 'NodeNotReady'),
+    [],
+  );
 });

@@ -37,6 +37,8 @@ export interface ControllerOptions extends LifecycleOptions {
 
 /** Keys of one controller that are worked on at once. */
 const WORKERS = 4;
+/** A reflector's first wait is no longer than this, ms. */
+const FIRST_WAIT_MS = 100;
 
 /** Runs until the signal ends it; waits for the API server, and goes on when it is away for a while. */
 export async function runController(options: ControllerOptions, signal: AbortSignal): Promise<void> {
@@ -45,7 +47,9 @@ export async function runController(options: ControllerOptions, signal: AbortSig
   for (const cluster of options.clusterCidrs) rangeOf(cluster, options.nodeCidrSize);
   using client = new ApiClient(options.api, { userAgent: 'polder-controller', maxSockets: 32 });
   const watches = new Watches(client, clock, (source, error, waitMs) => {
-    log.warn({ source, error: String(error), waitMs }, 'the API server does not answer; trying again');
+    // The first failure in a row is news, the others are not.
+    const level = waitMs <= FIRST_WAIT_MS ? 'warn' : 'debug';
+    log[level]({ source, error: String(error), waitMs }, 'the API server does not answer; trying again');
   });
   const heartbeats = new Heartbeats(() => clock.now());
   const notices = new Notices(client, clock, (error) =>
