@@ -6,8 +6,7 @@ import type { ResourceRequest } from '#serve/api/http/request-info.ts';
 import type { Kinds } from '#serve/api/kinds.ts';
 import type { TokenIssuer, User } from '#serve/api/pki/tokens.ts';
 import type { Store } from '#serve/api/store/store.ts';
-import type { StoredObject } from '#serve/api/store/stored.ts';
-import { type Kind, type KubeObject, resourceOf, type World } from '#spec/kinds/kind.ts';
+import { type Kind, resourceOf, type World } from '#spec/kinds/kind.ts';
 
 export interface Api {
   readonly store: Store;
@@ -31,11 +30,6 @@ export interface Call {
   readonly kind: Kind;
   readonly user: User;
   readonly wanted: Wanted;
-}
-
-/** The stored text as a value; the store holds only what was checked before. */
-export function readStored(stored: StoredObject): KubeObject {
-  return JSON.parse(stored.text);
 }
 
 export function keyOf(kind: Kind, namespace: string, name: string) {

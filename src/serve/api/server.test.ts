@@ -595,6 +595,39 @@ describe('Services', () => {
   });
 });
 
+describe('events', () => {
+  it('are the same in both groups', async () => {
+    await using server = await startServer();
+    const event = {
+      metadata: { name: 'e' },
+      eventTime: '2030-01-01T00:00:00.000000Z',
+      reason: 'Started',
+      type: 'Normal',
+      action: 'Start',
+      note: 'it began',
+      reportingController: 'kubelet',
+      reportingInstance: 'node1',
+      regarding: { kind: 'Pod', name: 'p', namespace: 'default' },
+    };
+    const newer = '/apis/events.k8s.io/v1/namespaces/default/events';
+    const made = await server.client.ask('POST', newer, event);
+    assert.equal(made.status, 201);
+    assert.equal(textAt(made.body, 'note'), 'it began');
+    const { body } = await server.client.ask('GET', '/api/v1/namespaces/default/events/e');
+    assert.deepEqual([body.apiVersion, body.message, textAt(body, 'involvedObject', 'name')], ['v1', 'it began', 'p']);
+    const selector = encodeURIComponent('regarding.name=p');
+    const list = await server.client.ask('GET', `${newer}?fieldSelector=${selector}`);
+    assert.deepEqual(
+      objectsAt(list.body, 'items').map((one) => [one.apiVersion, one.reportingController]),
+      [['events.k8s.io/v1', 'kubelet']],
+    );
+    const table = await server.client.ask('GET', newer, undefined, { headers: TABLE });
+    assert.equal(Array.isArray(objectsAt(table.body, 'rows')[0]?.cells), true);
+    assert.equal((await server.client.ask('DELETE', `${newer}/e`)).status, 200);
+    assert.deepEqual(names((await server.client.ask('GET', '/api/v1/events')).body), []);
+  });
+});
+
 describe('discovery', () => {
   it('names every kind in both forms', async () => {
     await using server = await startServer();
@@ -607,7 +640,7 @@ describe('discovery', () => {
     assert.match(String(sent['content-type']), /as=APIGroupDiscoveryList/);
     assert.deepEqual(
       objectsAt(aggregated, 'items').map((one) => textAt(one, 'metadata', 'name')),
-      ['apps', 'authentication.k8s.io', 'authorization.k8s.io', 'coordination.k8s.io'],
+      ['apps', 'authentication.k8s.io', 'authorization.k8s.io', 'coordination.k8s.io', 'events.k8s.io'],
     );
   });
 

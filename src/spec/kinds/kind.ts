@@ -66,6 +66,16 @@ export interface Subresource {
   readonly version?: string;
 }
 
+/** How a row serves the objects that another row stores: one thing in two groups or versions. */
+export interface StoredAs {
+  readonly kind: Kind;
+  /** Neither changes its argument. */
+  readonly fromStored: (object: KubeObject) => KubeObject;
+  readonly toStored: (object: KubeObject) => KubeObject;
+  /** Its names for indexed fields -> the stored row's. */
+  readonly fields: Readonly<Record<string, string>>;
+}
+
 export interface Kind {
   /** API group, '' for core. */
   readonly group: string;
@@ -87,6 +97,8 @@ export interface Kind {
   /** `metadata.generation` counts changes of the spec. */
   readonly generation?: boolean;
   readonly columns: readonly Column[];
+  /** Set when the objects are stored in the form of another row; that row's hooks then do not apply. */
+  readonly storedAs?: StoredAs;
   /** Fields that a field selector may name beside metadata.name and metadata.namespace, and indexes of the server. */
   readonly fields?: Readonly<Record<string, (object: KubeObject) => string>>;
   /** Fills in what Kubernetes fills in when a field is missing. Changes its argument. */
@@ -114,7 +126,8 @@ export function apiVersionOf(row: { readonly group: string; readonly version: st
 }
 
 /** `pods` or `daemonsets.apps`: the key under which objects are stored, the same for all versions of a kind. */
-export function resourceOf(row: { readonly group: string; readonly plural: string }): string {
+export function resourceOf(row: Pick<Kind, 'group' | 'plural' | 'storedAs'>): string {
+  if (row.storedAs !== undefined) return resourceOf(row.storedAs.kind);
   return row.group === '' ? row.plural : `${row.plural}.${row.group}`;
 }
 

@@ -2,7 +2,8 @@
  * The end of a namespace: everything in it is deleted; when nothing is left its finalizer goes, and with it the
  * namespace (Kubernetes' namespace controller, here inside of the server because only it knows all kinds).
  */
-import { type Api, readStored } from '#serve/api/api.ts';
+import type { Api } from '#serve/api/api.ts';
+import { readStored } from '#serve/api/storage.ts';
 import { changeObject } from '#serve/api/verbs/change.ts';
 import { removeObject } from '#serve/api/verbs/remove.ts';
 import { NAMESPACE } from '#spec/kinds/core/namespace.ts';
@@ -54,7 +55,7 @@ function attempt(api: Api, name: string): void {
 function empty(api: Api, name: string): void {
   if (!namespaceEnds(api, name)) return;
   let left = 0;
-  for (const kind of api.kinds.all().filter((row) => row.namespaced)) {
+  for (const kind of api.kinds.all().filter((row) => row.namespaced && row.storedAs === undefined)) {
     for (const stored of api.store.list(resourceOf(kind)).filter((one) => one.namespace === name)) {
       if (textAt(readStored(stored), 'metadata', 'deletionTimestamp') === '')
         removeObject(api, kind, name, stored.name, OPTIONS);

@@ -20,12 +20,17 @@ function parseRequirement(part: string, whole: string, kind: Kind): FieldRequire
   if (found === null) throw badRequest(`invalid selector: '${whole}'; can't understand '${part}'`);
   const [, field = '', sign = '=', value = ''] = found;
   if (!isSelectable(field, kind)) throw badRequest(`field label not supported: ${field}`);
-  return { field, equal: sign !== '!=', value: value.replace(/\\([\\,=])/g, '$1') };
+  return {
+    field: kind.storedAs?.fields[field] ?? field,
+    equal: sign !== '!=',
+    value: value.replace(/\\([\\,=])/g, '$1'),
+  };
 }
 
 function isSelectable(field: string, kind: Kind): boolean {
   if (field === 'metadata.name') return true;
   if (field === 'metadata.namespace') return kind.namespaced;
+  if (kind.storedAs !== undefined) return kind.storedAs.fields[field] !== undefined;
   return !field.startsWith('polder.') && kind.fields?.[field] !== undefined;
 }
 

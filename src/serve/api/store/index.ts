@@ -8,7 +8,12 @@ const NONE: Index['fields'] = {};
 
 /** The store's `indexOf`, by the table of kinds. */
 export function indexWith(kinds: Kinds): (resource: string, text: string) => Index {
-  const byResource = new Map(kinds.all().map((kind) => [resourceOf(kind), kind]));
+  const byResource = new Map(
+    kinds
+      .all()
+      .filter((kind) => kind.storedAs === undefined)
+      .map((kind) => [resourceOf(kind), kind]),
+  );
   return (resource, text) => {
     const object: KubeObject = JSON.parse(text);
     return {

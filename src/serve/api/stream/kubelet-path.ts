@@ -1,6 +1,7 @@
 /** Where on its kubelet a stream of a pod is (the paths of `k8s.io/kubernetes/pkg/kubelet/server`). */
-import { type Api, type Call, keyOf, readStored } from '#serve/api/api.ts';
+import { type Api, type Call, keyOf } from '#serve/api/api.ts';
 import { badRequest, notFound } from '#serve/api/http/status-error.ts';
+import { readStored } from '#serve/api/storage.ts';
 import { objectAt, objectsAt, textAt } from '#spec/kinds/json.ts';
 import type { KubeObject } from '#spec/kinds/kind.ts';
 

@@ -1,8 +1,9 @@
 /** `serviceaccounts/token` (authentication.k8s.io/v1 TokenRequest): a token of a ServiceAccount, bound in time. */
-import { type Api, type Call, keyOf, readStored } from '#serve/api/api.ts';
+import { type Api, type Call, keyOf } from '#serve/api/api.ts';
 import { readObject } from '#serve/api/http/body.ts';
 import { invalidObject, notFound } from '#serve/api/http/status-error.ts';
 import { ISSUER } from '#serve/api/pki/tokens.ts';
+import { readStored } from '#serve/api/storage.ts';
 import { answerText } from '#serve/api/verbs/answer.ts';
 import { type JsonObject, numberAt, textAt, textsAt } from '#spec/kinds/json.ts';
 import { invalid } from '#spec/kinds/kind.ts';

@@ -1,7 +1,7 @@
 /** Changing a stored object: what update and patch share. */
-import { type Api, keyOf, readStored, worldOf } from '#serve/api/api.ts';
+import { type Api, keyOf, worldOf } from '#serve/api/api.ts';
 import { conflict, invalidObject, MODIFIED_MEANWHILE, notFound, StatusError } from '#serve/api/http/status-error.ts';
-import type { Written } from '#serve/api/verbs/create.ts';
+import { dropObject, putObject, readAs, textAs, type Written } from '#serve/api/storage.ts';
 import { placeIn } from '#serve/api/verbs/incoming.ts';
 import { isFinal } from '#serve/api/verbs/remove.ts';
 import { listAt, numberAt, sameJson, textAt } from '#spec/kinds/json.ts';
@@ -30,22 +30,18 @@ export function changeObject(
   const key = keyOf(kind, target.namespace, target.name);
   const stored = api.store.get(key);
   if (stored === undefined) throw notFound(kind, target.name);
-  const old = readStored(stored);
-  const object = mutate(readStored(stored));
+  const old = readAs(kind, stored);
+  const object = mutate(readAs(kind, stored));
   placeIn(object, kind, target.namespace);
   checkPreconditions(object, old, kind);
   carryOver(object, old, target);
   const problems = complete(api, object, old, target);
   if (problems.length > 0) throw invalidObject(kind, target.name, problems);
   object.metadata.resourceVersion = textAt(old, 'metadata', 'resourceVersion');
-  if (sameJson(object, old)) return { object: old, text: stored.text };
+  if (sameJson(object, old)) return { object: old, text: textAs(kind, stored) };
   countGeneration(object, old, kind);
   if (dryRun) return { object, text: JSON.stringify(object) };
-  object.metadata.resourceVersion = String(api.store.next);
-  const text = JSON.stringify(object);
-  if (isFinal(object, kind)) api.store.remove(key, text);
-  else api.store.put(key, text);
-  return { object, text };
+  return isFinal(object, kind) ? dropObject(api, kind, key, object) : putObject(api, kind, key, object);
 }
 
 function checkPreconditions(object: KubeObject, old: KubeObject, kind: Kind): void {

@@ -9,6 +9,7 @@ import {
   notFound,
   StatusError,
 } from '#serve/api/http/status-error.ts';
+import { putObject, type Written } from '#serve/api/storage.ts';
 import { placeIn } from '#serve/api/verbs/incoming.ts';
 import { NAMESPACE } from '#spec/kinds/core/namespace.ts';
 import { textAt } from '#spec/kinds/json.ts';
@@ -19,12 +20,6 @@ import { validateMeta } from '#spec/kinds/meta.ts';
 const LETTERS = 'bcdfghjklmnpqrstvwxz2456789';
 const GENERATED_LENGTH = 5;
 const NAME_LIMIT = 63;
-
-/** A new object that passed `readIncoming`, and its JSON. */
-export interface Written {
-  readonly object: KubeObject;
-  readonly text: string;
-}
 
 /**
  * Completes, checks and stores a new object.
@@ -45,10 +40,7 @@ export function createObject(api: Api, kind: Kind, namespace: string, object: Ku
 function store(api: Api, kind: Kind, namespace: string, object: KubeObject, dryRun: boolean): Written {
   const key = keyOf(kind, namespace, object.metadata.name);
   if (api.store.get(key) !== undefined) throw alreadyExists(kind, key.name);
-  if (!dryRun) object.metadata.resourceVersion = String(api.store.next);
-  const text = JSON.stringify(object);
-  if (!dryRun) api.store.put(key, text);
-  return { object, text };
+  return dryRun ? { object, text: JSON.stringify(object) } : putObject(api, kind, key, object);
 }
 
 function requireNamespace(api: Api, kind: Kind, namespace: string, name: string): void {

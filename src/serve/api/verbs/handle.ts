@@ -1,12 +1,13 @@
 /** One request for a resource: its verb, done. */
-import { type Api, type Call, keyOf, readStored } from '#serve/api/api.ts';
+import { type Api, type Call, keyOf } from '#serve/api/api.ts';
 import { mediaTypeOf, parseBody, readBody, readObject, requireObject } from '#serve/api/http/body.ts';
 import { methodNotAllowed, notFound } from '#serve/api/http/status-error.ts';
 import { answerQuestion } from '#serve/api/reviews/answer.ts';
+import { readAs, textAs, type Written } from '#serve/api/storage.ts';
 import { handleSubresource } from '#serve/api/subresources/handle.ts';
 import { answerObject, answerText } from '#serve/api/verbs/answer.ts';
 import { changeObject, checkName } from '#serve/api/verbs/change.ts';
-import { createObject, type Written } from '#serve/api/verbs/create.ts';
+import { createObject } from '#serve/api/verbs/create.ts';
 import { readIncoming } from '#serve/api/verbs/incoming.ts';
 import { list } from '#serve/api/verbs/list.ts';
 import { writeOptionsOf } from '#serve/api/verbs/options.ts';
@@ -47,7 +48,7 @@ async function get(api: Api, call: Call): Promise<void> {
   const { kind, info } = call;
   const stored = api.store.get(keyOf(kind, info.namespace, info.name));
   if (stored === undefined) throw notFound(kind, info.name);
-  await answerObject(api, call, 200, () => readStored(stored), stored.text);
+  await answerObject(api, call, 200, () => readAs(kind, stored), textAs(kind, stored));
 }
 
 async function answerWritten(api: Api, call: Call, code: number, { object, text }: Written): Promise<void> {

@@ -1,7 +1,8 @@
 /** Lists: whole or in pages, of now or of a revision (Kubernetes "API concepts" §Semantics for get and list). */
-import { type Api, type Call, readStored } from '#serve/api/api.ts';
+import type { Api, Call } from '#serve/api/api.ts';
 import { sendText } from '#serve/api/http/respond.ts';
 import { badRequest, expired, StatusError } from '#serve/api/http/status-error.ts';
+import { readAs, textAs } from '#serve/api/storage.ts';
 import type { StoredObject } from '#serve/api/store/stored.ts';
 import { pathOf } from '#serve/api/store/stored.ts';
 import { partialMetadata } from '#serve/api/table/partial.ts';
@@ -29,16 +30,23 @@ function listText(api: Api, call: Call, { items, metadata }: Page): string {
   const { kind, wanted } = call;
   if (wanted.as === 'Table') {
     return JSON.stringify(
-      tableOf(kind, items.map(readStored), metadata, api.now(), wanted.metaVersion, includeObjectOf(call.query)),
+      tableOf(
+        kind,
+        items.map((item) => readAs(kind, item)),
+        metadata,
+        api.now(),
+        wanted.metaVersion,
+        includeObjectOf(call.query),
+      ),
     );
   }
   if (wanted.as === 'PartialObjectMetadata') {
     const apiVersion = `meta.k8s.io/${wanted.metaVersion}`;
-    const partial = items.map((item) => partialMetadata(readStored(item), wanted.metaVersion));
+    const partial = items.map((item) => partialMetadata(readAs(kind, item), wanted.metaVersion));
     return JSON.stringify({ kind: 'PartialObjectMetadataList', apiVersion, metadata, items: partial });
   }
   const head = `{"kind":"${listKindOf(kind)}","apiVersion":"${apiVersionOf(kind)}","metadata":${JSON.stringify(metadata)},"items":[`;
-  return `${head}${items.map((item) => item.text).join(',')}]}`;
+  return `${head}${items.map((item) => textAs(kind, item)).join(',')}]}`;
 }
 
 function pageOf(api: Api, call: Call): Page {

@@ -1,7 +1,7 @@
 /** Removing objects: at once, after a grace period that their owner ends, or when their finalizers are gone. */
-import { type Api, keyOf, readStored, timeText } from '#serve/api/api.ts';
+import { type Api, keyOf, timeText } from '#serve/api/api.ts';
 import { badRequest, conflict, notFound } from '#serve/api/http/status-error.ts';
-import type { Written } from '#serve/api/verbs/create.ts';
+import { dropObject, putObject, readAs, textAs, type Written } from '#serve/api/storage.ts';
 import { dryRunOf } from '#serve/api/verbs/options.ts';
 import { at, type JsonObject, listAt, numberAt, textAt, textsAt } from '#spec/kinds/json.ts';
 import type { Kind, KubeObject } from '#spec/kinds/kind.ts';
@@ -49,17 +49,13 @@ export function removeObject(api: Api, kind: Kind, namespace: string, name: stri
   const key = keyOf(kind, namespace, name);
   const stored = api.store.get(key);
   if (stored === undefined) throw notFound(kind, name);
-  const object = readStored(stored);
+  const object = readAs(kind, stored);
   checkPreconditions(object, kind, options);
   const changed = beginDeletion(api, object, kind, options);
   const gone = isFinal(object, kind);
   if (options.dryRun || (!gone && !changed))
-    return { object, text: options.dryRun ? JSON.stringify(object) : stored.text, gone };
-  object.metadata.resourceVersion = String(api.store.next);
-  const text = JSON.stringify(object);
-  if (gone) api.store.remove(key, text);
-  else api.store.put(key, text);
-  return { object, text, gone };
+    return { object, text: options.dryRun ? JSON.stringify(object) : textAs(kind, stored), gone };
+  return { ...(gone ? dropObject : putObject)(api, kind, key, object), gone };
 }
 
 function checkPreconditions(object: KubeObject, kind: Kind, options: DeleteOptions): void {

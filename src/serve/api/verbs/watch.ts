@@ -1,8 +1,9 @@
 /** Watches: events of a resource from a revision on (Kubernetes "API concepts" §Efficient detection of changes). */
 import type { ServerResponse } from 'node:http';
-import { type Api, type Call, readStored } from '#serve/api/api.ts';
+import type { Api, Call } from '#serve/api/api.ts';
 import { isTrue } from '#serve/api/http/request-info.ts';
 import { badRequest, expired, invalidObject } from '#serve/api/http/status-error.ts';
+import { readAs, textAs } from '#serve/api/storage.ts';
 import type { StoredObject, StoreEvent } from '#serve/api/store/stored.ts';
 import { partialMetadata } from '#serve/api/table/partial.ts';
 import { type IncludeObject, includeObjectOf, tableOf } from '#serve/api/table/table.ts';
@@ -166,8 +167,8 @@ class WatchStream {
 
   #textOf(stored: StoredObject): string {
     const { wanted, kind } = this.#call;
-    if (wanted.as === 'object') return stored.text;
-    const object = readStored(stored);
+    if (wanted.as === 'object') return textAs(kind, stored);
+    const object = readAs(kind, stored);
     if (wanted.as === 'PartialObjectMetadata') return JSON.stringify(partialMetadata(object, wanted.metaVersion));
     const metadata = { resourceVersion: String(stored.revision) };
     const table = tableOf(kind, [object], metadata, this.#api.now(), wanted.metaVersion, this.#options.include);
