@@ -2,12 +2,11 @@
 
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ResolvedImage } from '#lab/images/image-store.ts';
 import type { KubeletContext } from '#lab/kubelet/context.ts';
+import { ImagePull, type Trouble } from '#lab/kubelet/image-pull.ts';
 import { type PodContainer, podKey, type RunnablePod, restartPolicyOf } from '#lab/kubelet/pod.ts';
 import { runHook } from '#lab/kubelet/probes/hook.ts';
 import { ProbeSet } from '#lab/kubelet/probes/probe-set.ts';
-import { wasOutOfMemory } from '#lab/kubelet/runtime/cgroup.ts';
 import {
   type ContainerExit,
   type ContainerPlace,
@@ -15,35 +14,20 @@ import {
   readContainer,
   writeExit,
 } from '#lab/kubelet/runtime/container.ts';
-import { readText, writeWhole } from '#lab/kubelet/runtime/disk.ts';
+import { writeWhole } from '#lab/kubelet/runtime/disk.ts';
 import { ConfigError } from '#lab/kubelet/runtime/env.ts';
+import { fullExit } from '#lab/kubelet/runtime/full-exit.ts';
 import { deleteContainer } from '#lab/kubelet/runtime/oci-runtime.ts';
 import { signal } from '#lab/kubelet/runtime/process.ts';
 import type { Sandbox } from '#lab/kubelet/runtime/sandbox.ts';
 import { containerCgroup, startOne } from '#lab/kubelet/start-container.ts';
-import {
-  afterRestart,
-  type BackoffState,
-  backoffAfter,
-  dueAt,
-  FIRST_WAIT_MS,
-  MAX_WAIT_MS,
-} from '#lab/kubelet/status/backoff.ts';
+import { afterRestart, type BackoffState, backoffAfter, dueAt } from '#lab/kubelet/status/backoff.ts';
 import type { ContainerView } from '#lab/kubelet/status/view.ts';
-
-interface Trouble {
-  readonly reason: string;
-  readonly message: string;
-  /** ms since the epoch. */
-  readonly until: number;
-}
 
 /** How long SIGKILL may take to show, ms. */
 const KILL_PATIENCE_MS = 10_000;
 const HURRY_MS = 2_000;
 const CONFIG_RETRY_MS = 5_000;
-/** What is kept of a termination message, bytes (Kubernetes: terminationMessagePath). */
-const TERMINATION_MESSAGE_MAX = 4096;
 
 export class ContainerKeeper {
   readonly container: PodContainer;
@@ -55,7 +39,7 @@ export class ContainerKeeper {
   #latest: ContainerRecord | undefined;
   #previous: ContainerRecord | undefined;
   #trouble: Trouble | undefined;
-  #pullWaitMs = 0;
+  readonly #pull: ImagePull;
   #backoff: BackoffState | undefined;
   #condemned: string | undefined;
   #probes: ProbeSet | undefined;
@@ -78,6 +62,7 @@ export class ContainerKeeper {
     this.container = container;
     this.init = init;
     this.#changed = changed;
+    this.#pull = new ImagePull(ctx.images, (type, reason, message) => this.#event(type, reason, message));
     this.#latest = records.at(-1);
     this.#previous = records.at(-2);
     this.#restore();
@@ -139,15 +124,18 @@ export class ContainerKeeper {
 
   /** Starts it, or notes why that cannot be now. Resolves when it runs (its postStart hook aside) or has failed. */
   async start(sandbox: Sandbox, volumes: ReadonlyMap<string, string>): Promise<void> {
-    const image = this.#resolveImage();
-    if (image === undefined) return;
+    const answer = this.#pull.look(this.container, Date.now());
+    if (answer.kind === 'trouble') {
+      this.#trouble = answer.trouble;
+      return;
+    }
     await this.#cleaning;
     const ended = this.#latest?.exit === undefined ? undefined : Date.parse(this.#latest.exit.finishedAt);
     if (ended !== undefined) this.#backoff = afterRestart(this.#backoff, ended, Date.now());
     try {
       const attempt = this.#latest === undefined ? 0 : this.#latest.attempt + 1;
       const { pod, container } = this;
-      const record = await startOne(this.#ctx, { pod, container, attempt, image, sandbox, volumes });
+      const record = await startOne(this.#ctx, { pod, container, attempt, image: answer.image, sandbox, volumes });
       this.#took(record);
     } catch (error) {
       this.#couldNotStart(error);
@@ -186,52 +174,6 @@ export class ContainerKeeper {
     this.#trouble = { reason, message, until: Date.now() + CONFIG_RETRY_MS };
     this.#event('Warning', 'Failed', `Error: ${message}`);
     this.#ctx.log.warn({ pod: podKey(this.pod), container: this.container.name, err: error }, 'cannot start container');
-  }
-
-  #resolveImage(): ResolvedImage | undefined {
-    const name = this.container.image ?? '';
-    const answer = this.#ctx.images.resolve(name);
-    if (answer.kind === 'found') {
-      if (this.#latest === undefined || this.#trouble !== undefined) {
-        this.#event('Normal', 'Pulled', `Container image "${name}" already present on machine`);
-      }
-      this.#pullWaitMs = 0;
-      return answer.image;
-    }
-    this.#noImage(name, answer.kind, answer.message);
-    return undefined;
-  }
-
-  /** First ErrImagePull, then ImagePullBackOff with doubling waits, in which the message that helps is kept. */
-  #noImage(name: string, kind: 'invalid' | 'unknown', message: string): void {
-    if (kind === 'invalid') {
-      this.#trouble = { reason: 'InvalidImageName', message, until: Date.now() + MAX_WAIT_MS };
-      this.#event('Warning', 'InspectFailed', message);
-      this.#event('Warning', 'Failed', 'Error: InvalidImageName');
-      return;
-    }
-    if (this.container.imagePullPolicy === 'Never') {
-      const never = `Container image "${name}" is not present with pull policy of Never`;
-      this.#trouble = {
-        reason: 'ErrImageNeverPull',
-        message: `${never}: ${message}`,
-        until: Date.now() + FIRST_WAIT_MS,
-      };
-      this.#event('Warning', 'ErrImageNeverPull', never);
-      return;
-    }
-    this.#event('Warning', 'Failed', `Failed to pull image "${name}": ${message}`);
-    const first = this.#pullWaitMs === 0;
-    this.#pullWaitMs = first ? FIRST_WAIT_MS : Math.min(MAX_WAIT_MS, this.#pullWaitMs * 2);
-    const until = Date.now() + this.#pullWaitMs;
-    if (first) {
-      this.#event('Warning', 'Failed', 'Error: ErrImagePull');
-      this.#trouble = { reason: 'ErrImagePull', message, until };
-      return;
-    }
-    this.#event('Normal', 'BackOff', `Back-off pulling image "${name}"`);
-    this.#event('Warning', 'Failed', 'Error: ImagePullBackOff');
-    this.#trouble = { reason: 'ImagePullBackOff', message: `Back-off pulling image "${name}": ${message}`, until };
   }
 
   async #postStart(): Promise<void> {
@@ -345,7 +287,9 @@ export class ContainerKeeper {
     this.#probes?.close();
     this.#probes = undefined;
     this.#condemned = undefined;
-    const exit = this.#fullExit(record);
+    const { layout } = this.#ctx;
+    const cgroup = containerCgroup(this.#ctx, this.pod, record.id);
+    const exit = fullExit({ layout, uid: this.pod.metadata.uid, container: this.container, record, cgroup });
     this.#latest = { ...record, exit };
     writeExit(this.#ctx.layout, this.#place(record.attempt), exit);
     // The exit file goes last: while it is there, a new kubelet knows that the runtime may still keep something.
@@ -367,26 +311,6 @@ export class ContainerKeeper {
     const { name, namespace, uid } = this.pod.metadata;
     const where = `${name}_${namespace}(${uid})`;
     this.#event('Warning', 'BackOff', `Back-off restarting failed container ${this.container.name} in pod ${where}`);
-  }
-
-  #fullExit(record: ContainerRecord): ContainerExit {
-    const exit = record.exit ?? { code: 137, signal: 9, finishedAt: record.createdAt, reason: 'Error' };
-    const oom = exit.signal === 9 && wasOutOfMemory(containerCgroup(this.#ctx, this.pod, record.id));
-    const message = exit.message ?? this.#terminationMessage(record, exit.code);
-    return { ...exit, ...(oom && { reason: 'OOMKilled' }), ...(message && { message }) };
-  }
-
-  #terminationMessage(record: ContainerRecord, code: number): string | undefined {
-    const { uid, name, attempt } = this.#place(record.attempt);
-    const text = readText(join(this.#ctx.layout.container(uid, name, attempt), 'termination-log'));
-    if (text) return text.slice(0, TERMINATION_MESSAGE_MAX);
-    if (this.container.terminationMessagePolicy !== 'FallbackToLogsOnError' || code === 0) return undefined;
-    const log = readText(this.#ctx.layout.log(uid, name, attempt)) ?? '';
-    const lines = log.trimEnd().split('\n').slice(-80);
-    return lines
-      .map((line) => line.replace(/^\S+ \S+ \S+ /, ''))
-      .join('\n')
-      .slice(-2048);
   }
 
   /** Nothing of its starts is left with the runtime when this resolves. */

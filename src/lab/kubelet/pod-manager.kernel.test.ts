@@ -274,6 +274,25 @@ test('pause that dies is replaced, and the containers come back in the new sandb
   assertNothingLeft(life.ctx, pod);
 });
 
+test('a container whose tend was killed is ended and started anew', { skip }, async () => {
+  const life = await kubelet('tend');
+  const pod = testPod({ containers: [testContainer('c', { command: LOOP })] }, { name: 'tend', uid: 'pt-tend' });
+  life.manager.set(pod);
+  await life.statuses.until('tend', isReady);
+  const worker = life.manager.byUid('pt-tend');
+  const { pid = 0, id = '' } = worker?.keeper('c')?.latest ?? {};
+  const tend = processesOf(id).find(({ line }) => line.includes('--exit'))?.pid ?? 0;
+  process.kill(tend, 'SIGKILL');
+  while (commandLine(String(tend)) !== '') await new Promise((resolve) => setImmediate(resolve));
+  worker?.inspect();
+  const status = await life.statuses.until('tend', (s) => isReady(s) && s.containerStatuses?.[0]?.restartCount === 1);
+  assert.equal(status.containerStatuses?.[0]?.lastState.terminated?.reason, 'ContainerStatusUnknown');
+  while (commandLine(String(pid)) !== '') await new Promise((resolve) => setImmediate(resolve));
+  await life.remove(pod);
+  life.close();
+  assertNothingLeft(life.ctx, pod);
+});
+
 test('a command that is not there is a StartError with the runtime’s message', { skip }, async () => {
   const life = await kubelet('bad');
   const pod = testPod(

@@ -18,12 +18,12 @@ import type { FoundPod } from '#lab/kubelet/restore.ts';
 import { removeCgroup } from '#lab/kubelet/runtime/cgroup.ts';
 import { writeWhole } from '#lab/kubelet/runtime/disk.ts';
 import { isAlive } from '#lab/kubelet/runtime/process.ts';
-import { readSandbox, type Sandbox, writeSandbox } from '#lab/kubelet/runtime/sandbox.ts';
+import { readSandbox, type Sandbox, withoutPid, writeSandbox } from '#lab/kubelet/runtime/sandbox.ts';
 import { dropSandbox, makeSandbox } from '#lab/kubelet/sandbox-network.ts';
 import { podCgroup, podFacts } from '#lab/kubelet/start-container.ts';
 import { decide, type Step } from '#lab/kubelet/status/decide.ts';
 import { podStatus } from '#lab/kubelet/status/pod-status.ts';
-import type { PodView, SandboxView } from '#lab/kubelet/status/view.ts';
+import { type PodView, sandboxView } from '#lab/kubelet/status/view.ts';
 import { makeVolumes, VolumeError } from '#lab/kubelet/volumes/volumes.ts';
 import type { Condition } from '#spec/k8s.ts';
 
@@ -355,19 +355,4 @@ export class PodWorker {
 
 function isLeaving(pod: RunnablePod): boolean {
   return pod.metadata.deletionTimestamp !== undefined;
-}
-
-function withoutPid(sandbox: Sandbox): Sandbox;
-function withoutPid(sandbox: Sandbox | undefined): Sandbox | undefined;
-function withoutPid(sandbox: Sandbox | undefined): Sandbox | undefined {
-  if (sandbox === undefined) return undefined;
-  const { pid: _, ...rest } = sandbox;
-  return rest;
-}
-
-function sandboxView(sandbox: Sandbox | undefined): SandboxView | undefined {
-  if (sandbox === undefined) return undefined;
-  const { id, attempt, ips, pid, stopped } = sandbox;
-  const state = stopped ? 'stopped' : pid !== undefined && ips !== undefined ? 'ready' : 'dead';
-  return { id, attempt, state, ips: ips ?? [] };
 }

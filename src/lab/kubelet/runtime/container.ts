@@ -144,12 +144,12 @@ function readExit(layout: Layout, dir: string, meta: ContainerMeta): ContainerEx
   const tend = readPid(readText(join(dir, 'tend.pid')));
   if (tend !== undefined && isAlive(tend, meta.id)) return undefined;
   const late = readText(layout.exit(meta.id)); // it may have ended between the two looks
-  return late === undefined ? lostExit(meta) : exitFrom(late, dir);
+  return late === undefined ? lostExit() : exitFrom(late, dir);
 }
 
-function lostExit(meta: ContainerMeta): ContainerExit {
+function lostExit(): ContainerExit {
   const message = 'The container could not be located when the kubelet looked for it';
-  return { code: 137, signal: 9, finishedAt: meta.createdAt, reason: 'ContainerStatusUnknown', message };
+  return { code: 137, signal: 9, finishedAt: new Date().toISOString(), reason: 'ContainerStatusUnknown', message };
 }
 
 /** The exit file: "CODE SIGNAL TIME [failed]". */

@@ -85,3 +85,12 @@ export async function startPause(
 export function stopPause(sandbox: Sandbox): void {
   if (sandbox.pid !== undefined && isAlive(sandbox.pid, sandbox.id)) signal(sandbox.pid, 'SIGKILL');
 }
+
+/** As it is once pause is dead. */
+export function withoutPid(sandbox: Sandbox): Sandbox;
+export function withoutPid(sandbox: Sandbox | undefined): Sandbox | undefined;
+export function withoutPid(sandbox: Sandbox | undefined): Sandbox | undefined {
+  if (sandbox === undefined) return undefined;
+  const { pid: _, ...rest } = sandbox;
+  return rest;
+}

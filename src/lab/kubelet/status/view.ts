@@ -2,6 +2,7 @@
 
 import type { RunnablePod } from '#lab/kubelet/pod.ts';
 import type { ContainerRecord } from '#lab/kubelet/runtime/container.ts';
+import type { Sandbox } from '#lab/kubelet/runtime/sandbox.ts';
 
 export interface ContainerView {
   /** The last start. */
@@ -54,4 +55,12 @@ export function isStarting(container: ContainerView): boolean {
   return (
     container.latest !== undefined && container.latest.startedAt === undefined && container.latest.exit === undefined
   );
+}
+
+/** A sandbox without its addresses was cut off while it was made: as good as dead. */
+export function sandboxView(sandbox: Sandbox | undefined): SandboxView | undefined {
+  if (sandbox === undefined) return undefined;
+  const { id, attempt, ips, pid, stopped } = sandbox;
+  const state = stopped ? 'stopped' : pid !== undefined && ips !== undefined ? 'ready' : 'dead';
+  return { id, attempt, state, ips: ips ?? [] };
 }
