@@ -14,6 +14,34 @@ export function sendText(response: ServerResponse, code: number, text: string, t
   response.end(body);
 }
 
+/** Sends JSON piece by piece, no faster than the client reads; a single piece with its length. */
+export async function sendPieces(response: ServerResponse, pieces: Iterator<string, void>): Promise<void> {
+  const first = pieces.next().value ?? '';
+  let next = pieces.next();
+  if (next.done === true) {
+    sendText(response, 200, first);
+    return;
+  }
+  response.writeHead(200, { 'Content-Type': 'application/json', 'Cache-Control': 'no-cache, private' });
+  for (let more = response.write(first); next.done !== true; next = pieces.next()) {
+    if (!more) await drained(response);
+    if (response.destroyed) return;
+    more = response.write(next.value);
+  }
+  response.end();
+}
+
+/** When the client has read on, or is gone. */
+function drained(response: ServerResponse): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const done = (): void => {
+    response.off('drain', done).off('close', done);
+    resolve();
+  };
+  response.on('drain', done).on('close', done);
+  return promise;
+}
+
 export function sendJson(response: ServerResponse, code: number, value: Json): void {
   sendText(response, code, JSON.stringify(value));
 }

@@ -27,11 +27,27 @@ export function tableOf(
     kind: 'Table',
     apiVersion: `meta.k8s.io/${version}`,
     metadata,
-    columnDefinitions: kind.columns.map(definitionOf),
-    rows: objects.map((object) => ({
-      cells: kind.columns.map((column) => column.cell(object, now)),
-      object: included(object, version, include),
-    })),
+    columnDefinitions: columnsOf(kind),
+    rows: objects.map((object) => rowOf(kind, object, now, version, include)),
+  };
+}
+
+/** `columnDefinitions` of a kind's table. */
+export function columnsOf(kind: Kind): JsonObject[] {
+  return kind.columns.map(definitionOf);
+}
+
+/** The row of one object. */
+export function rowOf(
+  kind: Kind,
+  object: KubeObject,
+  now: number,
+  version: string,
+  include: IncludeObject,
+): JsonObject {
+  return {
+    cells: kind.columns.map((column) => column.cell(object, now)),
+    object: included(object, version, include),
   };
 }
 

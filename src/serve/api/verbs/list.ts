@@ -1,12 +1,12 @@
 /** Lists: whole or in pages, of now or of a revision (Kubernetes "API concepts" §Semantics for get and list). */
 import type { Api, Call } from '#serve/api/api.ts';
-import { sendText } from '#serve/api/http/respond.ts';
+import { sendPieces, sendText } from '#serve/api/http/respond.ts';
 import { badRequest, expired, StatusError } from '#serve/api/http/status-error.ts';
 import { readAs, textAs } from '#serve/api/storage.ts';
 import type { StoredObject } from '#serve/api/store/stored.ts';
 import { pathOf } from '#serve/api/store/stored.ts';
 import { partialMetadata } from '#serve/api/table/partial.ts';
-import { includeObjectOf, tableOf } from '#serve/api/table/table.ts';
+import { columnsOf, includeObjectOf, rowOf } from '#serve/api/table/table.ts';
 import { answerText } from '#serve/api/verbs/answer.ts';
 import { wholeNumberOf } from '#serve/api/verbs/options.ts';
 import { selectionOf } from '#serve/api/verbs/selection.ts';
@@ -21,32 +21,59 @@ interface Page {
 
 /** @throws StatusError 400, 410 (the revision is compacted), 504 (it is not reached yet) */
 export async function list(api: Api, call: Call): Promise<void> {
-  const page = pageOf(api, call);
-  const text = listText(api, call, page);
-  await answerText(call, 200, text, sendText);
+  const shape = shapeOf(api, call, pageOf(api, call));
+  if (call.wanted.format === 'json') await sendPieces(call.response, piecesOf(shape));
+  else await answerText(call, 200, [...piecesOf(shape)].join(''), sendText);
 }
 
-function listText(api: Api, call: Call, { items, metadata }: Page): string {
+/** A list as JSON: what is before its items, each item, what is after them. */
+interface ListShape {
+  readonly head: string;
+  readonly items: Iterable<string>;
+  readonly tail: string;
+}
+
+function shapeOf(api: Api, call: Call, { items, metadata }: Page): ListShape {
   const { kind, wanted } = call;
+  const apiVersion = `meta.k8s.io/${wanted.metaVersion}`;
+  const of = (fields: JsonObject, name: string): string =>
+    `${JSON.stringify({ ...fields, metadata }).slice(0, -1)},"${name}":[`;
   if (wanted.as === 'Table') {
-    return JSON.stringify(
-      tableOf(
-        kind,
-        items.map((item) => readAs(kind, item)),
-        metadata,
-        api.now(),
-        wanted.metaVersion,
-        includeObjectOf(call.query),
-      ),
-    );
+    const now = api.now();
+    const include = includeObjectOf(call.query);
+    const rows = items
+      .values()
+      .map((item) => JSON.stringify(rowOf(kind, readAs(kind, item), now, wanted.metaVersion, include)));
+    return {
+      head: of({ kind: 'Table', apiVersion, columnDefinitions: columnsOf(kind) }, 'rows'),
+      items: rows,
+      tail: ']}',
+    };
   }
   if (wanted.as === 'PartialObjectMetadata') {
-    const apiVersion = `meta.k8s.io/${wanted.metaVersion}`;
-    const partial = items.map((item) => partialMetadata(readAs(kind, item), wanted.metaVersion));
-    return JSON.stringify({ kind: 'PartialObjectMetadataList', apiVersion, metadata, items: partial });
+    const partial = items
+      .values()
+      .map((item) => JSON.stringify(partialMetadata(readAs(kind, item), wanted.metaVersion)));
+    return { head: of({ kind: 'PartialObjectMetadataList', apiVersion }, 'items'), items: partial, tail: ']}' };
   }
-  const head = `{"kind":"${listKindOf(kind)}","apiVersion":"${apiVersionOf(kind)}","metadata":${JSON.stringify(metadata)},"items":[`;
-  return `${head}${items.map((item) => textAs(kind, item)).join(',')}]}`;
+  const texts = items.values().map((item) => textAs(kind, item));
+  return { head: of({ kind: listKindOf(kind), apiVersion: apiVersionOf(kind) }, 'items'), items: texts, tail: ']}' };
+}
+
+/** Characters that are written at a time: a large list is never in memory as a whole. */
+const PIECE = 128 * 1024;
+
+function* piecesOf({ head, items, tail }: ListShape): Generator<string> {
+  let piece = head;
+  let comma = '';
+  for (const item of items) {
+    piece += comma + item;
+    comma = ',';
+    if (piece.length < PIECE) continue;
+    yield piece;
+    piece = '';
+  }
+  yield piece + tail;
 }
 
 function pageOf(api: Api, call: Call): Page {
