@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { Agent, request } from 'node:https';
 import { describe, it } from 'node:test';
+import { readPkiFile } from '#serve/api/pki/files.ts';
 import { CONFIG_MAPS, configMap, PODS, pod, startServer } from '#serve/api/testing/server.ts';
 import { at, type JsonObject, objectsAt, textAt } from '#spec/kinds/json.ts';
 
@@ -32,6 +36,35 @@ describe('authentication', () => {
     for (const token of [foreign, past, 'a.b.c', 'nothing', `${header}.${payload}.`, '..']) {
       assert.equal((await server.client.ask('GET', '/api', undefined, { token })).status, 401, token);
     }
+  });
+
+  it('takes client certificates of its own CA only', async () => {
+    await using server = await startServer();
+    await using other = await startServer();
+    const { makeClientCertificate } = await import('#serve/api/pki/certificates.ts');
+    const { readCa } = await import('#serve/api/pki/cluster.ts');
+    const ask = async (dataDir: string, name: string): Promise<JsonObject> => {
+      const pair = await makeClientCertificate(readCa(dataDir), { commonName: name, organizations: ['a', 'b'] });
+      const agent = new Agent({ ca: readPkiFile(server.dataDir, 'ca.crt'), cert: pair.certificate, key: pair.key });
+      const path = '/apis/authentication.k8s.io/v1/selfsubjectreviews';
+      const call = request({
+        host: '127.0.0.1',
+        port: server.port,
+        path,
+        method: 'POST',
+        agent,
+        headers: { 'Content-Length': 2 },
+      });
+      call.end('{}');
+      const [answer] = (await once(call, 'response')) as [IncomingMessage];
+      const text = Buffer.concat(await answer.toArray()).toString();
+      agent.destroy();
+      return JSON.parse(text);
+    };
+    const own = await ask(server.dataDir, 'jane');
+    assert.equal(textAt(own, 'status', 'userInfo', 'username'), 'jane');
+    assert.deepEqual(at(own, 'status', 'userInfo', 'groups'), ['a', 'b', 'system:authenticated']);
+    assert.equal((await ask(other.dataDir, 'jane')).code, 401);
   });
 
   it('shows health and version to everybody', async () => {
