@@ -88,6 +88,8 @@ async function runFiles(kind: Kind, wish: TestWish, tally: Tally, io: Terminal):
     concurrency: kind.concurrency,
     timeout: FILE_LIMIT_MS,
     signal: io.signal,
+    // What a failed test leaves open must not keep its file from ending.
+    execArgv: ['--test-force-exit'],
     ...(wish.grep === undefined ? {} : { testNamePatterns: [wish.grep] }),
   });
   stream.on('test:pass', (data) => count(tally, { type: 'test:pass', data } as TestEvent));
