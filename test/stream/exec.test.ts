@@ -123,7 +123,7 @@ for (const kubectl of KUBECTL_ENDS) {
     const gone = once(command, 'exit');
     cluster.cut();
     assert.deepEqual((await gone)[1], 'SIGKILL');
-    await once(child, 'close');
+    await once(child, 'exit');
   });
 
   test(`${kubectl.name} exec: kubectl killed kills the command, also one that prints all the time`, {
