@@ -121,9 +121,10 @@ for (const kubectl of KUBECTL_ENDS) {
     const [command] = backend.running;
     assert.ok(command);
     const gone = once(command, 'exit');
+    const ended = once(child, 'exit');
     cluster.cut();
     assert.deepEqual((await gone)[1], 'SIGKILL');
-    await once(child, 'exit');
+    await ended;
   });
 
   test(`${kubectl.name} exec: kubectl killed kills the command, also one that prints all the time`, {
