@@ -1,7 +1,7 @@
 /** Entry of `polder agent`. */
 
 import { parseArgs } from 'node:util';
-import { keepCompiled } from '#cmd/keep-compiled.ts';
+import { runProgram } from '#cmd/program.ts';
 import { runAgent } from '#serve/agent/main.ts';
 import { PolderError } from '#spec/errors.ts';
 
@@ -45,23 +45,12 @@ function seconds(text: string): number {
   return value;
 }
 
-keepCompiled();
-const end = new AbortController();
-for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => end.abort());
-
-try {
-  const args = process.argv.slice(2);
-  if (args.includes('--help')) process.stdout.write(USAGE);
-  else {
+await runProgram({
+  name: 'agent',
+  usage: USAGE,
+  needsRoot: true,
+  read: (args) => {
     const options = optionsOf(args);
-    if (process.getuid?.() !== 0) throw new PolderError('not-root');
-    await runAgent(options, end.signal);
-  }
-  process.exit(0);
-} catch (error) {
-  const known = error instanceof PolderError ? error : undefined;
-  const usage = error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
-  const text = known ? `${known.message}\n${known.todo}` : error instanceof Error && !usage ? error.stack : error;
-  process.stderr.write(`polder agent: ${usage ? `${error.message}\n${USAGE}` : `${text}\n`}`);
-  process.exit(known ? known.row.exit : usage ? 2 : 70);
-}
+    return (signal) => runAgent(options, signal);
+  },
+});

@@ -2,7 +2,7 @@
 
 import { parseArgs } from 'node:util';
 import pino from 'pino';
-import { keepCompiled } from '#cmd/keep-compiled.ts';
+import { runProgram } from '#cmd/program.ts';
 import { loadKubeconfig } from '#feed/kubeconfig.ts';
 import { readClusterCidrs } from '#serve/controller/ipam/ranges.ts';
 import { runController } from '#serve/controller/main.ts';
@@ -56,19 +56,12 @@ function number(flag: string, text: string): number {
   return Number(text);
 }
 
-keepCompiled();
-const end = new AbortController();
-for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => end.abort());
-
-try {
-  const args = process.argv.slice(2);
-  if (args.includes('--help')) process.stdout.write(USAGE);
-  else await runController(optionsOf(args), end.signal);
-  process.exit(0);
-} catch (error) {
-  const known = error instanceof PolderError ? error : undefined;
-  const usage = error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
-  const text = known ? `${known.message}\n${known.todo}` : error instanceof Error && !usage ? error.stack : error;
-  process.stderr.write(`polder controller: ${usage ? `${error.message}\n${USAGE}` : `${text}\n`}`);
-  process.exit(known ? known.row.exit : usage ? 2 : 70);
-}
+await runProgram({
+  name: 'controller',
+  usage: USAGE,
+  needsRoot: false,
+  read: (args) => {
+    const options = optionsOf(args);
+    return (signal) => runController(options, signal);
+  },
+});

@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import pino from 'pino';
-import { keepCompiled } from '#cmd/keep-compiled.ts';
+import { runProgram } from '#cmd/program.ts';
 import { runKubelet } from '#lab/kubelet/main.ts';
 import { parseTaint } from '#lab/kubelet/node/node-object.ts';
 import {
@@ -106,24 +106,13 @@ function checkTaint(text: string): void {
   }
 }
 
-keepCompiled();
-const end = new AbortController();
-for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => end.abort());
-
-try {
-  const args = process.argv.slice(2);
-  if (args.includes('--help')) process.stdout.write(USAGE);
-  else {
+await runProgram({
+  name: 'kubelet',
+  usage: USAGE,
+  needsRoot: true,
+  read: (args) => {
     const { options, logLevel } = optionsOf(args);
-    if (process.getuid?.() !== 0) throw new PolderError('not-root');
     const log = pino({ level: logLevel, base: { program: 'kubelet' } }, pino.destination({ dest: 2, sync: true }));
-    await runKubelet(options, log, end.signal);
-  }
-  process.exit(0);
-} catch (error) {
-  const known = error instanceof PolderError ? error : undefined;
-  const usage = error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
-  const text = known ? `${known.message}\n${known.todo}` : error instanceof Error && !usage ? error.stack : error;
-  process.stderr.write(`polder kubelet: ${usage ? `${error.message}\n${USAGE}` : `${text}\n`}`);
-  process.exit(known ? known.row.exit : usage ? 2 : 70);
-}
+    return (signal) => runKubelet(options, log, signal);
+  },
+});

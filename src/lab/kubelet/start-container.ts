@@ -16,11 +16,11 @@ import {
 import { ConfigError, environmentOf, type PodFacts } from '#lab/kubelet/runtime/env.ts';
 import { newId } from '#lab/kubelet/runtime/ids.ts';
 import { type Bind, type HiddenPath, ociSpec } from '#lab/kubelet/runtime/oci-spec.ts';
-import { parseQuantity } from '#lab/kubelet/runtime/quantity.ts';
 import type { Sandbox } from '#lab/kubelet/runtime/sandbox.ts';
 import { readUser } from '#lab/kubelet/runtime/user.ts';
 import { type Bytes, referencesOf } from '#lab/kubelet/sources.ts';
 import { bindsOf } from '#lab/kubelet/volumes/volumes.ts';
+import { parseQuantity } from '#spec/quantity.ts';
 
 export interface StartRequest {
   readonly pod: RunnablePod;

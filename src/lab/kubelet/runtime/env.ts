@@ -2,7 +2,7 @@
 
 import type { EnvVar, KeySelector, PodContainer, RunnablePod, ServiceForEnv } from '#lab/kubelet/pod.ts';
 import { expand } from '#lab/kubelet/runtime/expand.ts';
-import { parseQuantity } from '#lab/kubelet/runtime/quantity.ts';
+import { parseQuantity } from '#spec/quantity.ts';
 
 /** What the environment may refer to. */
 export interface EnvSources {

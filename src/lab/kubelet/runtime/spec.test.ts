@@ -8,8 +8,8 @@ import { hostsFile, resolvConf } from '#lab/kubelet/runtime/etc-files.ts';
 import { expand } from '#lab/kubelet/runtime/expand.ts';
 import { capabilityNames } from '#lab/kubelet/runtime/facts.ts';
 import { type ContainerInput, capabilitiesOf, DEFAULT_CAPABILITIES, ociSpec } from '#lab/kubelet/runtime/oci-spec.ts';
-import { parseQuantity } from '#lab/kubelet/runtime/quantity.ts';
 import { testContainer, testPod } from '#lab/kubelet/testing/pods.ts';
+import { parseQuantity } from '#spec/quantity.ts';
 
 const lookup = (name: string) => ({ A: '1', B: 'two' })[name];
 

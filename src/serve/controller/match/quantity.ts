@@ -1,31 +1,11 @@
 /** Amounts of resources: Kubernetes quantities, and what a pod asks for. */
 
 import type { Container, Pod, PodSpec, Quantities } from '#spec/k8s.ts';
+import { readQuantity } from '#spec/quantity.ts';
 
-const SUFFIX: Readonly<Record<string, number>> = {
-  '': 1,
-  n: 1e-9,
-  u: 1e-6,
-  m: 1e-3,
-  k: 1e3,
-  M: 1e6,
-  G: 1e9,
-  T: 1e12,
-  P: 1e15,
-  E: 1e18,
-  Ki: 2 ** 10,
-  Mi: 2 ** 20,
-  Gi: 2 ** 30,
-  Ti: 2 ** 40,
-  Pi: 2 ** 50,
-  Ei: 2 ** 60,
-};
-const QUANTITY = /^([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)([a-zA-Z]*)$/;
-
-/** `500m` -> 0.5, `64Mi` -> 67108864. What is no quantity counts as nothing: the API server refuses it before. */
+/** What is no quantity counts as nothing: the API server refuses it before. */
 export function quantity(text: string | number | undefined): number {
-  const [, number = '', suffix = ''] = QUANTITY.exec(String(text ?? '')) ?? [];
-  return Number(number) * (SUFFIX[suffix] ?? 0);
+  return readQuantity(String(text ?? '')) ?? 0;
 }
 
 /** Amounts by name, whole numbers: `cpu` in thousandths, `memory` in bytes, anything else as it is counted. */

@@ -11,7 +11,7 @@ import {
 } from '#spec/kinds/json.ts';
 import { duplicate, type FieldError, forbidden, invalid, required, unsupported } from '#spec/kinds/kind.ts';
 import { envNameProblem, labelProblem, portNameProblem, subdomainProblem } from '#spec/kinds/names.ts';
-import { isQuantity, QUANTITY_RULE } from '#spec/kinds/quantity.ts';
+import { isQuantity, QUANTITY_RULE } from '#spec/quantity.ts';
 
 const RESTART = ['Always', 'OnFailure', 'Never'];
 const DNS = ['ClusterFirst', 'ClusterFirstWithHostNet', 'Default', 'None'];

@@ -3,8 +3,8 @@
  * reported, nulls are absent, a value of the wrong shape is an error that names the field.
  */
 import { isObject, type Json, type JsonObject } from '#spec/kinds/json.ts';
-import { isQuantity, QUANTITY_RULE, quantityOfNumber } from '#spec/kinds/quantity.ts';
 import { fieldsOf, type Scalar, type Shape, shortTypeName } from '#spec/kinds/schema/fields.ts';
+import { isQuantity, QUANTITY_RULE, quantityOfNumber } from '#spec/quantity.ts';
 
 /** A value that does not fit its field. The message is Go's, which is what kubectl users know. */
 export class ShapeError extends Error {
