@@ -6,15 +6,20 @@
  *             one empty string, and all of standard input
  *   answer:   "PCN1", u32 length, then `length` bytes: one byte exit status, and what goes to standard output
  *
- * No agent (no socket, connection refused, connection lost): the CNI specification's error 11, "try again later".
- * It never hangs: an alarm ends it with the same error. The counterpart is src/wire/cni/frame.ts.
+ * No agent (no socket, connection refused): the same plugins run in a process of their own, if a file `.polder` beside
+ * the executable says how (src/cni/daemonless/install.ts writes it). One word a line, as env(1) takes them: settings of
+ * the environment, then the program and its arguments; the name of the executable is added. It gets standard input
+ * as it was. Without that file, or when the connection is lost later: the CNI specification's error 11, "try again
+ * later". It never hangs: an alarm ends it with the same error. The counterpart is src/wire/cni/frame.ts.
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/un.h>
@@ -24,6 +29,10 @@
 #define MAX_STDIN (4u << 20)
 #define MAX_ENV (256u << 10)
 #define MAX_ANSWER (4u << 20)
+/* The file that says how plugins run without an agent. */
+#define ALONE_FILE ".polder"
+#define MAX_ALONE 4096
+#define MAX_WORDS 32
 /* Longer than any runtime's own deadline (kubelet: 2 minutes). */
 #define TIMEOUT_SECONDS 150
 
@@ -67,7 +76,7 @@ static void no_agent(void) {
   if (command && strcmp(command, "VERSION") == 0) {
     say("{\"cniVersion\":\"");
     say(cni_version);
-    say("\",\"supportedVersions\":[\"0.3.1\",\"0.4.0\",\"1.0.0\",\"1.1.0\"]}\n");
+    say("\",\"supportedVersions\":[\"0.1.0\",\"0.2.0\",\"0.3.0\",\"0.3.1\",\"0.4.0\",\"1.0.0\",\"1.1.0\"]}\n");
     _exit(0);
   }
   if (command && strcmp(command, "STATUS") == 0)
@@ -133,6 +142,56 @@ static void header(char out[8], size_t length) {
   out[7] = (char)length;
 }
 
+/* The folder of `path` (its part up to the last slash) and the file's name into `into`; 0 if there is no folder. */
+static int beside(const char *path, size_t length, char *into, size_t limit) {
+  while (length > 0 && path[length - 1] != '/') length--;
+  if (length == 0 || length + sizeof ALONE_FILE > limit) return 0;
+  memcpy(into, path, length);
+  memcpy(into + length, ALONE_FILE, sizeof ALONE_FILE);
+  return 1;
+}
+
+/* Beside the name that we were called by, else beside the file that we are. */
+static int open_alone_file(const char *name) {
+  char path[4096], self[4096 - sizeof ALONE_FILE];
+  if (beside(name, strlen(name), path, sizeof path)) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) return fd;
+  }
+  ssize_t n = readlink("/proc/self/exe", self, sizeof self);
+  return n > 0 && beside(self, (size_t)n, path, sizeof path) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+}
+
+/* Puts standard input, which was read already, back to its start. */
+static int give_back(const char *body, size_t length) {
+  int fd = memfd_create("cni-stdin", MFD_CLOEXEC);
+  if (fd < 0) return 0;
+  put(fd, body, length);
+  return lseek(fd, 0, SEEK_SET) == 0 && dup2(fd, 0) == 0;
+}
+
+/* Becomes the program of the file; returns if there is none. */
+static void run_alone(char *name, const char *body, size_t length) {
+  static char text[MAX_ALONE + 1];
+  char *words[MAX_WORDS + 2];
+  int count = 0;
+  int fd = open_alone_file(name);
+  if (fd < 0) return;
+  ssize_t n = read(fd, text, MAX_ALONE);
+  close(fd);
+  if (n <= 0) return;
+  for (char *word = strtok(text, "\n"); word && count < MAX_WORDS; word = strtok(NULL, "\n")) {
+    if (count == 0 && *word != '/' && strchr(word, '=')) putenv(word);
+    else words[count++] = word;
+  }
+  if (count == 0 || !give_back(body, length)) return;
+  words[count++] = name;
+  words[count] = NULL;
+  alarm(0);
+  execv(words[0], words);
+}
+
+/* -1 if nobody listens there. */
 static int connect_agent(void) {
   const char *path = getenv("POLDER_CNI_SOCKET");
   struct sockaddr_un to = {.sun_family = AF_UNIX};
@@ -140,9 +199,12 @@ static int connect_agent(void) {
   if (strlen(path) >= sizeof to.sun_path) fail("4", "POLDER_CNI_SOCKET is too long", "A unix socket's path has at most 107 bytes.");
   strcpy(to.sun_path, path);
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) no_agent();
-  while (connect(fd, (struct sockaddr *)&to, sizeof to) < 0)
-    if (errno != EINTR) no_agent();
+  if (fd < 0) return -1;
+  while (connect(fd, (struct sockaddr *)&to, sizeof to) < 0) {
+    if (errno == EINTR) continue;
+    close(fd);
+    return -1;
+  }
   return fd;
 }
 
@@ -201,6 +263,11 @@ int main(int argc, char **argv) {
   char head[8];
   header(head, environment_length + body_length);
   int fd = connect_agent();
+  if (fd < 0) {
+    static char nameless[] = "";
+    run_alone(argc > 0 ? argv[0] : nameless, body, body_length);
+    no_agent();
+  }
   struct iovec parts[3] = {{head, sizeof head}, {environment, environment_length}, {body, body_length}};
   send_all(fd, parts, 3);
 

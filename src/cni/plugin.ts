@@ -4,6 +4,7 @@ import type { EndpointStore } from '#cni/ipam/store.ts';
 import type { LinkRemover } from '#cni/link-remover.ts';
 import type { Log } from '#cni/log.ts';
 import type { Netlink } from '#kernel/netlink/handle.ts';
+import type { KernelNft } from '#kernel/nft/nft.ts';
 import type { NodeNetwork } from '#spec/node-network.ts';
 import type { NetConf } from '#wire/cni/conf.ts';
 import type { CniRequest } from '#wire/cni/request.ts';
@@ -15,21 +16,35 @@ export interface PodNetns extends Disposable {
   /** As the caller named it: what `sandbox` of the result says. */
   readonly path: string;
   readonly netlink: Netlink;
+  /** Runs `fn`, which must be synchronous, inside: sockets made and processes spawned in it belong there. */
+  within<T>(fn: () => T): T;
+  readSysctl(name: string): string;
+  writeSysctl(name: string, value: string): void;
 }
 
 /** The network namespace of whoever ran the plugin: there the host's side is made, as the reference plugins do. */
 export interface CallerNetns {
+  /** Descriptor of it, open for the length of the call. */
+  readonly fd: number;
   readonly netlink: Netlink;
   /** Deletes interfaces of it. */
   readonly remover: LinkRemover;
+  /** nftables of it; made at its first use. */
+  readonly nft: KernelNft;
   /** Opens CNI_NETNS as the caller sees it. @throws PolderError cni-netns (CNI code 8). */
   openPod(path: string): PodNetns;
+  /** A path as the caller sees it -> one that this process can open: the caller may have other mounts. */
+  seen(path: string): string;
+  /** Runs `fn`, which must be synchronous, in it. */
+  within<T>(fn: () => T): T;
   readSysctl(name: string): string;
   writeSysctl(name: string, value: string): void;
 }
 
 /** What the node lends to plugins. */
 export interface PluginHost {
+  /** The plugin of this type, if it is one of ours: one may call another (`delegate.ts`). */
+  readonly plugin: (type: string) => Promise<Plugin | undefined>;
   readonly store: EndpointStore;
   /** Undefined until the agent knows its node. */
   readonly nodeNetwork: () => NodeNetwork | undefined;

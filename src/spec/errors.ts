@@ -172,6 +172,7 @@ export const ERRORS = {
     sentence: 'There is no CNI plugin {plugin} in {dirs}.',
     todo: 'Install the plugin there, or correct "type" in the network configuration.',
     exit: 34,
+    cni: 5,
   },
   'cni-plugin-failed': {
     sentence: 'CNI plugin {plugin} failed at {command}: {what}',

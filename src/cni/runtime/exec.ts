@@ -13,6 +13,8 @@ export interface PluginRun {
   readonly env: { readonly [name: string]: string };
   readonly stdin: string;
   readonly timeoutMs: number;
+  /** Starts it: in another network namespace, say. */
+  readonly within?: <T>(fn: () => T) => T;
 }
 
 interface Output {
@@ -69,7 +71,8 @@ export async function runPlugin(run: PluginRun): Promise<string> {
 
 function execute(run: PluginRun): Promise<Output> {
   const { promise, resolve } = Promise.withResolvers<Output>();
-  const child = spawn(run.path, [], { env: run.env, stdio: ['pipe', 'pipe', 'pipe'] });
+  const start = () => spawn(run.path, [], { env: run.env, stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = run.within ? run.within(start) : start();
   const stdout = collect(child.stdout);
   const stderr = collect(child.stderr);
   let late = false;

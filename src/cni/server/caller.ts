@@ -5,7 +5,9 @@ import { LinkRemover } from '#cni/link-remover.ts';
 import type { CallerNetns, PodNetns } from '#cni/plugin.ts';
 import type { Netlink } from '#kernel/netlink/handle.ts';
 import { openNetlink } from '#kernel/netlink/netlink.ts';
+import { inNetns } from '#kernel/netns/enter.ts';
 import { type Netns, openNetns } from '#kernel/netns/netns.ts';
+import { type KernelNft, openNft } from '#kernel/nft/nft.ts';
 import { readSysctl, writeSysctl } from '#kernel/sysctl.ts';
 import { PolderError } from '#spec/errors.ts';
 
@@ -17,6 +19,7 @@ export class Callers implements Disposable {
   readonly #own: Netns;
   readonly #netlink: Netlink;
   readonly #remover: LinkRemover;
+  readonly #nft: LazyNft;
   /** `net:[4026531840]`: comparing names costs one system call, comparing opened files four. */
   readonly #name = readlinkSync(OWN_NETNS);
 
@@ -24,30 +27,54 @@ export class Callers implements Disposable {
     this.#own = openNetns({ path: OWN_NETNS });
     this.#netlink = openNetlink(this.#own.fd);
     this.#remover = new LinkRemover(() => openNetlink(this.#own.fd));
+    this.#nft = new LazyNft(this.#own);
   }
 
   /** The namespace that the server itself is in. */
   own(): CallerNetns {
-    return caller({ netns: this.#own, netlink: this.#netlink, remover: this.#remover, pid: process.pid, here: true });
+    return caller({ ...this.#parts(), pid: process.pid });
   }
 
   /** Runs `use` with the namespace of the process. @throws PolderError cni-netns if the process is gone. */
   async of<T>(pid: number, netnsOverride: boolean, use: (caller: CallerNetns) => Promise<T>): Promise<T> {
     if (netnsName(pid) === this.#name) {
-      return use(
-        caller({ netns: this.#own, netlink: this.#netlink, remover: this.#remover, pid, here: true, netnsOverride }),
-      );
+      return use(caller({ ...this.#parts(), pid, netnsOverride }));
     }
     using netns = openOf(pid);
     using netlink = openNetlink(netns.fd);
     using remover = new LinkRemover(() => openNetlink(netns.fd));
-    return await use(caller({ netns, netlink, remover, pid, here: false, netnsOverride }));
+    using nft = new LazyNft(netns);
+    return await use(caller({ netns, netlink, remover, nft, pid, here: false, netnsOverride }));
+  }
+
+  #parts() {
+    return { netns: this.#own, netlink: this.#netlink, remover: this.#remover, nft: this.#nft, here: true };
   }
 
   [Symbol.dispose](): void {
     this.#remover[Symbol.dispose]();
     this.#netlink.close();
+    this.#nft[Symbol.dispose]();
     this.#own.close();
+  }
+}
+
+/** A context of nftables costs a millisecond: most calls need none, and the server keeps that of its own namespace. */
+class LazyNft implements Disposable {
+  readonly #netns: Netns;
+  #nft: KernelNft | undefined;
+
+  constructor(netns: Netns) {
+    this.#netns = netns;
+  }
+
+  get(): KernelNft {
+    this.#nft ??= openNft(this.#netns);
+    return this.#nft;
+  }
+
+  [Symbol.dispose](): void {
+    this.#nft?.close();
   }
 }
 
@@ -55,17 +82,24 @@ interface CallerParts {
   readonly netns: Netns;
   readonly netlink: Netlink;
   readonly remover: LinkRemover;
+  readonly nft: LazyNft;
   readonly pid: number;
   /** It is the server's own namespace: no need to enter it. */
   readonly here: boolean;
   readonly netnsOverride?: boolean;
 }
 
-function caller({ netns, netlink, remover, pid, here, netnsOverride = false }: CallerParts): CallerNetns {
+function caller({ netns, netlink, remover, nft, pid, here, netnsOverride = false }: CallerParts): CallerNetns {
   const ns = here ? undefined : netns;
   return {
+    fd: netns.fd,
     netlink,
     remover,
+    get nft() {
+      return nft.get();
+    },
+    seen: (path) => asSeenBy(pid, path),
+    within: (fn) => (ns ? inNetns(ns, fn) : fn()),
     openPod: (path) => openPod(path, pid, netns, netnsOverride),
     readSysctl: (name) => readSysctl(name, ns),
     writeSysctl: (name, value) => writeSysctl(name, value, ns),
@@ -100,7 +134,15 @@ function openPod(path: string, pid: number, host: Netns, netnsOverride: boolean)
       netlink.close();
       netns.close();
     };
-    return { fd: netns.fd, path, netlink, [Symbol.dispose]: close };
+    return {
+      fd: netns.fd,
+      path,
+      netlink,
+      within: (fn) => inNetns(netns, fn),
+      readSysctl: (name) => readSysctl(name, netns),
+      writeSysctl: (name, value) => writeSysctl(name, value, netns),
+      [Symbol.dispose]: close,
+    };
   } catch (error) {
     netns.close();
     if (error instanceof PolderError) throw error;

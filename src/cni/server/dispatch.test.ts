@@ -28,7 +28,7 @@ function noting(calls: string[], more: Partial<Plugin> = {}): Plugin {
 
 const unseen = (): never => assert.fail('the plugins of these tests do not look at it');
 
-const host: PluginHost = {
+const host: Omit<PluginHost, 'plugin'> = {
   log: quiet,
   nodeNetwork: () => undefined,
   get store() {
@@ -43,16 +43,28 @@ const caller: CallerNetns = {
   get remover() {
     return unseen();
   },
+  fd: -1,
+  get nft() {
+    return unseen();
+  },
   openPod: unseen,
+  seen: unseen,
+  within: unseen,
   readSysctl: unseen,
   writeSysctl: unseen,
 };
 
 function dispatcher(plugin: Plugin, abandoned = false): Dispatcher {
   return {
-    plugins: new Map([['x', plugin]]),
     locks: new KeyedLock(),
-    host,
+    host: {
+      plugin: async (type) => (type === 'x' ? plugin : undefined),
+      log: host.log,
+      nodeNetwork: host.nodeNetwork,
+      get store() {
+        return unseen();
+      },
+    },
     withCaller: (_, use) => use(caller),
     abandoned: () => abandoned,
   };

@@ -8,7 +8,7 @@ import { toErrorObject } from '#wire/cni/error.ts';
 import type { ShimCall } from '#wire/cni/frame.ts';
 import { type CniRequest, readRequest } from '#wire/cni/request.ts';
 import { encodeResult } from '#wire/cni/result.ts';
-import { isSpecVersion, NEWEST, versionReply } from '#wire/cni/version.ts';
+import { atLeast, isSpecVersion, NEWEST, versionReply } from '#wire/cni/version.ts';
 
 export interface Answer {
   readonly exit: 0 | 1;
@@ -16,7 +16,6 @@ export interface Answer {
 }
 
 export interface Dispatcher {
-  readonly plugins: ReadonlyMap<string, Plugin>;
   readonly locks: KeyedLock;
   readonly host: PluginHost;
   /** Runs `use` with the caller's namespace. */
@@ -28,7 +27,7 @@ export interface Dispatcher {
 export async function dispatch(shim: ShimCall, d: Dispatcher): Promise<Answer> {
   try {
     const request = readRequest(shim.argv0, shim.env, shim.stdin);
-    const plugin = d.plugins.get(request.plugin);
+    const plugin = await d.host.plugin(request.plugin);
     if (!plugin) throw unknownPlugin(request.plugin);
     if (request.command === 'VERSION') return ok(versionReply(peekVersion(request.stdin)));
     const conf = parseNetConf(request.stdin, request.plugin);
@@ -77,7 +76,7 @@ async function addOrUndo(plugin: Plugin, call: PluginCall, d: Dispatcher): Promi
 
 /** CHECK came with 0.4.0. */
 function needVersion(conf: NetConf, tooOld: string): void {
-  if (conf.cniVersion !== tooOld) return;
+  if (!atLeast(tooOld, conf.cniVersion)) return;
   throw new PolderError('cni-version', {
     version: conf.cniVersion,
     plugin: `${conf.type} at CHECK`,

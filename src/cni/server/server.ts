@@ -59,7 +59,12 @@ export async function startCniServer(options: CniServerOptions): Promise<CniServ
   });
   const callers = new Callers();
   await reconcile(store, callers.own(), options.log);
-  const host: PluginHost = { store, nodeNetwork: options.nodeNetwork, log: options.log };
+  const host: PluginHost = {
+    plugin: async (type) => PLUGINS.get(type),
+    store,
+    nodeNetwork: options.nodeNetwork,
+    log: options.log,
+  };
   const connections = new Connections(host, callers);
   const server = createServer((socket) => connections.serve(socket));
   await listen(server, options.socketPath);
@@ -135,7 +140,6 @@ class Connections {
     try {
       const pid = peerCred(descriptorOf(socket)).pid;
       const answer = await dispatch(decodeCall(frame), {
-        plugins: PLUGINS,
         locks: this.#locks,
         host: this.#host,
         withCaller: (request, use) => this.#callers.of(pid, request.netnsOverride, use),

@@ -40,7 +40,11 @@ export function peekVersion(text: string): string | undefined {
  *   cni-config (7) naming the key for anything else.
  */
 export function parseNetConf(text: string, plugin: string): NetConf {
-  const raw = parseObject(text, 'the network configuration');
+  return readNetConf(parseObject(text, 'the network configuration'), plugin);
+}
+
+/** As `parseNetConf`, of what has been read as JSON already. */
+export function readNetConf(raw: JsonObject, plugin: string): NetConf {
   // A configuration without a version is one of 0.1.0, by the specification.
   const cniVersion = needSpecVersion(optString(raw, 'cniVersion', '') ?? '0.1.0', plugin);
   const name = optString(raw, 'name', '') ?? wrong('name', 'must be the name of the network', undefined);

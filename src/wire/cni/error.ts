@@ -18,7 +18,9 @@ export const INTERNAL = 999;
 /** What went wrong, as the specification's error: the registry's code and what to do about it as details. */
 export function toErrorObject(error: unknown, cniVersion: string): CniErrorObject {
   if (error instanceof PolderError) {
-    return { cniVersion, code: error.row.cni ?? INTERNAL, msg: error.message, details: error.row.todo };
+    // A plugin that was called by this one said its own code.
+    const code = error.row.cni ?? (typeof error.details.cniCode === 'number' ? error.details.cniCode : INTERNAL);
+    return { cniVersion, code, msg: error.message, details: error.todo };
   }
   return { cniVersion, code: INTERNAL, msg: error instanceof Error ? error.message : String(error) };
 }

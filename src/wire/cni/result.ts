@@ -1,8 +1,8 @@
 /** The result of ADD, as plain values; decoded from and encoded for every spec version (CNI spec 1.1.0, "ADD Success"). */
 
-import { type Addr, bitsOf, familyOf, readAddr } from '#net/addr.ts';
-import { type IfAddr, ifAddr, type Prefix, parseIfAddr, prefixOf } from '#net/prefix.ts';
-import { type JsonObject, optList, optObject, optString, optStrings, optUint, wrong } from '#wire/cni/json.ts';
+import { type Addr, bitsOf, type Family, familyOf, readAddr } from '#net/addr.ts';
+import { type IfAddr, ifAddr, type Prefix, parseIfAddr, prefixFamily, prefixOf } from '#net/prefix.ts';
+import { type JsonObject, lookup, optList, optObject, optString, optStrings, optUint, wrong } from '#wire/cni/json.ts';
 import { atLeast, type SpecVersion } from '#wire/cni/version.ts';
 
 export interface CniInterface {
@@ -52,8 +52,9 @@ export interface CniResult {
 
 export const EMPTY_RESULT: CniResult = { interfaces: [], ips: [], routes: [], dns: {} };
 
-/** Reads a result of any version from 0.3.1 on. @throws PolderError cni-config naming the key, below `path`. */
+/** Reads a result of any version. @throws PolderError cni-config naming the key, below `path`. */
 export function decodeResult(value: JsonObject, path = ''): CniResult {
+  if (lookup(value, 'ip4') !== undefined || lookup(value, 'ip6') !== undefined) return decodeOld(value, path);
   const interfaces = optList(value, 'interfaces', path, readInterface) ?? [];
   const ips = optList(value, 'ips', path, readIp) ?? [];
   ips.forEach((ip, i) => {
@@ -68,6 +69,27 @@ export function decodeResult(value: JsonObject, path = ''): CniResult {
     routes: optList(value, 'routes', path, readRoute) ?? [],
     dns: dns ? readDns(dns, `${path}dns.`) : {},
   };
+}
+
+/** Before 0.3.0: one address a family, each with its own routes (CNI spec 0.2.0, "Result"). */
+function decodeOld(value: JsonObject, path: string): CniResult {
+  const both = (['ip4', 'ip6'] as const).flatMap((key) => {
+    const item = optObject(value, key, path);
+    return item ? [readOldIp(item, `${path}${key}.`)] : [];
+  });
+  const dns = optObject(value, 'dns', path);
+  return {
+    interfaces: [],
+    ips: both.map(({ ip }) => ip),
+    routes: both.flatMap(({ routes }) => routes),
+    dns: dns ? readDns(dns, `${path}dns.`) : {},
+  };
+}
+
+function readOldIp(item: JsonObject, path: string): { readonly ip: CniIp; readonly routes: readonly CniRoute[] } {
+  const address = readIfAddr(optString(item, 'ip', path), `${path}ip`);
+  const ip: CniIp = { address, ...some('gateway', readGateway(item, 'gateway', path)) };
+  return { ip, routes: optList(item, 'routes', path, readRoute) ?? [] };
 }
 
 function readInterface(item: JsonObject, path: string): CniInterface {
@@ -145,6 +167,7 @@ function some<K extends string, T>(key: K, value: T | undefined): { readonly [P 
 
 /** The JSON of a result in the version that the configuration asked for. What a version does not know is left out. */
 export function encodeResult(result: CniResult, version: SpecVersion): JsonObject {
+  if (!atLeast(version, '0.3.0')) return encodeOld(result, version);
   const v110 = atLeast(version, '1.1.0');
   return {
     cniVersion: version,
@@ -153,6 +176,17 @@ export function encodeResult(result: CniResult, version: SpecVersion): JsonObjec
     ...(result.routes.length > 0 && { routes: result.routes.map((r) => encodeRoute(r, v110)) }),
     dns: result.dns,
   };
+}
+
+/** The first address of each family with the routes of it; interfaces did not exist. */
+function encodeOld({ ips, routes, dns }: CniResult, version: SpecVersion): JsonObject {
+  const old = (family: Family) => {
+    const ip = ips.find(({ address }) => prefixFamily(address) === family);
+    if (!ip) return undefined;
+    const own = routes.filter(({ dst }) => prefixFamily(dst) === family).map((route) => encodeRoute(route, false));
+    return { ip: ip.address, ...some('gateway', ip.gateway), ...(own.length > 0 && { routes: own }) };
+  };
+  return { cniVersion: version, ...some('ip4', old(4)), ...some('ip6', old(6)), dns };
 }
 
 function encodeInterface(i: CniInterface, v110: boolean): CniInterface {

@@ -2,7 +2,7 @@
 
 import { PolderError } from '#spec/errors.ts';
 
-export const SPEC_VERSIONS = ['0.3.1', '0.4.0', '1.0.0', '1.1.0'] as const;
+export const SPEC_VERSIONS = ['0.1.0', '0.2.0', '0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0'] as const;
 
 export type SpecVersion = (typeof SPEC_VERSIONS)[number];
 
