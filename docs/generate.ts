@@ -3,9 +3,10 @@
  * are stale.
  */
 
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BUILTIN_IMAGES } from '#lab/images/table.ts';
+import { CONFIG_TABLE } from '#spec/config.ts';
 import { ERRORS, type ErrorRow } from '#spec/errors.ts';
 
 /** A row of a Markdown table; bars in cells are escaped. */
@@ -56,11 +57,46 @@ function imagesPage(): string {
   ].join('\n');
 }
 
+function configPage(): string {
+  return [
+    '# Settings of a cluster',
+    '',
+    'Generated from `src/spec/config.ts`: the keys of the ConfigMap `kube-system/polder-config`. An unknown key is named in a warning.',
+    '',
+    row('key', 'type', 'default', 'what it does'),
+    row('---', '---', '---', '---'),
+    ...Object.entries(CONFIG_TABLE).map(([key, c]) => row(`\`${key}\``, c.type, `\`${c.default}\``, c.doc)),
+    '',
+  ].join('\n');
+}
+
+/** A recorded session (docs/terminal.txt) as a picture. */
+function terminalPicture(): string {
+  const lines = readFileSync(join(import.meta.dirname, 'terminal.txt'), 'utf8')
+    .trimEnd()
+    .split('\n');
+  const width = Math.max(...lines.map((l) => l.length)) * 7.25 + 32;
+  const height = lines.length * 18 + 32;
+  const escape = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+  const colour = (line: string) => (/^[$#] /.test(line) ? '#e6edf3' : line.startsWith('✓') ? '#7ee787' : '#9da7b3');
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="ui-monospace,Menlo,Consolas,monospace" font-size="12">`,
+    `<rect width="${width}" height="${height}" rx="8" fill="#0d1117"/>`,
+    ...lines.map(
+      (l, i) => `<text x="16" y="${i * 18 + 30}" fill="${colour(l)}" xml:space="preserve">${escape(l)}</text>`,
+    ),
+    '</svg>',
+    '',
+  ].join('\n');
+}
+
 /** Every generated page: its path below `docs/`, and its text. */
 export function generatedPages(): ReadonlyMap<string, string> {
   return new Map([
     ['errors.md', errorsPage()],
     ['images.md', imagesPage()],
+    ['configuration.md', configPage()],
+    ['terminal.svg', terminalPicture()],
   ]);
 }
 
