@@ -84,6 +84,11 @@ export const ERRORS = {
     todo: 'See `polder lab status`; `polder lab up` brings up again what is down.',
     exit: 14,
   },
+  'pod-not-ready': {
+    sentence: 'Pod {pod} does not become ready: {how}.',
+    todo: 'See `kubectl describe pod` and `polder lab logs NODE/kubelet`.',
+    exit: 15,
+  },
   'cni-version': {
     sentence: 'CNI version {version} is not supported by the plugin {plugin}.',
     todo: 'Set cniVersion to one of {supported}.',

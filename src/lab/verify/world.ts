@@ -10,6 +10,7 @@ import type { PodStatus, RunnablePodSpec } from '#lab/kubelet/pod.ts';
 import { nodeNetns } from '#lab/names.ts';
 import type { LabSpec, NodeSpec } from '#lab/spec.ts';
 import { runningNodes } from '#lab/up.ts';
+import { PolderError } from '#spec/errors.ts';
 import { conditionOf, type KubeObject, NAMESPACES, type Resource, type Toleration } from '#spec/k8s.ts';
 
 export const VERIFY_NAMESPACE = 'polder-verify';
@@ -116,7 +117,7 @@ function isReady(pod: TrialObject): boolean {
   return conditionOf(pod.status?.conditions, 'Ready')?.status === 'True' && pod.status?.podIP !== undefined;
 }
 
-/** The pod once it is so. @throws the signal's reason; Error with how the pod is if it does not become so in time. */
+/** The pod once it is so. @throws the signal's reason; PolderError 'pod-not-ready' with how it is. */
 export async function whenPod(
   client: ApiClient,
   name: string,
@@ -134,7 +135,7 @@ export async function whenPod(
     }
   }
   signal.throwIfAborted();
-  throw new Error(`pod ${name} does not become ready: ${last === undefined ? 'it is gone' : stateOf(last)}`);
+  throw new PolderError('pod-not-ready', { pod: name, how: last === undefined ? 'it is gone' : stateOf(last) });
 }
 
 /** Why a pod is as it is, as far as its status says. */
