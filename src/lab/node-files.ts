@@ -1,6 +1,8 @@
 /** The files and folders of a node that its programs expect to find: above all its CNI configuration and plugins. */
 
 import { existsSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { installAlone } from '#cni/daemonless/install.ts';
+import { PLUGINS } from '#cni/plugins/table.ts';
 import { labPaths, type NodePaths, nodePaths } from '#lab/names.ts';
 import { NATIVE_BIN } from '#lab/programs.ts';
 import { PolderError } from '#spec/errors.ts';
@@ -23,7 +25,8 @@ export function ensureNodeFiles(lab: string, node: string): NodePaths {
     writeFileSync(`${conflist}.new`, `${JSON.stringify(CONFLIST, null, 2)}\n`);
     renameSync(`${conflist}.new`, conflist);
   }
-  linkPlugin(`${at.cniBinDir}/polder`);
+  for (const type of PLUGINS.keys()) linkPlugin(`${at.cniBinDir}/${type}`);
+  installAlone(at.cniBinDir, process.execPath);
   return at;
 }
 

@@ -3,6 +3,7 @@
 import { chmodSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
+import { takeNode } from '#cni/daemonless/lock.ts';
 import { EndpointStore } from '#cni/ipam/store.ts';
 import { KeyedLock } from '#cni/keyed-lock.ts';
 import type { Log } from '#cni/log.ts';
@@ -51,6 +52,8 @@ const REQUEST_TIMEOUT_MS = 30_000;
 export async function startCniServer(options: CniServerOptions): Promise<CniServer> {
   mkdirSync(dirname(options.socketPath), { recursive: true });
   await refuseIfServed(options.socketPath);
+  using stack = new DisposableStack();
+  stack.use(await takeNode(options.socketPath));
   const store = new EndpointStore({
     path: join(options.stateDir, 'cni-endpoints.journal'),
     bootId: options.bootId ?? readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
@@ -68,10 +71,12 @@ export async function startCniServer(options: CniServerOptions): Promise<CniServ
   const connections = new Connections(host, callers);
   const server = createServer((socket) => connections.serve(socket));
   await listen(server, options.socketPath);
+  const held = stack.move();
   const close = async () => {
     await connections.close(server);
     callers[Symbol.dispose]();
     store[Symbol.dispose]();
+    held.dispose();
   };
   return {
     endpoints: () => store.endpoints(),

@@ -1,6 +1,7 @@
 /** Numbers of the kernel's interface that are the same on x86-64 and arm64 (asm-generic). */
 
 export const O_RDONLY = 0;
+export const O_RDWR = 2;
 export const O_CREAT = 0o100;
 export const O_EXCL = 0o200;
 export const O_CLOEXEC = 0o2000000;
@@ -15,7 +16,9 @@ export const MS_SLAVE = 0x80000;
 export const MS_SHARED = 0x100000;
 export const MNT_DETACH = 2;
 
+export const LOCK_SH = 1;
 export const LOCK_EX = 2;
+export const LOCK_NB = 4;
 
 export const AF_INET = 2;
 export const AF_INET6 = 10;

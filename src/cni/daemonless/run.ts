@@ -1,0 +1,58 @@
+/** One call of a plugin without an agent, by this process itself. */
+
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { loadPlugin } from '#cni/daemonless/load.ts';
+import { lockPathOf } from '#cni/daemonless/lock.ts';
+import { KeyedLock } from '#cni/keyed-lock.ts';
+import type { Log } from '#cni/log.ts';
+import type { PluginHost } from '#cni/plugin.ts';
+import { Callers } from '#cni/server/caller.ts';
+import { type Answer, dispatch } from '#cni/server/dispatch.ts';
+import { tryLockFile } from '#kernel/file-lock.ts';
+import { PolderError } from '#spec/errors.ts';
+import { toErrorObject } from '#wire/cni/error.ts';
+import type { ShimCall } from '#wire/cni/frame.ts';
+import { NEWEST } from '#wire/cni/version.ts';
+
+export interface AloneOptions {
+  /** Where the agent would listen: beside it is the lock that keeps it and us apart. */
+  readonly socketPath: string;
+  readonly log: Log;
+}
+
+/** Never throws: what goes wrong is in the answer. */
+export async function runAlone(call: ShimCall, options: AloneOptions): Promise<Answer> {
+  try {
+    using _ = shareNode(options.socketPath);
+    using callers = new Callers();
+    return await dispatch(call, {
+      locks: new KeyedLock(),
+      host: hostOf(options.log),
+      // The shim has become us: what ran it is our parent, in the same namespaces.
+      withCaller: (request, use) => callers.of(process.pid, request.netnsOverride, use),
+      abandoned: () => false,
+    });
+  } catch (error) {
+    return { exit: 1, stdout: `${JSON.stringify(toErrorObject(error, NEWEST))}\n` };
+  }
+}
+
+/** Any number of us work at once, but none beside an agent. @throws PolderError cni-try-later if one has started meanwhile. */
+function shareNode(socketPath: string): Disposable {
+  mkdirSync(dirname(socketPath), { recursive: true });
+  const lock = tryLockFile(lockPathOf(socketPath), 'shared');
+  if (lock) return lock;
+  throw new PolderError('cni-try-later', { what: 'The Polder agent is starting on this node' });
+}
+
+function hostOf(log: Log): PluginHost {
+  return {
+    plugin: loadPlugin,
+    get store(): never {
+      throw new PolderError('cni-try-later', { what: 'The Polder agent is not running on this node' });
+    },
+    nodeNetwork: () => undefined,
+    log,
+  };
+}
