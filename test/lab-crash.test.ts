@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
+import { rmSync } from 'node:fs';
 import { test } from 'node:test';
+import { unmount } from '#kernel/mounts.ts';
+import { deleteNetns } from '#kernel/netns/named.ts';
+import { machineMountsBelow } from '#lab/mounts.ts';
+import { labPaths } from '#lab/names.ts';
 import { supervisorProcess } from '#lab/supervisor/client.ts';
+import { labNetns } from '#lab/underlay.ts';
 import { eventually, labPids, leftovers, type TestLab, testLab } from './support/lab.ts';
 import { noKubectl, noLab, result, startPolder } from './support/polder.ts';
 
@@ -59,7 +65,7 @@ test('kill -9 of the supervisor: its programs go on, and lab up finds them again
   assert.ok(supervisor);
   process.kill(supervisor.pid, 'SIGKILL');
   assert.match((await lab.tryKubectl('kubectl get nodes')).stdout, /node1 +Ready/);
-  assert.equal((await lab.status()).state, 'down');
+  assert.equal((await lab.status()).state, 'degraded');
   await lab.must('up');
   const after = await lab.status();
   assert.deepEqual(
@@ -92,6 +98,34 @@ test('kill -9 of everything at once: lab down leaves nothing', { skip }, async (
   await lab.must('down', '-y');
   assert.deepEqual(leftovers(lab.name), []);
 });
+
+test('after a reboot lab up mends: processes, namespaces, mounts and /run are gone, the disk is there', {
+  skip,
+}, async () => {
+  await using lab = await testLab('up', '--nodes', '2');
+  await lab.kubectl('kubectl run a --image=busybox --command -- sleep 600');
+  await lab.kubectl('kubectl run b --image=nginx && kubectl wait --for=condition=Ready pod/a pod/b --timeout=30s');
+  await powerCut(lab.name);
+  assert.equal((await lab.status()).state, 'down');
+  await lab.must('up');
+  await eventually('both pods run again', async () => {
+    const ran = await lab.tryKubectl('kubectl exec a -- hostname && kubectl exec b -- hostname');
+    return ran.stdout === 'a\nb\n' ? true : undefined;
+  });
+  await lab.must('verify');
+});
+
+/** All that a machine forgets when its power fails. */
+async function powerCut(name: string): Promise<void> {
+  const { dir, runDir } = labPaths(name);
+  await eventually('every process has ended', async () => {
+    for (const pid of labPids(name)) process.kill(pid, 'SIGKILL');
+    return labPids(name).length === 0 ? true : undefined;
+  });
+  for (const point of machineMountsBelow([dir, runDir])) unmount(point);
+  for (const netns of labNetns(name)) deleteNetns(netns);
+  rmSync(runDir, { recursive: true });
+}
 
 // Moments before, in and after each of its steps.
 for (const ms of [120, 180, 250, 350, 500, 800, 1200]) {

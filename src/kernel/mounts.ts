@@ -13,6 +13,11 @@ export function unmount(point: string): boolean {
   throw new SystemError('umount2', errno, `unmount ${point}`);
 }
 
+/** Unmounts it if nothing uses it or is mounted below. True if it was a mount and is none now. */
+export function unmountIdle(point: string): boolean {
+  return libc.umount2(point, 0) === 0;
+}
+
 /**
  * Gives this thread, and what is spawned from it, mounts and a host name of its own, for good. What the machine mounts
  * later still shows; what is mounted here does not show there. @throws SystemError

@@ -4,8 +4,10 @@
  */
 
 import { existsSync, rmdirSync, rmSync } from 'node:fs';
-import { unmount } from '#kernel/mounts.ts';
+import { dirname } from 'node:path';
+import { unmount, unmountIdle } from '#kernel/mounts.ts';
 import { deleteNetns } from '#kernel/netns/named.ts';
+import { listNetns, NETNS_DIR } from '#kernel/netns/netns.ts';
 import { killGroup, machineHierarchies, removeGroup } from '#lab/cgroup.ts';
 import { machineMountsBelow } from '#lab/mounts.ts';
 import { LABS_DIR, LABS_RUN_DIR, labPaths, nodePaths } from '#lab/names.ts';
@@ -30,6 +32,7 @@ export async function removeLab(lab: string, step: Step): Promise<Removed> {
     await removeGroups(paths.cgroup);
     for (const dir of [paths.dir, paths.runDir]) rmSync(dir, { recursive: true, force: true });
     for (const dir of [LABS_DIR, LABS_RUN_DIR]) removeIfEmpty(dir);
+    releaseNetnsDir();
   });
   return { namespaces, mounts, files };
 }
@@ -60,13 +63,27 @@ function unmountBelow(folders: readonly string[]): number {
   return points.length;
 }
 
+/**
+ * The folder of named namespaces is mounted on itself at the first use, by `ip netns` too; empty, it is of no use to
+ * anybody. A namespace that somebody makes meanwhile stays: the mount is busy then, or shows the same folder below it.
+ */
+function releaseNetnsDir(): void {
+  if (listNetns().length > 0) return;
+  while (unmountIdle(NETNS_DIR));
+  removeFolder(NETNS_DIR);
+}
+
 /** The folder and its parent `polder`, if nobody else has anything there. */
 function removeIfEmpty(dir: string): void {
-  for (const each of [dir, dir.slice(0, dir.lastIndexOf('/'))]) {
-    try {
-      rmdirSync(each);
-    } catch {
-      return;
-    }
+  if (removeFolder(dir)) removeFolder(dirname(dir));
+}
+
+/** False if it is not empty, or not there. */
+function removeFolder(dir: string): boolean {
+  try {
+    rmdirSync(dir);
+    return true;
+  } catch {
+    return false;
   }
 }

@@ -47,7 +47,7 @@ function summary(name: string): LabSummary {
   try {
     const spec = loadLab(name);
     if (spec === undefined) return { name, state: 'damaged' };
-    const state = supervisorProcess(name) === undefined ? 'down' : 'up';
+    const state = supervisorProcess(name) !== undefined ? 'up' : foundPrograms(spec).length > 0 ? 'degraded' : 'down';
     return {
       name,
       state,
@@ -83,10 +83,13 @@ function isWell(node: NodeStatus): boolean {
 /** From the supervisor; without one, from the process files alone. */
 async function programStatus(spec: LabSpec): Promise<readonly ProgramStatus[]> {
   const answer = await supervisorStatus(spec.name);
-  if (answer !== undefined) return answer.programs;
+  return answer?.programs ?? foundPrograms(spec);
+}
+
+function foundPrograms(spec: LabSpec): ProgramStatus[] {
   return labPrograms(spec).flatMap(({ id, pidFile }) => {
     const found = readPidFile(pidFile);
-    return found === undefined ? [] : [{ id, state: 'running', pid: found.pid, restarts: 0, failures: 0 } as const];
+    return found === undefined ? [] : [{ id, state: 'running', pid: found.pid, restarts: 0, failures: 0 }];
   });
 }
 

@@ -48,7 +48,7 @@ function asText(io: Terminal, lab: LabStatus): string {
     `${program.restarts}`,
     program.lastEnd ?? '-',
   ]);
-  const mend = lab.state !== 'down' ? '' : `\nBring it up again: sudo ${self(io)} lab up --name ${lab.name}\n`;
+  const mend = lab.state === 'up' ? '' : `\nBring it up again: sudo ${self(io)} lab up --name ${lab.name}\n`;
   return (
     [
       head,

@@ -2,7 +2,7 @@
 
 import { chownSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { command, requireRoot, self, whole, yesOption } from '#cli/command.ts';
 import { progress } from '#cli/progress.ts';
 import { paint, type Terminal } from '#cli/terminal.ts';
@@ -20,7 +20,11 @@ interface UpOptions {
   readonly apiPort?: number;
   readonly clusterCidr?: string;
   readonly mtu?: number;
+  readonly uplink?: boolean;
 }
+
+const NO_UPLINK =
+  'There is no --uplink yet: a lab is sealed, nothing in it reaches the machine’s networks. Load images with `polder lab load`.';
 
 const EXAMPLES = [
   { line: 'polder lab up', does: 'three nodes, pods across them by VXLAN' },
@@ -40,10 +44,12 @@ export function upCommand(io: Terminal): Command {
     .option('--cluster-cidr <network>', `pods' addresses (default: ${DEFAULT_CLUSTER_CIDR})`)
     .option('--mtu <bytes>', `MTU of the nodes' interfaces (default: ${DEFAULT_MTU})`, whole)
     .addOption(yesOption())
+    .addOption(new Option('--uplink').hideHelp())
     .action((options: UpOptions) => up(io, options));
 }
 
 async function up(io: Terminal, options: UpOptions): Promise<void> {
+  if (options.uplink === true) throw new PolderError('usage', { what: NO_UPLINK });
   const wanted = await wantedLab(io, options);
   requireRoot(io);
   const { bringUp } = await import('#lab/up.ts');
