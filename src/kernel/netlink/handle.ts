@@ -2,7 +2,7 @@
 
 import type { Family } from '#net/addr.ts';
 import type { TableEvent } from '#wire/netlink/event.ts';
-import type { Address, FdbEntry, Link, Neighbour, NetlinkOp, Route, Rule } from '#wire/netlink/values.ts';
+import type { Address, BridgeVlan, FdbEntry, Link, Neighbour, NetlinkOp, Route, Rule } from '#wire/netlink/values.ts';
 
 /** Why one operation of a batch failed. `errno` is positive, `text` is the kernel's extended acknowledgement if it gave one. */
 export interface OpFailure {
@@ -27,6 +27,8 @@ export interface Netlink extends Disposable {
   neighbours(link?: string): Neighbour[];
   fdb(link?: string): FdbEntry[];
   rules(): Rule[];
+  /** VLANs of bridges and their ports; none where the kernel does not filter VLANs. */
+  bridgeVlans(link?: string): BridgeVlan[];
   /** Runs the operations in order, batched; goes on past a failure and returns every one. Empty: all done. */
   run(ops: readonly NetlinkOp[]): OpFailure[];
   /** As `run`, but waits for slow acknowledgements (a link's deletion) off the event loop. */

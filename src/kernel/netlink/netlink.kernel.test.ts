@@ -99,6 +99,33 @@ test('a thousand routes are made and read back', { skip }, () => {
   );
 });
 
+test('a VLAN of a port is read back, or named as a missing feature', { skip }, (t) => {
+  using ns = scratchNetns();
+  using netlink = openNetlink(ns.fd);
+  const ops: NetlinkOp[] = [
+    { op: 'link.add', link: { name: 'br', info: { kind: 'bridge', vlanFiltering: true, vlanDefaultPvid: 0 } } },
+    veth('a'),
+    { op: 'link.set', name: 'a', change: { master: 'br' } },
+    { op: 'bridgeVlan.add', vlan: { link: 'a', vid: 10, pvid: true, untagged: true } },
+    { op: 'bridgeVlan.add', vlan: { link: 'a', vid: 20, end: 29 } },
+    { op: 'bridgeVlan.del', vlan: { link: 'a', vid: 25, end: 26 } },
+    { op: 'bridgeVlan.add', vlan: { link: 'br', vid: 10, self: true } },
+  ];
+  const [failure] = netlink.run(ops);
+  if (failure) {
+    assert.match(refusalError(failure).message, /VLAN filtering of bridges/);
+    assert.deepEqual(netlink.bridgeVlans(), []);
+    return t.skip('this kernel does not filter VLANs on bridges');
+  }
+  assert.deepEqual(netlink.link('br')?.info, { kind: 'bridge', stp: false, vlanFiltering: true, vlanDefaultPvid: 0 });
+  assert.deepEqual(netlink.bridgeVlans('a'), [
+    { link: 'a', vid: 10, pvid: true, untagged: true },
+    { link: 'a', vid: 20, end: 24 },
+    { link: 'a', vid: 27, end: 29 },
+  ]);
+  assert.deepEqual(netlink.bridgeVlans('br'), [{ link: 'br', vid: 10, self: true }]);
+});
+
 test('a kind that the kernel lacks is named as a missing feature', { skip }, () => {
   using ns = scratchNetns();
   using netlink = openNetlink(ns.fd);

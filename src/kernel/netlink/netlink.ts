@@ -6,11 +6,12 @@ import type { Netlink, OpFailure } from '#kernel/netlink/handle.ts';
 import { LinkTable, readLinks, readOneLink } from '#kernel/netlink/link-table.ts';
 import { Runner } from '#kernel/netlink/run.ts';
 import { readInterfaceAddress, writeAddressDump } from '#wire/netlink/address.ts';
+import { readBridgeVlans, writeBridgeVlanDump } from '#wire/netlink/bridge-vlan.ts';
 import * as N from '#wire/netlink/constants.ts';
 import { readFdbEntry, readNeighbour, writeFdbDump, writeNeighbourDump } from '#wire/netlink/neighbour.ts';
 import { readRoute, writeRouteDump } from '#wire/netlink/route.ts';
 import { readRule, writeRuleDump } from '#wire/netlink/rule.ts';
-import type { Address, FdbEntry, Link, Neighbour, NetlinkOp, Route, Rule } from '#wire/netlink/values.ts';
+import type { Address, BridgeVlan, FdbEntry, Link, Neighbour, NetlinkOp, Route, Rule } from '#wire/netlink/values.ts';
 import type { Writer } from '#wire/netlink/writer.ts';
 
 /**
@@ -85,6 +86,17 @@ class KernelNetlink implements Netlink {
 
   rules(): Rule[] {
     return dump(this.#connection, { type: N.RTM_GETRULE, what: 'the rules', body: writeRuleDump, read: readRule });
+  }
+
+  bridgeVlans(link?: string): BridgeVlan[] {
+    const names = this.#names();
+    const found = dump(this.#connection, {
+      type: N.RTM_GETLINK,
+      what: 'the VLANs of bridges',
+      body: writeBridgeVlanDump,
+      read: (message) => readBridgeVlans(message, names),
+    });
+    return found.flat().filter((vlan) => link === undefined || vlan.link === link);
   }
 
   run(ops: readonly NetlinkOp[]): OpFailure[] {

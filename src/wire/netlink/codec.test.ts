@@ -8,6 +8,7 @@ import { macFromBytes } from '#net/mac.ts';
 import { ifAddr, prefixOf } from '#net/prefix.ts';
 import { readAck } from '#wire/netlink/ack.ts';
 import { readInterfaceAddress } from '#wire/netlink/address.ts';
+import { readBridgeVlans } from '#wire/netlink/bridge-vlan.ts';
 import { readEvent } from '#wire/netlink/event.ts';
 import { readLink } from '#wire/netlink/link.ts';
 import { NoSuchLink } from '#wire/netlink/names.ts';
@@ -18,6 +19,7 @@ import { readRoute } from '#wire/netlink/route.ts';
 import { readRule } from '#wire/netlink/rule.ts';
 import type {
   Address,
+  BridgeVlan,
   FdbEntry,
   LinkChange,
   LinkInfo,
@@ -80,7 +82,49 @@ function some<T, K extends keyof T>(
 
 const infos: { readonly [K in LinkInfo['kind']]: fc.Arbitrary<Extract<LinkInfo, { kind: K }>> } = {
   veth: fc.constant({ kind: 'veth' }),
-  bridge: fc.record({ kind: fc.constant('bridge'), stp: fc.boolean(), vlanFiltering: fc.boolean() }, PLAIN),
+  bridge: some(
+    {
+      kind: fc.constant('bridge' as const),
+      stp: fc.boolean(),
+      vlanFiltering: fc.boolean(),
+      vlanDefaultPvid: fc.nat(4094),
+    },
+    ['kind', 'stp', 'vlanFiltering'],
+  ),
+  macvlan: some(
+    {
+      kind: fc.constant('macvlan' as const),
+      mode: fc.constantFrom('private', 'vepa', 'bridge', 'passthru'),
+      bcQueueLen: u32,
+    },
+    ['kind', 'mode'],
+  ),
+  ipvlan: fc.record(
+    {
+      kind: fc.constant('ipvlan'),
+      mode: fc.constantFrom('l2', 'l3', 'l3s'),
+      flag: fc.constantFrom('bridge', 'private', 'vepa'),
+    },
+    PLAIN,
+  ),
+  vlan: fc.record(
+    { kind: fc.constant('vlan'), id: fc.nat(4094), protocol: fc.constantFrom('802.1q', '802.1ad') },
+    PLAIN,
+  ),
+  dummy: fc.constant({ kind: 'dummy' }),
+  ifb: fc.constant({ kind: 'ifb' }),
+  vrf: fc.record({ kind: fc.constant('vrf'), table: u32 }, PLAIN),
+  tun: some(
+    {
+      kind: fc.constant('tun' as const),
+      mode: fc.constantFrom('tun', 'tap'),
+      owner: u32,
+      group: u32,
+      persist: fc.boolean(),
+      multiQueue: fc.boolean(),
+    },
+    ['kind', 'mode', 'persist', 'multiQueue'],
+  ),
   vxlan: some(
     {
       kind: fc.constant('vxlan' as const),
@@ -92,11 +136,21 @@ const infos: { readonly [K in LinkInfo['kind']]: fc.Arbitrary<Extract<LinkInfo, 
     },
     ['kind', 'vni', 'port', 'learning'],
   ),
-  other: fc.record({ kind: fc.constant('other'), name: fc.constantFrom('', 'dummy', 'wireguard') }, PLAIN),
+  other: fc.record({ kind: fc.constant('other'), name: fc.constantFrom('', 'geneve', 'wireguard') }, PLAIN),
 };
 
 const newLink: fc.Arbitrary<NewLink> = some(
-  { name: link, info: fc.oneof(...Object.values(infos)), mac, mtu: u32, up: fc.boolean(), master: link, group: u32 },
+  {
+    name: link,
+    info: fc.oneof(...Object.values(infos)),
+    mac,
+    mtu: u32,
+    up: fc.boolean(),
+    master: link,
+    parent: link,
+    txQueueLen: u32,
+    group: u32,
+  },
   ['name', 'info'],
 );
 const linkChange: fc.Arbitrary<LinkChange> = some(
@@ -107,9 +161,22 @@ const linkChange: fc.Arbitrary<LinkChange> = some(
     master: link,
     alias: fc.string({ minLength: 1, maxLength: 30 }).filter((s) => !s.includes('\0')),
     group: u32,
+    promisc: fc.boolean(),
+    allmulti: fc.boolean(),
+    arp: fc.boolean(),
+    txQueueLen: u32,
+    addrGenMode: fc.constantFrom('eui64', 'none', 'stable_secret', 'random'),
   },
   [],
 );
+const bridgeVlan: fc.Arbitrary<BridgeVlan> = fc
+  .tuple(link, fc.integer({ min: 1, max: 4094 }), fc.integer({ min: 1, max: 4094 }), fc.boolean(), fc.boolean())
+  .map(([l, a, b, flagged, range]) => ({
+    link: l,
+    vid: Math.min(a, b),
+    ...(range && a !== b ? { end: Math.max(a, b) } : flagged ? { pvid: true } : {}),
+    ...(flagged ? { untagged: true } : {}),
+  }));
 const address: fc.Arbitrary<Address> = fc
   .tuple(family, link, scope, u32)
   .chain(([f, l, s, flags]) =>
@@ -173,6 +240,8 @@ const ops: Readonly<Record<NetlinkOp['op'], fc.Arbitrary<NetlinkOp>>> = {
   'link.set': fc.record({ op: fc.constant('link.set'), name: link, change: linkChange }),
   'link.del': fc.record({ op: fc.constant('link.del'), name: link }),
   'link.delGroup': fc.record({ op: fc.constant('link.delGroup'), group: u8 }),
+  'bridgeVlan.add': fc.record({ op: fc.constant('bridgeVlan.add'), vlan: bridgeVlan }),
+  'bridgeVlan.del': fc.record({ op: fc.constant('bridgeVlan.del'), vlan: bridgeVlan }),
   'addr.add': fc.record({ op: fc.constant('addr.add'), address }),
   'addr.replace': fc.record({ op: fc.constant('addr.replace'), address }),
   'addr.del': fc.record({ op: fc.constant('addr.del'), address }),
@@ -204,6 +273,7 @@ function readBack(op: NetlinkOp, message: Message): unknown {
   if ('neighbour' in op) return readNeighbour(message, names);
   if ('entry' in op) return readFdbEntry(message, names);
   if ('rule' in op) return readRule(message);
+  if ('vlan' in op) return readBridgeVlans(message, names);
   return readLink(message, names);
 }
 
@@ -214,6 +284,8 @@ function expected(op: NetlinkOp): unknown {
   if ('neighbour' in op) return op.neighbour;
   if ('entry' in op) return op.entry;
   if ('rule' in op) return op.rule;
+  // What a message about a port says of a master it says of none.
+  if ('vlan' in op) return [{ ...op.vlan, self: true }];
   const bare = {
     index: 0,
     name: '',
@@ -226,10 +298,19 @@ function expected(op: NetlinkOp): unknown {
   };
   if (op.op === 'link.del') return { ...bare, name: op.name };
   if (op.op === 'link.delGroup') return { ...bare, group: op.group };
-  const said = op.op === 'link.add' ? op.link : op.change;
-  const { master, ...rest } = said;
+  const said: Partial<NewLink> & LinkChange = op.op === 'link.add' ? op.link : op.change;
+  const { master, parent, promisc, allmulti, arp, ...rest } = said;
   const index = op.op === 'link.set' ? names.indexOf(op.name) : 0;
-  return { ...bare, index, ...rest, ...(master === undefined ? {} : { master: names.indexOf(master) }) };
+  return {
+    ...bare,
+    index,
+    ...rest,
+    ...(master === undefined ? {} : { master: names.indexOf(master) }),
+    ...(parent === undefined ? {} : { parent: names.indexOf(parent) }),
+    ...(promisc ? { promisc } : {}),
+    ...(allmulti ? { allmulti } : {}),
+    ...(arp === false ? { noArp: true } : {}),
+  };
 }
 
 for (const [kind, arbitrary] of Object.entries(ops)) {
@@ -271,6 +352,7 @@ function readAll(view: DataView, length: number): void {
   for (const message of messages) {
     attempt(() => readEvent(message, names));
     attempt(() => readRule(message));
+    attempt(() => readBridgeVlans(message, names));
     attempt(() => readFdbEntry(message, names));
     attempt(() => readAck(message));
   }

@@ -2,26 +2,17 @@
 
 import { addrBytes, familyOf } from '#net/addr.ts';
 import { readAddress } from '#wire/netlink/family.ts';
+import { bareKind, type InfoOf, type KindRow } from '#wire/netlink/kind-row.ts';
 import type { IndexToName, NameToIndex } from '#wire/netlink/names.ts';
 import type { Attrs } from '#wire/netlink/reader.ts';
+import { ipvlan, macvlan, vlan } from '#wire/netlink/stacked-kinds.ts';
 import type { LinkInfo } from '#wire/netlink/values.ts';
+import { dummy, ifb, tun, vrf } from '#wire/netlink/virtual-kinds.ts';
 import type { Writer } from '#wire/netlink/writer.ts';
-
-type InfoOf<K extends LinkInfo['kind']> = Extract<LinkInfo, { kind: K }>;
-
-interface KindRow<I extends LinkInfo> {
-  /** Writes what stands in IFLA_INFO_DATA. */
-  write(writer: Writer, info: I, names: NameToIndex): void;
-  /** Reads it; of a kind whose data are missing, what the kernel's defaults are. */
-  read(data: Attrs, names: IndexToName): I;
-  /** Interfaces that must exist before. */
-  needs(info: I): readonly string[];
-  /** What stands after `type KIND` in iproute2's syntax. */
-  print(info: I): readonly (string | number)[];
-}
 
 const IFLA_BR_STP_STATE = 5;
 const IFLA_BR_VLAN_FILTERING = 7;
+const IFLA_BR_VLAN_DEFAULT_PVID = 39;
 const IFLA_VXLAN_ID = 1;
 const IFLA_VXLAN_LINK = 3;
 const IFLA_VXLAN_LOCAL = 4;
@@ -29,27 +20,28 @@ const IFLA_VXLAN_LEARNING = 7;
 const IFLA_VXLAN_PORT = 15;
 const IFLA_VXLAN_LOCAL6 = 17;
 
-const veth: KindRow<InfoOf<'veth'>> = {
-  write() {},
-  read: () => ({ kind: 'veth' }),
-  needs: () => [],
-  print: () => [],
-};
+const veth: KindRow<InfoOf<'veth'>> = bareKind({ kind: 'veth' });
 
 const bridge: KindRow<InfoOf<'bridge'>> = {
   write(writer, info) {
     if (info.stp !== undefined) writer.attrU32(IFLA_BR_STP_STATE, Number(info.stp));
     if (info.vlanFiltering !== undefined) writer.attrU8(IFLA_BR_VLAN_FILTERING, Number(info.vlanFiltering));
+    if (info.vlanDefaultPvid !== undefined) writer.attrU16(IFLA_BR_VLAN_DEFAULT_PVID, info.vlanDefaultPvid);
   },
-  read: (data) => ({
-    kind: 'bridge',
-    stp: (data.u32(IFLA_BR_STP_STATE) ?? 0) !== 0,
-    vlanFiltering: (data.u8(IFLA_BR_VLAN_FILTERING) ?? 0) !== 0,
-  }),
+  read(data) {
+    const vlanDefaultPvid = data.u16(IFLA_BR_VLAN_DEFAULT_PVID);
+    return {
+      kind: 'bridge',
+      stp: (data.u32(IFLA_BR_STP_STATE) ?? 0) !== 0,
+      vlanFiltering: (data.u8(IFLA_BR_VLAN_FILTERING) ?? 0) !== 0,
+      ...(vlanDefaultPvid === undefined ? {} : { vlanDefaultPvid }),
+    };
+  },
   needs: () => [],
   print: (info) => [
     ...(info.stp === undefined ? [] : ['stp_state', Number(info.stp)]),
     ...(info.vlanFiltering === undefined ? [] : ['vlan_filtering', Number(info.vlanFiltering)]),
+    ...(info.vlanDefaultPvid === undefined ? [] : ['vlan_default_pvid', info.vlanDefaultPvid]),
   ],
 };
 
@@ -84,14 +76,21 @@ const vxlan: KindRow<InfoOf<'vxlan'>> = {
   ],
 };
 
-const other: KindRow<InfoOf<'other'>> = {
-  write() {},
-  read: () => ({ kind: 'other', name: '' }),
-  needs: () => [],
-  print: () => [],
-};
+const other: KindRow<InfoOf<'other'>> = bareKind({ kind: 'other', name: '' });
 
-const KINDS: { readonly [K in LinkInfo['kind']]: KindRow<InfoOf<K>> } = { veth, bridge, vxlan, other };
+const KINDS: { readonly [K in LinkInfo['kind']]: KindRow<InfoOf<K>> } = {
+  veth,
+  bridge,
+  vxlan,
+  macvlan,
+  ipvlan,
+  vlan,
+  dummy,
+  ifb,
+  vrf,
+  tun,
+  other,
+};
 
 /** The row of an information's own kind. The cast joins what the table's type says: row K takes information K. */
 function rowOf(info: LinkInfo): KindRow<LinkInfo> {

@@ -2,29 +2,52 @@
 
 import { macBytes, macFromBytes } from '#net/mac.ts';
 import * as N from '#wire/netlink/constants.ts';
+import { words } from '#wire/netlink/kind-row.ts';
 import { kindName, readKind, writeKind } from '#wire/netlink/link-kinds.ts';
 import type { IndexToName, NameToIndex } from '#wire/netlink/names.ts';
 import { Attrs, header, type Span } from '#wire/netlink/reader.ts';
-import type { Link, LinkChange, NewLink } from '#wire/netlink/values.ts';
+import type { AddrGenMode, BridgePort, Link, LinkChange, NewLink } from '#wire/netlink/values.ts';
 import type { Writer } from '#wire/netlink/writer.ts';
 
 const VETH_INFO_PEER = 1;
 const IFINFOMSG = 16;
 
+/** Wishes that are bits of `ifi_flags`: each that is said stands in `ifi_change` too. */
+interface Flags {
+  readonly up?: boolean;
+  readonly promisc?: boolean;
+  readonly allmulti?: boolean;
+  readonly arp?: boolean;
+}
+
 /** `struct ifinfomsg`. */
-function writeHeader(writer: Writer, index: number, up?: boolean, family = N.AF_UNSPEC): void {
+function writeHeader(writer: Writer, index: number, flags: Flags = {}, family = N.AF_UNSPEC): void {
+  const bits: readonly (readonly [number, boolean | undefined])[] = [
+    [N.IFF_UP, flags.up],
+    [N.IFF_PROMISC, flags.promisc],
+    [N.IFF_ALLMULTI, flags.allmulti],
+    [N.IFF_NOARP, flags.arp === undefined ? undefined : !flags.arp],
+  ];
   writer.u16(family);
   writer.u16(0);
   writer.u32(index);
-  writer.u32(up === true ? N.IFF_UP : 0);
-  writer.u32(up === undefined ? 0 : N.IFF_UP);
+  writer.u32(bits.reduce((sum, [bit, on]) => (on ? sum | bit : sum), 0));
+  writer.u32(bits.reduce((sum, [bit, on]) => (on === undefined ? sum : sum | bit), 0));
 }
 
-/** Body of an RTM_NEWLINK that makes the interface. @throws NoSuchLink if its master or underlay is missing. */
+/**
+ * Body of an RTM_NEWLINK that makes the interface. @throws NoSuchLink if its master, parent or underlay is missing;
+ * RangeError for an alias in another namespace.
+ */
 export function writeNewLink(writer: Writer, link: NewLink, names: NameToIndex): void {
-  writeHeader(writer, 0, link.up);
+  if (link.netns !== undefined && link.alias !== undefined)
+    throw new RangeError(`Cannot give ${link.name} an alias: it is made in another namespace`);
+  writeHeader(writer, 0, link);
   writer.attrText(N.IFLA_IFNAME, link.name);
   writeCommon(writer, link);
+  if (link.txQueueLen !== undefined) writer.attrU32(N.IFLA_TXQLEN, link.txQueueLen);
+  if (link.parent !== undefined) writer.attrU32(N.IFLA_LINK, names.indexOf(link.parent));
+  if (link.netns !== undefined) writer.attrU32(N.IFLA_NET_NS_FD, link.netns);
   writeQueues(writer, link.queues);
   if (link.master !== undefined) writer.attrU32(N.IFLA_MASTER, names.indexOf(link.master));
   writer.nest(N.IFLA_LINKINFO, () => {
@@ -61,9 +84,11 @@ function writePeer(writer: Writer, peer: NonNullable<NewLink['peer']>, queues: n
 
 /** Body of an RTM_SETLINK. @throws NoSuchLink if the interface or its new master is missing. */
 export function writeLinkChange(writer: Writer, name: string, change: LinkChange, names: NameToIndex): void {
-  writeHeader(writer, names.indexOf(name), change.up);
+  writeHeader(writer, names.indexOf(name), change);
   if (change.name !== undefined) writer.attrText(N.IFLA_IFNAME, change.name);
   writeCommon(writer, change);
+  if (change.txQueueLen !== undefined) writer.attrU32(N.IFLA_TXQLEN, change.txQueueLen);
+  if (change.addrGenMode !== undefined) writeAddrGenMode(writer, change.addrGenMode);
   if (change.alias !== undefined) writer.attrText(N.IFLA_IFALIAS, change.alias);
   if (change.master !== undefined) {
     writer.attrU32(N.IFLA_MASTER, change.master === '' ? 0 : names.indexOf(change.master));
@@ -71,12 +96,22 @@ export function writeLinkChange(writer: Writer, name: string, change: LinkChange
   if (change.netns !== undefined) writer.attrU32(N.IFLA_NET_NS_FD, change.netns);
 }
 
+const ADDR_GEN_MODES = words<AddrGenMode>({ eui64: 0, none: 1, stable_secret: 2, random: 3 }, 'eui64');
+
+function writeAddrGenMode(writer: Writer, mode: AddrGenMode): void {
+  writer.nest(N.IFLA_AF_SPEC, () => {
+    writer.nest(N.AF_INET6, () => writer.attrU8(N.IFLA_INET6_ADDR_GEN_MODE, ADDR_GEN_MODES.number(mode)));
+  });
+}
+
 /** Body of an RTM_SETLINK of a bridge's port. @throws NoSuchLink */
 export function writePortChange(writer: Writer, name: string, change: LinkChange, names: NameToIndex): void {
-  writeHeader(writer, names.indexOf(name), undefined, N.AF_BRIDGE);
+  writeHeader(writer, names.indexOf(name), {}, N.AF_BRIDGE);
   writer.nest(N.IFLA_PROTINFO, () => {
     if (change.hairpin !== undefined) writer.attrU8(N.IFLA_BRPORT_MODE, Number(change.hairpin));
     if (change.isolated !== undefined) writer.attrU8(N.IFLA_BRPORT_ISOLATED, Number(change.isolated));
+    if (change.learning !== undefined) writer.attrU8(N.IFLA_BRPORT_LEARNING, Number(change.learning));
+    if (change.unicastFlood !== undefined) writer.attrU8(N.IFLA_BRPORT_UNICAST_FLOOD, Number(change.unicastFlood));
   });
 }
 
@@ -129,6 +164,40 @@ export function readLink(body: Span, names: IndexToName): Link | undefined {
     group: attrs.u32(N.IFLA_GROUP) ?? 0,
     info: readKind(info.text(N.IFLA_INFO_KIND) ?? '', info.nested(N.IFLA_INFO_DATA), names),
     ...optional(attrs),
+    ...wishes(flags),
+    ...settings(attrs),
+    ...(info.text(N.IFLA_INFO_SLAVE_KIND) === 'bridge' ? { port: readPort(info.nested(N.IFLA_INFO_SLAVE_DATA)) } : {}),
+  };
+}
+
+function wishes(flags: number): Pick<Link, 'promisc' | 'allmulti' | 'noArp'> {
+  return {
+    ...(flags & N.IFF_PROMISC ? { promisc: true } : {}),
+    ...(flags & N.IFF_ALLMULTI ? { allmulti: true } : {}),
+    ...(flags & N.IFF_NOARP ? { noArp: true } : {}),
+  };
+}
+
+function settings(attrs: Attrs): Pick<Link, 'promiscuity' | 'txQueueLen' | 'permanentMac' | 'addrGenMode'> {
+  const promiscuity = attrs.u32(N.IFLA_PROMISCUITY);
+  const txQueueLen = attrs.u32(N.IFLA_TXQLEN);
+  const permanent = attrs.bytes(N.IFLA_PERM_ADDRESS);
+  const mode = attrs.nested(N.IFLA_AF_SPEC).nested(N.AF_INET6).u8(N.IFLA_INET6_ADDR_GEN_MODE);
+  return {
+    ...(promiscuity ? { promiscuity } : {}),
+    ...(txQueueLen === undefined ? {} : { txQueueLen }),
+    ...(permanent?.length === 6 ? { permanentMac: macFromBytes(permanent) } : {}),
+    ...(mode === undefined ? {} : { addrGenMode: ADDR_GEN_MODES.word(mode) }),
+  };
+}
+
+function readPort(data: Attrs): BridgePort {
+  const on = (type: number) => (data.u8(type) ?? 0) !== 0;
+  return {
+    hairpin: on(N.IFLA_BRPORT_MODE),
+    isolated: on(N.IFLA_BRPORT_ISOLATED),
+    learning: on(N.IFLA_BRPORT_LEARNING),
+    unicastFlood: on(N.IFLA_BRPORT_UNICAST_FLOOD),
   };
 }
 

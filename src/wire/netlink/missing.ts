@@ -13,9 +13,15 @@ const UNSUPPORTED: ReadonlySet<string> = new Set(['EOPNOTSUPP', 'EAFNOSUPPORT', 
  */
 export function missingFeature(op: NetlinkOp, code: string): string | undefined {
   if (!UNSUPPORTED.has(code)) return undefined;
+  if ('vlan' in op || filtersVlans(op)) return 'VLAN filtering of bridges';
   if (op.op === 'link.add') return `interfaces of kind ${kindName(op.link.info)}`;
   if (usesIpv6(op)) return 'IPv6';
   return op.op === 'rule.add' ? 'policy routing' : undefined;
+}
+
+function filtersVlans(op: NetlinkOp): boolean {
+  if (op.op !== 'link.add' || op.link.info.kind !== 'bridge') return false;
+  return op.link.info.vlanFiltering === true || op.link.info.vlanDefaultPvid !== undefined;
 }
 
 function usesIpv6(op: NetlinkOp): boolean {

@@ -1,6 +1,7 @@
 /** Operations as messages, and what interfaces they name. */
 
 import { writeAddress } from '#wire/netlink/address.ts';
+import { writeBridgeVlan } from '#wire/netlink/bridge-vlan.ts';
 import * as N from '#wire/netlink/constants.ts';
 import { writeLinkByName, writeLinkChange, writeLinkGroup, writeNewLink, writePortChange } from '#wire/netlink/link.ts';
 import { kindNeeds } from '#wire/netlink/link-kinds.ts';
@@ -46,6 +47,10 @@ function requestsOf(writer: Writer, op: NetlinkOp, names: NameToIndex): Request[
       return [{ type: N.RTM_DELLINK, flags: 0, body: () => writeLinkByName(writer, op.name) }];
     case 'link.delGroup':
       return [{ type: N.RTM_DELLINK, flags: 0, body: () => writeLinkGroup(writer, op.group) }];
+    case 'bridgeVlan.add':
+      return [{ type: N.RTM_SETLINK, flags: 0, body: () => writeBridgeVlan(writer, op.vlan, names) }];
+    case 'bridgeVlan.del':
+      return [{ type: N.RTM_DELLINK, flags: 0, body: () => writeBridgeVlan(writer, op.vlan, names) }];
     case 'addr.add':
     case 'addr.replace':
     case 'addr.del':
@@ -79,19 +84,19 @@ function request(op: NetlinkOp['op'], newType: number, body: () => void): Reques
  * in the message that makes an interface; sent along with it, it would go to a foreign interface of the same name.
  */
 export function followUp(op: NetlinkOp): NetlinkOp | undefined {
-  if (op.op !== 'link.add' || op.link.alias === undefined) return undefined;
+  if (op.op !== 'link.add' || op.link.alias === undefined || op.link.netns !== undefined) return undefined;
   return { op: 'link.set', name: op.link.name, change: { alias: op.link.alias } };
 }
 
 /** What concerns a bridge's port goes last: it must have joined the bridge first. */
 function linkSetRequests(writer: Writer, name: string, change: LinkChange, names: NameToIndex): Request[] {
-  const { hairpin, isolated, ...own } = change;
+  const { hairpin, isolated, learning, unicastFlood, ...own } = change;
   const type = N.RTM_SETLINK;
   const requests: Request[] = [];
   if (Object.keys(own).length > 0) {
     requests.push({ type, flags: 0, body: () => writeLinkChange(writer, name, own, names) });
   }
-  if (hairpin !== undefined || isolated !== undefined) {
+  if ([hairpin, isolated, learning, unicastFlood].some((wish) => wish !== undefined)) {
     requests.push({ type, flags: 0, body: () => writePortChange(writer, name, change, names) });
   }
   return requests;
@@ -101,9 +106,12 @@ function linkSetRequests(writer: Writer, name: string, change: LinkChange, names
 export function linksNeeded(op: NetlinkOp): readonly string[] {
   switch (op.op) {
     case 'link.add':
-      return op.link.master === undefined ? kindNeeds(op.link.info) : [...kindNeeds(op.link.info), op.link.master];
+      return [...kindNeeds(op.link.info), ...[op.link.master, op.link.parent].filter((name) => name !== undefined)];
     case 'link.set':
       return op.change.master ? [op.name, op.change.master] : [op.name];
+    case 'bridgeVlan.add':
+    case 'bridgeVlan.del':
+      return [op.vlan.link];
     case 'addr.add':
     case 'addr.replace':
     case 'addr.del':
@@ -132,6 +140,7 @@ export function linksNeeded(op: NetlinkOp): readonly string[] {
 export function linksRenamed(op: NetlinkOp): readonly string[] | 'all' {
   switch (op.op) {
     case 'link.add':
+      if (op.link.netns !== undefined) return [];
       return op.link.peer && op.link.peer.netns === undefined ? [op.link.name, op.link.peer.name] : [op.link.name];
     case 'link.set':
       return op.change.name !== undefined ? [op.name, op.change.name] : op.change.netns !== undefined ? [op.name] : [];

@@ -8,6 +8,7 @@ import { printOp } from '#wire/netlink/print.ts';
 import { refusalError } from '#wire/netlink/refusal.ts';
 import {
   type NetlinkOp,
+  type NewLink,
   NUD_PERMANENT,
   PROTO_POLDER,
   type Route,
@@ -44,6 +45,14 @@ const LINES = {
   ],
   'link.del': [{ op: 'link.del', name: 'v' }, 'ip link del dev v'],
   'link.delGroup': [{ op: 'link.delGroup', group: 5 }, 'ip link del group 5'],
+  'bridgeVlan.add': [
+    { op: 'bridgeVlan.add', vlan: { link: 'v', vid: 5, pvid: true, untagged: true } },
+    'bridge vlan add dev v vid 5 pvid untagged',
+  ],
+  'bridgeVlan.del': [
+    { op: 'bridgeVlan.del', vlan: { link: 'br', vid: 5, end: 9, self: true } },
+    'bridge vlan del dev br vid 5-9 self',
+  ],
   'addr.add': [{ op: 'addr.add', address }, 'ip addr add 10.244.1.2/32 dev eth0'],
   'addr.replace': [{ op: 'addr.replace', address }, 'ip addr replace 10.244.1.2/32 dev eth0'],
   'addr.del': [{ op: 'addr.del', address }, 'ip addr del 10.244.1.2/32 dev eth0'],
@@ -90,6 +99,49 @@ for (const [kind, [op, line]] of Object.entries(LINES)) {
   });
 }
 
+const KINDS: Readonly<Record<string, NewLink>> = {
+  'ip link add link eth0 name m txqueuelen 7 netns /proc/self/fd/9 type macvlan mode bridge bcqueuelen 100': {
+    name: 'm',
+    info: { kind: 'macvlan', mode: 'bridge', bcQueueLen: 100 },
+    parent: 'eth0',
+    txQueueLen: 7,
+    netns: 9,
+  },
+  'ip link add link eth0 name i type ipvlan mode l3s private': {
+    name: 'i',
+    info: { kind: 'ipvlan', mode: 'l3s', flag: 'private' },
+    parent: 'eth0',
+  },
+  'ip link add link eth0 name eth0.5 type vlan protocol 802.1q id 5': {
+    name: 'eth0.5',
+    info: { kind: 'vlan', id: 5, protocol: '802.1q' },
+    parent: 'eth0',
+  },
+  'ip link add name d type dummy': { name: 'd', info: { kind: 'dummy' } },
+  'ip link add name f type ifb': { name: 'f', info: { kind: 'ifb' } },
+  'ip link add name red up type vrf table 10': { name: 'red', info: { kind: 'vrf', table: 10 }, up: true },
+  'ip link add name br type bridge vlan_filtering 1 vlan_default_pvid 0': {
+    name: 'br',
+    info: { kind: 'bridge', vlanFiltering: true, vlanDefaultPvid: 0 },
+  },
+};
+
+for (const [printed, link] of Object.entries(KINDS)) {
+  test(`an interface of kind ${link.info.kind} prints with what is its own`, () => {
+    assert.equal(printOp({ op: 'link.add', link }), printed);
+  });
+}
+
+test('every wish of a change prints', () => {
+  const change = { promisc: true, allmulti: false, arp: false, txQueueLen: 5, addrGenMode: 'none' } as const;
+  const port = { learning: false, unicastFlood: false };
+  assert.equal(
+    printOp({ op: 'link.set', name: 'v', change: { ...change, ...port } }),
+    'ip link set dev v txqueuelen 5 promisc on allmulticast off arp off addrgenmode none && ' +
+      'bridge link set dev v learning off flood off',
+  );
+});
+
 test('an alias prints as a second command, quoted for a shell', () => {
   const op = { op: 'link.add', link: { name: 'br', info: { kind: 'bridge' }, alias: "it's ours" } } as const;
   assert.equal(printOp(op), `ip link add name br type bridge && ip link set dev br alias 'it'\\''s ours'`);
@@ -108,6 +160,8 @@ test('missingFeature names what the kernel lacks, and nothing where an object is
   assert.equal(missingFeature({ op: 'rule.add', rule }, 'EOPNOTSUPP'), 'policy routing');
   assert.equal(missingFeature({ op: 'fdb.append', entry }, 'EOPNOTSUPP'), undefined);
   assert.equal(missingFeature(vxlan, 'EEXIST'), undefined);
+  const vlan = { op: 'bridgeVlan.add', vlan: { link: 'v', vid: 5 } } as const;
+  assert.equal(missingFeature(vlan, 'EOPNOTSUPP'), 'VLAN filtering of bridges');
 });
 
 test('refusalError says the line and the reason', () => {

@@ -4,6 +4,7 @@ import { lengthOf, type Prefix, prefixFamily } from '#net/prefix.ts';
 import { kindName, printKind } from '#wire/netlink/link-kinds.ts';
 import type {
   Address,
+  BridgeVlan,
   FdbEntry,
   LinkChange,
   Neighbour,
@@ -13,7 +14,16 @@ import type {
   Route,
   Rule,
 } from '#wire/netlink/values.ts';
-import { NUD_NOARP, NUD_PERMANENT, NUD_REACHABLE, NUD_STALE, PROTO_BOOT, TABLE_MAIN } from '#wire/netlink/values.ts';
+import {
+  IFA_F_NODAD,
+  IFA_F_NOPREFIXROUTE,
+  NUD_NOARP,
+  NUD_PERMANENT,
+  NUD_REACHABLE,
+  NUD_STALE,
+  PROTO_BOOT,
+  TABLE_MAIN,
+} from '#wire/netlink/values.ts';
 
 type Word = string | number;
 /** A keyword and its argument; nothing if there is no argument. */
@@ -34,6 +44,9 @@ export function printOp(op: NetlinkOp): string {
       return line('ip link del dev', [op.name]);
     case 'link.delGroup':
       return line('ip link del group', [op.group]);
+    case 'bridgeVlan.add':
+    case 'bridgeVlan.del':
+      return line(`bridge vlan ${verb(op.op)}`, bridgeVlanWords(op.vlan));
     case 'addr.add':
     case 'addr.replace':
     case 'addr.del':
@@ -83,16 +96,18 @@ function quoted(text: string | undefined): string | undefined {
 
 function printNewLink(link: NewLink): string {
   const words = [
-    'name',
-    link.name,
+    ...arg('link', link.parent),
+    ...['name', link.name],
     ...commonWords(link),
+    ...arg('txqueuelen', link.txQueueLen),
     ...queueWords(link.queues),
     ...arg('master', link.master),
     ...upOrDown(link.up),
+    ...arg('netns', netnsPath(link.netns)),
     ...['type', kindName(link.info)],
     ...printKind(link.info),
     ...(link.peer ? ['peer', 'name', link.peer.name, ...commonWords(link.peer), ...queueWords(link.queues)] : []),
-    ...arg('netns', netnsPath(link.peer?.netns)),
+    ...(link.peer ? arg('netns', netnsPath(link.peer.netns)) : []),
   ];
   const made = line('ip link add', words);
   return link.alias === undefined
@@ -112,12 +127,22 @@ function printLinkSet(name: string, change: LinkChange): string {
   const own = [
     ...arg('name', change.name),
     ...commonWords(change),
+    ...arg('txqueuelen', change.txQueueLen),
     ...upOrDown(change.up),
+    ...onOrOff('promisc', change.promisc),
+    ...onOrOff('allmulticast', change.allmulti),
+    ...onOrOff('arp', change.arp),
+    ...arg('addrgenmode', change.addrGenMode),
     ...(change.master === '' ? ['nomaster'] : arg('master', change.master)),
     ...arg('alias', quoted(change.alias)),
     ...arg('netns', netnsPath(change.netns)),
   ];
-  const port = [...onOrOff('hairpin', change.hairpin), ...onOrOff('isolated', change.isolated)];
+  const port = [
+    ...onOrOff('hairpin', change.hairpin),
+    ...onOrOff('isolated', change.isolated),
+    ...onOrOff('learning', change.learning),
+    ...onOrOff('flood', change.unicastFlood),
+  ];
   const lines = [
     ...(own.length > 0 ? [line('ip link set dev', [name, ...own])] : []),
     ...(port.length > 0 ? [line('bridge link set dev', [change.name ?? name, ...port])] : []),
@@ -129,8 +154,14 @@ function onOrOff(keyword: string, value: boolean | undefined): Word[] {
   return arg(keyword, value === undefined ? undefined : value ? 'on' : 'off');
 }
 
-const IFA_F_NODAD = 0x02;
-const IFA_F_NOPREFIXROUTE = 0x200;
+function bridgeVlanWords({ link, vid, end, pvid, untagged, self }: BridgeVlan): Word[] {
+  return [
+    ...['dev', link, 'vid', end === undefined ? vid : `${vid}-${end}`],
+    ...flag('pvid', pvid),
+    ...flag('untagged', untagged),
+    ...flag('self', self),
+  ];
+}
 
 function addressWords(address: Address): Word[] {
   const flags = address.flags ?? 0;

@@ -47,6 +47,19 @@ export function header(span: Span, size: number): number {
   return span.start;
 }
 
+/** The attributes of a span in order, for lists in which one type comes many times. @throws SyntaxError if one is cut off. */
+export function eachAttr({ view, start, end }: Span): { readonly type: number; readonly payload: Span }[] {
+  const found: { type: number; payload: Span }[] = [];
+  for (let at = start; at + 4 <= end; ) {
+    const length = view.getUint16(at, true);
+    if (length < 4 || at + length > end) throw malformed(`attribute of ${length} bytes with ${end - at} left`);
+    const type = view.getUint16(at + 2, true) & TYPE_MASK;
+    found.push({ type, payload: { view, start: at + 4, end: at + length } });
+    at += (length + 3) & ~3;
+  }
+  return found;
+}
+
 /** The attributes of a span by type; of one that comes twice the last counts, as in the kernel's own parser. */
 export class Attrs {
   readonly #view: DataView;
@@ -56,13 +69,9 @@ export class Attrs {
   /** @throws SyntaxError if an attribute is cut off. */
   constructor(view: DataView, start: number, end: number) {
     this.#view = view;
-    for (let at = start; at + 4 <= end; ) {
-      const length = view.getUint16(at, true);
-      if (length < 4 || at + length > end) throw malformed(`attribute of ${length} bytes with ${end - at} left`);
-      const type = view.getUint16(at + 2, true) & TYPE_MASK;
-      this.#at[2 * type] = at + 4;
-      this.#at[2 * type + 1] = at + length;
-      at += (length + 3) & ~3;
+    for (const { type, payload } of eachAttr({ view, start, end })) {
+      this.#at[2 * type] = payload.start;
+      this.#at[2 * type + 1] = payload.end;
     }
   }
 
@@ -74,6 +83,11 @@ export class Attrs {
   u8(type: number): number | undefined {
     const at = this.#find(type, 1);
     return at === undefined ? undefined : this.#view.getUint8(at);
+  }
+
+  u16(type: number): number | undefined {
+    const at = this.#find(type, 2);
+    return at === undefined ? undefined : this.#view.getUint16(at, true);
   }
 
   u32(type: number): number | undefined {

@@ -10,7 +10,13 @@ import type { IfAddr, Prefix } from '#net/prefix.ts';
 /** What an interface is beside its common attributes: IFLA_INFO_KIND and its IFLA_INFO_DATA. */
 export type LinkInfo =
   | { readonly kind: 'veth' }
-  | { readonly kind: 'bridge'; readonly stp?: boolean; readonly vlanFiltering?: boolean }
+  | {
+      readonly kind: 'bridge';
+      readonly stp?: boolean;
+      readonly vlanFiltering?: boolean;
+      /** The VLAN that ports belong to by default, 0 for none; absent where the kernel has no VLAN filtering. */
+      readonly vlanDefaultPvid?: number;
+    }
   | {
       readonly kind: 'vxlan';
       /** VXLAN network identifier, 24 bits (RFC 7348). */
@@ -23,8 +29,57 @@ export type LinkInfo =
       readonly underlay?: string;
       readonly learning: boolean;
     }
+  | {
+      readonly kind: 'macvlan';
+      readonly mode: MacvlanMode;
+      /** Broadcast packets that may wait, of all interfaces of the parent the longest wish. */
+      readonly bcQueueLen?: number;
+    }
+  | { readonly kind: 'ipvlan'; readonly mode: IpvlanMode; readonly flag: IpvlanFlag }
+  | {
+      readonly kind: 'vlan';
+      /** VLAN identifier, 0 to 4094 (IEEE 802.1Q). */
+      readonly id: number;
+      readonly protocol: '802.1q' | '802.1ad';
+    }
+  | { readonly kind: 'dummy' }
+  | { readonly kind: 'ifb' }
+  | {
+      readonly kind: 'vrf';
+      /** The routing table of what is in it. */
+      readonly table: number;
+    }
+  /** Read only: rtnetlink makes none, `#kernel/tap.ts` does. */
+  | {
+      readonly kind: 'tun';
+      readonly mode: 'tun' | 'tap';
+      readonly owner?: number;
+      readonly group?: number;
+      readonly persist: boolean;
+      readonly multiQueue: boolean;
+    }
   /** A kind that has no row in the codec's table yet, or none at all (`lo`, a physical device: kind ''). */
   | { readonly kind: 'other'; readonly name: string };
+
+export type MacvlanMode = 'private' | 'vepa' | 'bridge' | 'passthru';
+export type IpvlanMode = 'l2' | 'l3' | 'l3s';
+/** `bridge`: the interfaces of one parent speak with one another. */
+export type IpvlanFlag = 'bridge' | 'private' | 'vepa';
+
+/** How IPv6 makes the interface's own link-local address; `none`: not at all. */
+export type AddrGenMode = 'eui64' | 'none' | 'stable_secret' | 'random';
+
+/** What a bridge does with one of its ports. */
+export interface BridgePort {
+  /** Sends packets back where they came from. */
+  readonly hairpin: boolean;
+  /** Does not speak with other isolated ports. */
+  readonly isolated: boolean;
+  /** Remembers where packets came from. */
+  readonly learning: boolean;
+  /** Gets packets to addresses that nobody knows. */
+  readonly unicastFlood: boolean;
+}
 
 /** An interface as the kernel reports it. */
 export interface Link {
@@ -46,6 +101,19 @@ export interface Link {
   readonly alias?: string;
   /** IFLA_GROUP, 0 unless set. */
   readonly group: number;
+  /** Set by somebody's wish; who listens on it with a packet socket counts in `promiscuity` only. */
+  readonly promisc?: boolean;
+  readonly allmulti?: boolean;
+  readonly noArp?: boolean;
+  /** How many want everything that comes, if anybody does: the administrator, a bridge, a sniffer. */
+  readonly promiscuity?: number;
+  /** Packets. */
+  readonly txQueueLen?: number;
+  /** What the hardware has, whatever `mac` was changed to. */
+  readonly permanentMac?: Mac;
+  readonly addrGenMode?: AddrGenMode;
+  /** Only of a bridge's port. */
+  readonly port?: BridgePort;
   readonly info: LinkInfo;
 }
 
@@ -62,6 +130,14 @@ export interface NewLink {
   readonly group?: number;
   /** Transmit and receive queues, of both ends of a veth; the kernel's default is one of each for every CPU. */
   readonly queues?: number;
+  readonly txQueueLen?: number;
+  /** Name of the interface in our own namespace that it stands on (macvlan, ipvlan, vlan). */
+  readonly parent?: string;
+  /**
+   * Makes it in the namespace of this descriptor: nothing that follows in the same batch can name it, and it has no
+   * alias. Kernels before 6.14 refuse a name that an interface of our own namespace has (EEXIST).
+   */
+  readonly netns?: number;
   /**
    * Only for veth: the other end, made directly in the namespace of descriptor `netns` (in our own if absent).
    * It is down: the kernel makes it before there is a pair, and refuses to set half a pair up.
@@ -85,11 +161,39 @@ export interface LinkChange {
   readonly master?: string;
   readonly alias?: string;
   readonly group?: number;
-  /** Moves it into the namespace of this descriptor. */
+  /** IFF_PROMISC. */
+  readonly promisc?: boolean;
+  /** IFF_ALLMULTI. */
+  readonly allmulti?: boolean;
+  readonly arp?: boolean;
+  /** Packets. */
+  readonly txQueueLen?: number;
+  readonly addrGenMode?: AddrGenMode;
+  /**
+   * Moves it into the namespace of this descriptor, where it gets `name` if that is said: in one request, also when
+   * its present name is taken there. If only `name` is taken it arrives under its present one, and EEXIST is answered.
+   */
   readonly netns?: number;
-  /** Bridge port attributes (AF_BRIDGE). */
+  /** Bridge port attributes (AF_BRIDGE), as in `BridgePort`. */
   readonly hairpin?: boolean;
   readonly isolated?: boolean;
+  readonly learning?: boolean;
+  readonly unicastFlood?: boolean;
+}
+
+/** VLANs that a bridge's port (or, with `self`, the bridge itself) belongs to. Only where the kernel filters VLANs. */
+export interface BridgeVlan {
+  readonly link: string;
+  /** 1 to 4094. */
+  readonly vid: number;
+  /** The last of a range, itself included. */
+  readonly end?: number;
+  /** Packets that come in without a tag belong to it. Not of a range. */
+  readonly pvid?: boolean;
+  /** Packets go out without a tag. */
+  readonly untagged?: boolean;
+  /** Of the bridge itself rather than of a port. */
+  readonly self?: boolean;
 }
 
 /** An address on an interface. */
@@ -101,6 +205,14 @@ export interface Address {
   /** IFA_F_NODAD etc. as the kernel's flag bits. */
   readonly flags?: number;
 }
+
+/** No duplicate address detection: the address can be used at once. */
+export const IFA_F_NODAD = 0x02;
+/** Still being looked for elsewhere: not to be used yet. */
+export const IFA_F_TENTATIVE = 0x40;
+export const IFA_F_PERMANENT = 0x80;
+/** Without the route to its network that an address otherwise brings. */
+export const IFA_F_NOPREFIXROUTE = 0x200;
 
 export type Scope = 'global' | 'site' | 'link' | 'host' | 'nowhere';
 
@@ -194,6 +306,7 @@ export type NetlinkOp =
   | { readonly op: 'link.del'; readonly name: string }
   /** Deletes every interface of a link group in one request. */
   | { readonly op: 'link.delGroup'; readonly group: number }
+  | { readonly op: 'bridgeVlan.add' | 'bridgeVlan.del'; readonly vlan: BridgeVlan }
   | { readonly op: 'addr.add' | 'addr.replace' | 'addr.del'; readonly address: Address }
   | { readonly op: 'route.add' | 'route.replace' | 'route.append' | 'route.del'; readonly route: Route }
   | { readonly op: 'neigh.replace' | 'neigh.del'; readonly neighbour: Neighbour }

@@ -60,6 +60,10 @@ export class Writer {
     this.attr(type, () => this.u8(value));
   }
 
+  attrU16(type: number, value: number): void {
+    this.attr(type, () => this.u16(value));
+  }
+
   attrU32(type: number, value: number): void {
     this.attr(type, () => this.u32(value));
   }

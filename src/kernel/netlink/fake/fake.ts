@@ -3,10 +3,10 @@
 import { addLink, changeLink, deleteGroup, deleteLink, reportLink } from '#kernel/netlink/fake/links.ts';
 import { deleteFdbEntry, deleteNeighbour, putFdbEntry, replaceNeighbour } from '#kernel/netlink/fake/neighbours.ts';
 import { addAddress, addRoute, deleteAddress, deleteRoute } from '#kernel/netlink/fake/routes.ts';
-import { type FakeState, findLink, newState, Refused, same } from '#kernel/netlink/fake/state.ts';
+import { type FakeState, findLink, needLink, newState, Refused, same } from '#kernel/netlink/fake/state.ts';
 import type { Netlink, OpFailure } from '#kernel/netlink/handle.ts';
 import { prefixFamily } from '#net/prefix.ts';
-import type { Address, FdbEntry, Link, Neighbour, NetlinkOp, Route, Rule } from '#wire/netlink/values.ts';
+import type { Address, BridgeVlan, FdbEntry, Link, Neighbour, NetlinkOp, Route, Rule } from '#wire/netlink/values.ts';
 
 /** One namespace. Others that veth pairs and moves lead into are given by the number that stands for their descriptor. */
 export class FakeNetlink implements Netlink {
@@ -53,6 +53,11 @@ export class FakeNetlink implements Netlink {
     return this.#state.rules.toSorted((a, b) => a.family - b.family || a.priority - b.priority);
   }
 
+  /** It does not filter VLANs, as kernels without that option. */
+  bridgeVlans(): BridgeVlan[] {
+    return [];
+  }
+
   run(ops: readonly NetlinkOp[]): OpFailure[] {
     return ops.flatMap((op) => this.#attempt(op));
   }
@@ -93,6 +98,10 @@ export class FakeNetlink implements Netlink {
       case 'link.delGroup':
         deleteGroup(state, op.group);
         break;
+      case 'bridgeVlan.add':
+      case 'bridgeVlan.del':
+        needLink(state, op.vlan.link);
+        throw new Refused('EOPNOTSUPP');
       case 'addr.add':
       case 'addr.replace':
         addAddress(state, op.address, op.op === 'addr.replace');

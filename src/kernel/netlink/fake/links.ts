@@ -3,32 +3,64 @@
 import { flushLink, forgetLinkRoutes, linkUp } from '#kernel/netlink/fake/routes.ts';
 import { type FakeLink, type FakeState, findLink, needLink, Refused } from '#kernel/netlink/fake/state.ts';
 import { localMac } from '#net/mac.ts';
-import type { Link, LinkChange, NewLink } from '#wire/netlink/values.ts';
+import type { Link, LinkChange, LinkInfo, NewLink } from '#wire/netlink/values.ts';
 
 type Namespaces = ReadonlyMap<number, FakeState>;
 
 /** @throws Refused */
 export function addLink(state: FakeState, link: NewLink, namespaces: Namespaces): void {
-  if (link.info.kind === 'other') throw new Refused('EOPNOTSUPP', 'Unknown device type');
-  if (findLink(state, link.name)) throw new Refused('EEXIST');
+  if (link.info.kind === 'other' || link.info.kind === 'tun') throw new Refused('EOPNOTSUPP');
+  if (link.netns !== undefined && link.alias !== undefined) throw new Refused('EINVAL');
+  const there = link.netns === undefined ? state : namespaces.get(link.netns);
+  if (!there) throw new Refused('EBADF');
+  const below = parentOf(state, link);
   const master = link.master === undefined ? undefined : needLink(state, link.master).index;
-  const underlay =
-    link.info.kind === 'vxlan' && link.info.underlay !== undefined ? needLink(state, link.info.underlay) : undefined;
+  if (findLink(there, link.name)) throw new Refused('EEXIST');
   const peer = link.info.kind === 'veth' ? makePeer(state, link, namespaces) : undefined;
-  const made = insert(state, {
+  const made = insert(there, {
     name: link.name,
-    mtu: link.mtu ?? (underlay ? underlay.mtu - VXLAN_OVERHEAD : 1500),
+    mtu: link.mtu ?? mtuOf(link, below),
     up: link.up ?? false,
     group: link.group ?? 0,
-    info: link.info.kind === 'bridge' ? { stp: false, vlanFiltering: false, ...link.info } : link.info,
+    info: completed(link.info),
     autoMtu: link.info.kind === 'bridge' && link.mtu === undefined,
+    ...(NO_ARP.has(link.info.kind) ? { noArp: true } : {}),
+    txQueueLen: link.txQueueLen ?? (link.info.kind === 'ifb' ? IFB_QUEUE : 1000),
     ...(link.mac === undefined ? {} : { mac: link.mac }),
-    ...(master === undefined ? {} : { master }),
+    ...(master === undefined ? {} : { master, port: NEW_PORT }),
     ...(link.alias ? { alias: link.alias } : {}),
+    ...(below && STACKED.has(link.info.kind) ? { lower: { state, index: below.index } } : {}),
   });
   if (!peer) return;
   made.peer = peer;
-  needIndex(peer.state, peer.index).peer = { state, index: made.index };
+  needIndex(peer.state, peer.index).peer = { state: there, index: made.index };
+}
+
+const STACKED: ReadonlySet<string> = new Set(['macvlan', 'ipvlan', 'vlan']);
+const NO_ARP: ReadonlySet<string> = new Set(['dummy', 'ifb', 'vrf']);
+const IFB_QUEUE = 32;
+const NEW_PORT = { hairpin: false, isolated: false, learning: true, unicastFlood: true } as const;
+
+/** The interface below. @throws Refused ENODEV if it is not there, EINVAL if none is named where one must be. */
+function parentOf(state: FakeState, { info, parent }: NewLink): FakeLink | undefined {
+  if (info.kind === 'vxlan') return info.underlay === undefined ? undefined : needLink(state, info.underlay);
+  if (parent !== undefined) return needLink(state, parent);
+  if (STACKED.has(info.kind)) throw new Refused('EINVAL');
+  return undefined;
+}
+
+function mtuOf({ info }: NewLink, below: FakeLink | undefined): number {
+  if (info.kind === 'vrf') return VRF_MTU;
+  if (below === undefined) return 1500;
+  return info.kind === 'vxlan' ? below.mtu - VXLAN_OVERHEAD : below.mtu;
+}
+
+const VRF_MTU = 65575;
+
+/** With what the kernel says where nothing was said. */
+function completed(info: LinkInfo): LinkInfo {
+  if (info.kind === 'bridge') return { stp: false, vlanFiltering: false, ...info };
+  return info.kind === 'macvlan' ? { bcQueueLen: 1000, ...info } : info;
 }
 
 /** RFC 7348: outer Ethernet, IPv4, UDP and VXLAN headers, bytes. */
@@ -56,7 +88,7 @@ function freeName(state: FakeState): string {
 function insert(state: FakeState, link: Omit<FakeLink, 'index' | 'loopback'>): FakeLink {
   const index = state.nextIndex++;
   const mac = localMac(Uint8Array.of(0, 0, index >> 24, index >> 16, index >> 8, index));
-  const made: FakeLink = { mac, ...link, index, loopback: false };
+  const made: FakeLink = { mac, txQueueLen: 1000, addrGenMode: 'eui64', ...link, index, loopback: false };
   state.links.set(index, made);
   return made;
 }
@@ -71,15 +103,18 @@ function needIndex(state: FakeState, index: number): FakeLink {
 export function changeLink(state: FakeState, name: string, change: LinkChange, namespaces: Namespaces): void {
   const link = needLink(state, name);
   const master = change.master ? needLink(state, change.master).index : change.master === '' ? undefined : link.master;
-  if (change.name !== undefined && change.name !== name && findLink(state, change.name)) throw new Refused('EEXIST');
-  if ((change.hairpin ?? change.isolated) !== undefined && master === undefined) throw new Refused('EINVAL');
-  const { master: _m, netns, hairpin: _h, isolated: _i, name: newName = name, ...plain } = change;
-  const { master: _old, ...rest } = link;
+  const taken = change.netns === undefined && change.name !== undefined && change.name !== name;
+  if (taken && findLink(state, change.name ?? name)) throw new Refused('EEXIST');
+  const { master: _m, netns, hairpin, isolated, learning, unicastFlood, name: newName = name, ...rest } = change;
+  const port = said({ hairpin, isolated, learning, unicastFlood });
+  if (Object.keys(port).length > 0 && master === undefined) throw new Refused('EOPNOTSUPP');
+  const { promisc, allmulti, arp, ...plain } = rest;
+  const { master: _old, port: oldPort, ...kept } = link;
   const changed: FakeLink = {
-    ...rest,
+    ...flagged(kept, { promisc, allmulti, noArp: arp === undefined ? undefined : !arp }),
     ...plain,
     name: newName,
-    ...(master === undefined ? {} : { master }),
+    ...(master === undefined ? {} : { master, port: { ...(oldPort ?? NEW_PORT), ...port } }),
     autoMtu: link.autoMtu === true && change.mtu === undefined,
   };
   state.links.set(link.index, changed);
@@ -87,6 +122,27 @@ export function changeLink(state: FakeState, name: string, change: LinkChange, n
   if (link.up && change.up === false) forgetLinkRoutes(state, newName);
   if (!link.up && change.up === true) linkUp(state, newName);
   if (netns !== undefined) move(state, changed, namespaces.get(netns));
+}
+
+/** Without what is undefined. */
+function said<T extends object>(values: T): { [K in keyof T]?: NonNullable<T[K]> } {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: NonNullable<T[K]>;
+  };
+}
+
+type Flag = 'promisc' | 'allmulti' | 'noArp';
+
+/** A flag that is off is not told. */
+function flagged<T extends Pick<Link, Flag>>(link: T, wish: Readonly<Record<Flag, boolean | undefined>>): T {
+  const { promisc = link.promisc, allmulti = link.allmulti, noArp = link.noArp } = wish;
+  const { promisc: _p, allmulti: _a, noArp: _n, ...rest } = link;
+  return {
+    ...rest,
+    ...(promisc ? { promisc } : {}),
+    ...(allmulti ? { allmulti } : {}),
+    ...(noArp ? { noArp } : {}),
+  } as T;
 }
 
 /** Entries name their interface, where the kernel has its index. */
@@ -112,7 +168,7 @@ function move(from: FakeState, link: FakeLink, to: FakeState | undefined): void 
   flushLink(from, link.name);
   const index = to.links.has(link.index) ? to.nextIndex : link.index;
   to.nextIndex = Math.max(to.nextIndex, index + 1);
-  const { master: _, ...rest } = link;
+  const { master: _, port: _p, ...rest } = link;
   to.links.set(index, { ...rest, index, up: false });
   if (link.peer) needIndex(link.peer.state, link.peer.index).peer = { state: to, index };
 }
@@ -139,21 +195,26 @@ export function deleteGroup(state: FakeState, group: number): void {
 function remove(state: FakeState, link: FakeLink): void {
   state.links.delete(link.index);
   flushLink(state, link.name);
-  for (const [index, { master, ...rest }] of state.links) if (master === link.index) state.links.set(index, rest);
-  // A tunnel goes with the interface below it.
+  for (const [index, { master, port: _, ...rest }] of state.links)
+    if (master === link.index) state.links.set(index, rest);
+  // What stands on it goes with it. Of other namespaces the fake knows nothing here.
   for (const over of [...state.links.values()])
-    if (over.info.kind === 'vxlan' && over.info.underlay === link.name) remove(state, over);
+    if (over.lower?.index === link.index || (over.info.kind === 'vxlan' && over.info.underlay === link.name))
+      remove(state, over);
 }
 
 /** As the kernel reports it. */
-export function reportLink(state: FakeState, { peer, autoMtu, ...link }: FakeLink): Link {
+export function reportLink(state: FakeState, { peer, lower, autoMtu, ...link }: FakeLink): Link {
   const ports = autoMtu ? [...state.links.values()].filter(({ master }) => master === link.index) : [];
   const other = peer?.state.links.get(peer.index);
-  const lowerUp = link.up && (peer === undefined || other?.up === true);
+  const below = lower?.state.links.get(lower.index);
+  const carried = below === undefined || reportLink(lower?.state ?? state, below).lowerUp;
+  const lowerUp = link.up && carried && (peer === undefined || other?.up === true);
+  const parent = peer ?? lower;
   return {
     ...link,
     ...(ports.length > 0 ? { mtu: Math.min(...ports.map(({ mtu }) => mtu)) } : {}),
     lowerUp,
-    ...(peer ? { parent: peer.index, ...(peer.state === state ? {} : { peerNetnsId: 0 }) } : {}),
+    ...(parent ? { parent: parent.index, ...(parent.state === state ? {} : { peerNetnsId: 0 }) } : {}),
   };
 }

@@ -34,6 +34,8 @@ export class Refused extends Error {
 export interface FakeLink extends Omit<Link, 'lowerUp' | 'parent' | 'peerNetnsId'> {
   /** The other end of a veth pair. */
   peer?: { readonly state: FakeState; readonly index: number };
+  /** What it stands on (macvlan, ipvlan, vlan). */
+  lower?: { readonly state: FakeState; readonly index: number };
   /** A bridge whose MTU nobody set: it follows the smallest of its ports. */
   readonly autoMtu?: boolean;
 }
@@ -57,6 +59,8 @@ export function newState(): FakeState {
     up: false,
     loopback: true,
     group: 0,
+    txQueueLen: 1000,
+    addrGenMode: 'eui64',
     info: { kind: 'other', name: '' },
   };
   return {

@@ -9,7 +9,9 @@ export function observe(netlink: Netlink): Record<string, unknown> {
   const links = netlink.links();
   const nameOf = (index: number | undefined) => links.find((link) => link.index === index)?.name;
   return {
-    links: sorted(links.map((link) => ({ ...common(link), master: nameOf(link.master) }))),
+    links: sorted(
+      links.map((link) => ({ ...common(link), master: nameOf(link.master), parent: parentOf(link, nameOf) })),
+    ),
     addresses: sorted(
       netlink
         .addresses()
@@ -43,10 +45,15 @@ function isConnected6(to: string): boolean {
 }
 
 /** Indices differ, and addresses that nobody asked for are random. */
-function common({ index: _i, parent: _p, peerNetnsId: _n, master: _m, mac, ...rest }: Link): object {
+function common(link: Link): object {
+  const { index: _i, parent: _p, peerNetnsId: _n, master: _m, promiscuity: _c, permanentMac: _h, mac, ...rest } = link;
   // A bridge learns of its ports' carrier later, by the kernel's work queue.
   const lowerUp = rest.info.kind === 'bridge' ? undefined : rest.lowerUp;
   return { ...rest, lowerUp, mac: mac !== undefined && MADE_BY_SCRIPTS.has(mac) ? mac : undefined };
+}
+
+function parentOf({ parent, peerNetnsId }: Link, nameOf: (index: number | undefined) => string | undefined) {
+  return peerNetnsId === undefined ? nameOf(parent) : 'elsewhere';
 }
 
 function sorted(values: readonly object[]): unknown[] {

@@ -48,6 +48,8 @@ const fdb = (mac: FdbEntry['mac'], dst: string): FdbEntry => ({
   flags: 2,
 });
 
+const MACVLAN = { kind: 'macvlan', mode: 'vepa', bcQueueLen: 1000 } as const;
+
 const PAIR: readonly NetlinkOp[] = [
   {
     op: 'link.add',
@@ -222,6 +224,38 @@ export const SCRIPTS: Readonly<Record<string, Script>> = {
     { op: 'link.set', name: 'eth0', change: { mtu: 1300, group: 9, alias: 'moved' } },
     { op: 'link.set', name: 'eth0', change: { netns: other } },
     { op: 'link.set', name: 'eth0', change: { up: true } },
+  ],
+  'interfaces on another one': (other) => [
+    ...PAIR,
+    { op: 'link.add', link: { name: 'm', info: { kind: 'macvlan', mode: 'bridge' }, parent: 'a', mtu: 1300 } },
+    { op: 'link.add', link: { name: 'n', info: MACVLAN, parent: 'a', txQueueLen: 50, netns: other } },
+    { op: 'link.add', link: { name: 'o', info: MACVLAN, parent: 'nope' } },
+    { op: 'link.set', name: 'm', change: { up: true } },
+  ],
+  'an interface that goes with its parent': () => [
+    ...PAIR,
+    { op: 'link.add', link: { name: 'm', info: { kind: 'macvlan', mode: 'private' }, parent: 'a' } },
+    { op: 'link.del', name: 'a' },
+  ],
+  'an ifb device': () => [{ op: 'link.add', link: { name: 'i', info: { kind: 'ifb' }, up: true, mtu: 1400 } }],
+  'wishes of an interface': () => [
+    ...PAIR,
+    { op: 'link.set', name: 'a', change: { promisc: true, allmulti: true, arp: false, txQueueLen: 7 } },
+    { op: 'link.set', name: 'b', change: { promisc: true, addrGenMode: 'none' } },
+    { op: 'link.set', name: 'b', change: { promisc: false } },
+  ],
+  'what a bridge does with a port': () => [
+    ...PAIR,
+    { op: 'link.add', link: { name: 'cni0', info: { kind: 'bridge' }, mac: MAC } },
+    { op: 'link.set', name: 'a', change: { master: 'cni0', learning: false, unicastFlood: false, isolated: true } },
+    { op: 'link.set', name: 'a', change: { isolated: false, hairpin: true } },
+    { op: 'link.set', name: 'b', change: { learning: false } },
+  ],
+  'a link that gets its name where it arrives': (other) => [
+    ...PAIR,
+    { op: 'link.add', link: { name: 'c', info: { kind: 'veth' }, peer: { name: 'b', netns: other } } },
+    { op: 'link.set', name: 'b', change: { up: false } },
+    { op: 'link.set', name: 'b', change: { netns: other, name: 'eth0' } },
   ],
   'routes of other types and tables': () => [
     ...PAIR,
