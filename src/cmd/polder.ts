@@ -115,6 +115,11 @@ async function main(): Promise<void> {
     // The first asks; a second ends at once.
     process.once(name, () => stop.abort());
   }
+  // A reader that has seen enough (`| head`) is no error.
+  process.stdout.on('error', (error) => {
+    if ('code' in error && error.code === 'EPIPE') process.exit(0);
+    throw error;
+  });
   const io = terminal(stop.signal);
   const polder = polderCommand(io, version(), PROGRAMS);
   configure(polder, io);

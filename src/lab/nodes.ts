@@ -81,11 +81,20 @@ async function boot(spec: LabSpec, node: NodeSpec, context: NodeContext): Promis
     ensureNode(spec, node, underlay).close();
     await askSupervisor(spec.name, { do: 'apply' });
   });
-  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(READY_MS)]);
-  await context.step('waiting until it is ready', async (say) => {
-    using client = await labClient(spec.name, signal);
-    await whenNodesReady(client, [node.name], signal, (ready) => say(`it has ${ready.spec?.podCIDR}`));
-  });
+  await context.step('waiting until it is ready', (say) => whenReady(spec.name, node.name, context.signal, say));
+}
+
+async function whenReady(lab: string, node: string, stop: AbortSignal, say: (detail: string) => void): Promise<void> {
+  const deadline = AbortSignal.timeout(READY_MS);
+  const signal = AbortSignal.any([stop, deadline]);
+  try {
+    using client = await labClient(lab, signal);
+    await whenNodesReady(client, [node], signal, (ready) => say(`it has ${ready.spec?.podCIDR}`));
+  } catch (error) {
+    if (!deadline.aborted) throw error;
+    const what = `node ${node} is not ready after ${READY_MS / 1000} s`;
+    throw new PolderError('lab-not-ready', { lab, what, program: `${node}/kubelet` }, { cause: error });
+  }
 }
 
 /** Processes first, the supervisor knowing by then that they are not to come back. */

@@ -57,11 +57,13 @@ function showInterfaces(point: string): void {
 }
 
 function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  const child = spawn(program, args, { stdio: 'inherit', env });
+  // The keys' signals reach the command by the terminal; we only wait for it. Others are meant for both.
+  for (const name of ['SIGINT', 'SIGQUIT'] as const) process.on(name, () => {});
+  for (const name of ['SIGTERM', 'SIGHUP'] as const) process.on(name, () => child.kill(name));
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: 'inherit', env });
-    child.on('error', () =>
-      reject(new PolderError('usage', { what: `There is no command "${program}" on this machine.` })),
-    );
+    const missing = new PolderError('usage', { what: `There is no command "${program}" on this machine.` });
+    child.on('error', () => reject(missing));
     child.on('exit', (code, signal) => resolve(signal === null ? (code ?? 0) : 128 + constants.signals[signal]));
   });
 }
