@@ -48,6 +48,8 @@ export interface PluginHost {
   readonly store: EndpointStore;
   /** Undefined until the agent knows its node. */
   readonly nodeNetwork: () => NodeNetwork | undefined;
+  /** The file that flanneld would write, if the agent writes one for its node. */
+  readonly subnetFile?: string;
   readonly log: Log;
 }
 

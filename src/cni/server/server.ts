@@ -25,6 +25,8 @@ export interface CniServerOptions {
   readonly stateDir: string;
   /** What the agent knows of its node; undefined until it knows: ADD is then refused with "try again later". */
   readonly nodeNetwork: () => NodeNetwork | undefined;
+  /** `subnet.env` of the node, for the plugin flannel; absent: /run/flannel/subnet.env, as flanneld writes it. */
+  readonly subnetFile?: string;
   readonly log: Log;
   /** How long a freed address rests, milliseconds. */
   readonly coolDownMs?: number;
@@ -67,6 +69,7 @@ export async function startCniServer(options: CniServerOptions): Promise<CniServ
     store,
     nodeNetwork: options.nodeNetwork,
     log: options.log,
+    ...(options.subnetFile !== undefined && { subnetFile: options.subnetFile }),
   };
   const connections = new Connections(host, callers);
   const server = createServer((socket) => connections.serve(socket));

@@ -18,6 +18,7 @@ import type { Counts } from '#serve/agent/metrics.ts';
 import { NodeSync } from '#serve/agent/node-sync.ts';
 import { Publisher } from '#serve/agent/publisher.ts';
 import { serveStatus } from '#serve/agent/status.ts';
+import { SubnetFile } from '#serve/agent/subnet-file.ts';
 import { FastPathDriver } from '#sync/fast-path.ts';
 import { kernelSysctls } from '#sync/kernel.ts';
 import { SyncLoop } from '#sync/loop.ts';
@@ -48,11 +49,13 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   await using stack = new AsyncDisposableStack();
   const client = stack.use(new ApiClient(loadKubeconfig(options.kubeconfig)));
   const netlink = stack.use(openNetlink());
+  const subnetFile = join(dirname(options.cniSocket), 'subnet.env');
   const cni = stack.use(
     await startCniServer({
       socketPath: options.cniSocket,
       stateDir: options.stateDir,
       nodeNetwork: () => sync.reached && nodeNetworkOf(sync.reached),
+      subnetFile,
       log,
     }),
   );
@@ -62,6 +65,14 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   const sync: NodeSync = new NodeSync({ node, kernel, endpoints, ...(underlay === undefined ? {} : { underlay }) });
   const counts: Counts = { passes: 0, operations: 0, failures: 0, errors: 0 };
   const publisher = new Publisher(client, node, log);
+  const subnet = new SubnetFile(subnetFile);
+  const keepSubnet = (...now: Parameters<SubnetFile['keep']>) => {
+    try {
+      subnet.keep(...now);
+    } catch (error) {
+      log.warn({ error: String(error), file: subnetFile }, 'cannot write the subnet of this node');
+    }
+  };
   const driver = stack.use(new FastPathDriver(netlink));
   const quicken = fastPath(driver, sync, log);
   stack.use(cni.onChange(soon(quicken)));
@@ -73,6 +84,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
     onReport: (report) => {
       account(counts, report, log);
       quicken();
+      if (sync.reached && sync.view) keepSubnet(sync.reached, sync.view.snapshot.config);
       if (sync.reached && sync.view?.kind === 'complete') publisher.publish(signal);
     },
     onError: (error) => {
