@@ -120,5 +120,31 @@ describe('the server process', { timeout: 60_000 }, () => {
     assert.match(newer.stderr, /was written by a newer Polder/);
     assert.equal(run().status, 2);
     assert.equal(run('--listen', 'nonsense').status, 2);
+    const file = spawnSync(process.execPath, [ENTRY, '--data', '/dev/null/x', ...LISTEN], { encoding: 'utf8' });
+    assert.equal(file.status, 42);
+    assert.match(file.stderr, /Cannot open the API store/);
+  });
+
+  it('leaves a directory alone that another one serves', async () => {
+    using directory = new Directory();
+    await using server = await startProcess(directory.path, LISTEN);
+    const second = spawnSync(process.execPath, [ENTRY, '--data', directory.path, ...LISTEN], { encoding: 'utf8' });
+    assert.equal(second.status, 41);
+    assert.match(second.stderr, /is held by another process/);
+    assert.equal((await server.client.ask('POST', CONFIG_MAPS, configMap('c', {}))).status, 201);
+  });
+
+  it('says that it cannot listen where it is told to', () => {
+    using directory = new Directory();
+    for (const [flag, value] of [
+      ['--listen', '192.0.2.1:0'],
+      ['--listen-fd', '77'],
+    ] as const) {
+      const { status, stderr } = spawnSync(process.execPath, [ENTRY, '--data', directory.path, flag, value], {
+        encoding: 'utf8',
+      });
+      assert.equal(status, 2);
+      assert.match(stderr, /Cannot listen on/);
+    }
   });
 });

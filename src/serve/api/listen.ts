@@ -13,7 +13,7 @@ export interface Listeners extends AsyncDisposable {
   setCertificate(pair: KeyPair, ca: string): void;
 }
 
-/** @throws PolderError port-in-use; nothing listens then */
+/** @throws PolderError port-in-use, usage; nothing listens then */
 export async function openListeners(specs: readonly ListenSpec[], door: Door): Promise<Listeners> {
   await using stack = new AsyncDisposableStack();
   const servers: Server[] = [];
@@ -56,13 +56,22 @@ function makeServer(door: Door): Server {
 function listen(server: Server, spec: ListenSpec): Promise<Server> {
   const { promise, resolve, reject } = Promise.withResolvers<Server>();
   server.once('error', (error) => reject(asPolderError(error, spec)));
-  server.listen(spec, () => resolve(server));
+  try {
+    server.listen(spec, () => resolve(server));
+  } catch (error) {
+    reject(asPolderError(error, spec));
+  }
   return promise;
 }
 
-function asPolderError(error: Error, spec: ListenSpec): Error {
-  if (!('code' in error) || error.code !== 'EADDRINUSE' || !('host' in spec)) return error;
-  return new PolderError('port-in-use', { port: spec.port, address: spec.host, by: '' }, { cause: error });
+function asPolderError(error: unknown, spec: ListenSpec): PolderError {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code === 'EADDRINUSE' && 'host' in spec) {
+    return new PolderError('port-in-use', { port: spec.port, address: spec.host, by: '' }, { cause: error });
+  }
+  const where = 'host' in spec ? `${spec.host}:${spec.port}` : `descriptor ${spec.fd}`;
+  const reason = error instanceof Error ? error.message : String(error);
+  return new PolderError('usage', { what: `Cannot listen on ${where}: ${reason}.` }, { cause: error });
 }
 
 function addressOf(server: Server): AddressInfo {

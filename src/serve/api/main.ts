@@ -15,6 +15,7 @@ import { TokenIssuer, TokenVerifier } from '#serve/api/pki/tokens.ts';
 import type { HistoryLimit } from '#serve/api/store/history.ts';
 import { indexWith } from '#serve/api/store/index.ts';
 import { Store } from '#serve/api/store/store.ts';
+import { PolderError } from '#spec/errors.ts';
 
 export interface ApiServerOptions {
   /** Directory of the store (`api.db`) and the keys (`pki/`); made when missing. */
@@ -36,10 +37,10 @@ export interface ApiServerOptions {
 
 /**
  * Serves until the signal is aborted; then streams end, and it returns.
- * @throws PolderError port-in-use, store-newer, store-in-use, store-unreadable
+ * @throws PolderError port-in-use, usage (it cannot listen there), store-newer, store-in-use, store-unreadable
  */
 export async function runApiServer(options: ApiServerOptions, signal: AbortSignal): Promise<void> {
-  mkdirSync(options.dataDir, { recursive: true });
+  makeDirectory(options.dataDir);
   await ensureClusterKeys(options.dataDir);
   await using stack = new AsyncDisposableStack();
   const kinds = new Kinds();
@@ -66,6 +67,15 @@ export async function runApiServer(options: ApiServerOptions, signal: AbortSigna
   options.onReady?.(listeners.addresses);
   await aborted(signal);
   options.log.info('API server stops');
+}
+
+function makeDirectory(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new PolderError('store-unreadable', { file: join(path, 'api.db'), reason }, { cause: error });
+  }
 }
 
 function makeApi(options: ApiServerOptions, kinds: Kinds, store: Store, signal: AbortSignal): Api {

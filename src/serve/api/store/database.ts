@@ -19,6 +19,9 @@ const MIGRATIONS: readonly string[] = [
    CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;`,
 ];
 
+/** A server that was just killed lets go of its lock when the kernel has ended it; milliseconds. */
+const BUSY_WAIT = 1000;
+
 export interface Row {
   readonly revision: number;
   readonly resource: string;
@@ -50,7 +53,7 @@ export class Database {
     try {
       // Secrets are in it, so it is its owner's alone; SQLite gives its other files the same mode.
       closeSync(openSync(file, 'a', 0o600));
-      db = new DatabaseSync(file, { timeout: 3000 });
+      db = new DatabaseSync(file, { timeout: BUSY_WAIT });
       db.exec(
         'PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-2000',
       );
