@@ -173,6 +173,12 @@ export const ERRORS = {
     exit: 33,
     cni: 112,
   },
+  'host-port-taken': {
+    sentence: 'Cannot map port {port} of the node: container {holder} has it.',
+    todo: 'Ask for another port, or run DEL for that container first.',
+    exit: 38,
+    cni: 113,
+  },
   'cni-plugin-missing': {
     sentence: 'There is no CNI plugin {plugin} in {dirs}.',
     todo: 'Install the plugin there, or correct "type" in the network configuration.',

@@ -8,7 +8,9 @@ import type { CniIp, CniResult } from '#wire/cni/result.ts';
 export function needPrevResult({ conf, request }: PluginCall): CniResult {
   if (conf.prevResult) return conf.prevResult;
   const what = `prevResult is missing: ${conf.type} comes after the plugin that makes the interface`;
-  throw new PolderError('cni-config', { what: request.command === 'CHECK' ? `${what}, and CHECK compares with it` : what });
+  throw new PolderError('cni-config', {
+    what: request.command === 'CHECK' ? `${what}, and CHECK compares with it` : what,
+  });
 }
 
 /** The addresses of the interface; those of which the result does not say where they are count as its own. */

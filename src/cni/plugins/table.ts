@@ -2,5 +2,8 @@
 
 import type { Plugin } from '#cni/plugin.ts';
 import { polder } from '#cni/plugins/polder/polder.ts';
+import { portmap } from '#cni/plugins/portmap/portmap.ts';
 
-export const PLUGINS: ReadonlyMap<string, Plugin> = new Map([polder].map((plugin) => [plugin.type, plugin]));
+const ALL: readonly Plugin[] = [polder, portmap];
+
+export const PLUGINS: ReadonlyMap<string, Plugin> = new Map(ALL.map((plugin) => [plugin.type, plugin]));
