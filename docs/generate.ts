@@ -77,13 +77,14 @@ function terminalPicture(): string {
     .split('\n');
   const width = Math.max(...lines.map((l) => l.length)) * 7.25 + 32;
   const height = lines.length * 18 + 32;
-  const escape = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+  const plain = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
   const colour = (line: string) => (/^[$#] /.test(line) ? '#e6edf3' : line.startsWith('✓') ? '#7ee787' : '#9da7b3');
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="ui-monospace,Menlo,Consolas,monospace" font-size="12">`,
+    '<title>A terminal: lab up, a pod, its routes</title>',
     `<rect width="${width}" height="${height}" rx="8" fill="#0d1117"/>`,
     ...lines.map(
-      (l, i) => `<text x="16" y="${i * 18 + 30}" fill="${colour(l)}" xml:space="preserve">${escape(l)}</text>`,
+      (l, i) => `<text x="16" y="${i * 18 + 30}" fill="${colour(l)}" xml:space="preserve">${plain(l)}</text>`,
     ),
     '</svg>',
     '',
