@@ -6,6 +6,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { OWN_FIELDS } from '#spec/kinds/schema/own-fields.ts';
 import { KINDS } from '#spec/kinds/table.ts';
 
 interface Attribute {
@@ -85,4 +86,5 @@ function collect(roots: readonly string[]): Record<string, string> {
 }
 
 const target = join(import.meta.dirname, '../spec/kinds/schema/fields.json');
-writeFileSync(target, `${JSON.stringify(collect([...KINDS.map((row) => row.type), ...EXTRA_ROOTS]), null, 2)}\n`);
+const roots = KINDS.map((row) => row.type).filter((type) => !(type in OWN_FIELDS));
+writeFileSync(target, `${JSON.stringify(collect([...roots, ...EXTRA_ROOTS]), null, 2)}\n`);

@@ -7,6 +7,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { constants, gunzipSync } from 'node:zlib';
 import { type Message, readMessage } from '#serve/api/protobuf/wire.ts';
+import { OWN_FIELDS } from '#spec/kinds/schema/own-fields.ts';
 import { KINDS } from '#spec/kinds/table.ts';
 
 const GZIP = Buffer.from([0x1f, 0x8b, 0x08]);
@@ -113,6 +114,8 @@ const EXTRA = [
 ];
 
 const binary = readFileSync(process.argv[2] ?? '/usr/bin/kubectl');
-const roots = [...KINDS.map((kind) => `${packageOf(kind.group, kind.version)}.${kind.kind}`), ...EXTRA];
+// Only Kubernetes' own kinds have a message.
+const kinds = KINDS.filter(({ type }) => !(type in OWN_FIELDS));
+const roots = [...kinds.map((kind) => `${packageOf(kind.group, kind.version)}.${kind.kind}`), ...EXTRA];
 const target = join(import.meta.dirname, '../spec/kinds/schema/protobuf.json');
 writeFileSync(target, `${JSON.stringify(collect(roots, descriptors(binary)), null, 2)}\n`);

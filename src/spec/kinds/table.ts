@@ -8,6 +8,7 @@ import { POD } from '#spec/kinds/core/pod.ts';
 import { SERVICE } from '#spec/kinds/core/service.ts';
 import { EVENTS_EVENT } from '#spec/kinds/events.ts';
 import type { Kind } from '#spec/kinds/kind.ts';
+import { NETWORK_ATTACHMENT_DEFINITION } from '#spec/kinds/network-attachment.ts';
 import { SELF_SUBJECT_ACCESS_REVIEW, SELF_SUBJECT_REVIEW, SELF_SUBJECT_RULES_REVIEW } from '#spec/kinds/reviews.ts';
 import { DAEMON_SET } from '#spec/kinds/workloads.ts';
 
@@ -26,4 +27,5 @@ export const KINDS: readonly Kind[] = [
   SELF_SUBJECT_RULES_REVIEW,
   LEASE,
   EVENTS_EVENT,
+  NETWORK_ATTACHMENT_DEFINITION,
 ];

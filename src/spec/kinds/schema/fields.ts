@@ -1,5 +1,6 @@
-/** The fields of Kubernetes' types, read from the generated table `fields.json`. */
+/** The fields of Kubernetes' types, read from the generated table `fields.json`, and of kinds that others define. */
 import table from '#spec/kinds/schema/fields.json' with { type: 'json' };
+import { OWN_FIELDS } from '#spec/kinds/schema/own-fields.ts';
 
 /** Shape of a value: a scalar word, a list, a map with text keys, or a type of the table. */
 export type Shape =
@@ -39,7 +40,7 @@ const SCALARS: ReadonlySet<string> = new Set<Scalar>([
   'bytes',
   'int-or-string',
 ]);
-const lines = new Map<string, string>(Object.entries(table));
+const lines = new Map<string, string>([...Object.entries(table), ...Object.entries(OWN_FIELDS)]);
 const parsed = new Map<string, ReadonlyMap<string, Field>>();
 
 /** The fields of a type of the table by name, undefined if the table does not know the type. */
