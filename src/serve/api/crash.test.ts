@@ -99,7 +99,7 @@ describe('the server process', { timeout: 60_000 }, () => {
     const socket = createServer();
     socket.listen(0, '127.0.0.1');
     await once(socket, 'listening');
-    const handle = (socket as unknown as { _handle: { fd: number } })._handle;
+    const handle: { fd: number } = Reflect.get(socket, '_handle');
     const starting = startProcess(directory.path, ['--listen-fd', '3'], [handle.fd]);
     // Connections are the child's from now on.
     socket.close();

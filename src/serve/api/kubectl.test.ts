@@ -176,7 +176,7 @@ describe('kubectl', { skip: missing, timeout: 120_000 }, () => {
       },
     };
     await server.client.ask('POST', '/api/v1/nodes', node);
-    await server.client.ask('PUT', '/api/v1/nodes/node1/status', node as never);
+    await server.client.ask('PUT', '/api/v1/nodes/node1/status', node);
     assert.match(
       await kubectl.run('get nodes -o wide'),
       /^NAME +STATUS +ROLES +AGE +VERSION +INTERNAL-IP +EXTERNAL-IP +OS-IMAGE +KERNEL-VERSION +CONTAINER-RUNTIME\nnode1 +Ready +worker +\d+s +v1.32.0 +192.168.1.101 +<none> +Debian +6.1 +runc:\/\/1.1\n$/,

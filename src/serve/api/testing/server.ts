@@ -8,7 +8,7 @@ import { pino } from 'pino';
 import { type ApiServerOptions, runApiServer } from '#serve/api/main.ts';
 import { readPkiFile } from '#serve/api/pki/files.ts';
 import { TokenIssuer } from '#serve/api/pki/tokens.ts';
-import type { Json, JsonObject } from '#spec/kinds/json.ts';
+import { type Json, type JsonObject, objectsAt, textAt } from '#spec/kinds/json.ts';
 
 export interface Answer {
   readonly status: number;
@@ -165,3 +165,13 @@ export function configMap(name: string, data: JsonObject, metadata: JsonObject =
 
 export const PODS = '/api/v1/namespaces/default/pods';
 export const CONFIG_MAPS = '/api/v1/namespaces/default/configmaps';
+export const NODES = '/api/v1/nodes';
+export const NAMESPACES = '/api/v1/namespaces';
+
+/** Header of a client that prints tables. */
+export const TABLE = { Accept: 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json' };
+
+/** Names of the items of a list. */
+export function names(body: JsonObject): string[] {
+  return objectsAt(body, 'items').map((item) => textAt(item, 'metadata', 'name'));
+}
