@@ -85,6 +85,17 @@ test('a port in use is refused with 8', { skip }, async () => {
   }
 });
 
+test('a feature that the kernel lacks is refused with 4, and named', { skip }, async () => {
+  await using lab = await testLab();
+  // In mounts of its own the program is shown a kernel without overlayfs.
+  const script = `f=$(mktemp) && grep -v overlay /proc/filesystems > $f; mount --bind $f /proc/filesystems && rm $f
+    exec ${process.execPath} ${ROOT}/src/cmd/polder.ts lab up --name ${lab.name}`;
+  const ran = await run('unshare', ['--mount', 'sh', '-c', script]);
+  assert.equal(ran.status, 4, ran.stderr);
+  assert.match(ran.stderr, /The kernel has no file system overlay/);
+  assert.deepEqual(leftovers(lab.name), []);
+});
+
 test('a lab that another command is changing is refused with 10', { skip }, async () => {
   await using lab = await testLab();
   using _held = await lockLab(lab.name);

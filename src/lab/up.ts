@@ -44,7 +44,7 @@ export async function bringUp(wanted: WantedLab, context: UpContext): Promise<La
   saveLab(labPaths(spec.name), spec);
   await step('making the nodes', async (say) => {
     makeNetwork(spec);
-    say(`${spec.nodes.length} nodes on ${spec.subnets === 1 ? 'one subnet' : `${spec.subnets} subnets`}`);
+    say(`${spec.nodes.length} on ${spec.subnets === 1 ? 'one subnet' : `${spec.subnets} subnets`}`);
   });
   // The supervisor starts while the keys are made; each program waits for the file that it needs.
   ensureSupervisor(spec.name, context.compileCache);

@@ -102,10 +102,11 @@ function giveToCaller(io: Terminal, file: string): void {
 function farewell(io: Terminal, spec: LabSpec): string {
   const name = spec.name === DEFAULT_LAB ? '' : ` --name ${spec.name}`;
   const polder = `sudo ${self(io)}`;
+  const nodes = spec.nodes.length === 1 ? '1 node' : `${spec.nodes.length} nodes`;
   const bold = (text: string) => paint(io.outColour, 'bold', text);
   const node = spec.nodes.find((each) => each.stopped !== true)?.name ?? 'node1';
   return `
-Lab "${spec.name}" is up after ${(io.elapsed() / 1000).toFixed(1)} s: ${spec.nodes.length} nodes, profile ${spec.profile}, pods in ${spec.clusterCidr}.
+Lab "${spec.name}" is up after ${(io.elapsed() / 1000).toFixed(1)} s: ${nodes}, profile ${spec.profile}, pods in ${spec.clusterCidr}.
 
   ${bold(`export KUBECONFIG=${labPaths(spec.name).kubeconfig}`)}
 
