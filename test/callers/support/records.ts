@@ -2,7 +2,8 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { JsonObject } from '#wire/cni/json.ts';
+import { fileURLToPath } from 'node:url';
+import { isObject, type JsonObject } from '#wire/cni/json.ts';
 import type { Machine } from './machine.ts';
 import { recordsOf } from './server.ts';
 
@@ -11,6 +12,27 @@ export interface CallRecord {
   readonly env: Readonly<Record<string, string>>;
   /** Undefined if it was empty. */
   readonly stdin: JsonObject | undefined;
+}
+
+const SAMPLES = fileURLToPath(new URL('../../../src/wire/cni/samples/', import.meta.url));
+
+/** A sample as if it had been recorded now. */
+export function readSample(name: string): CallRecord {
+  return JSON.parse(readFileSync(join(SAMPLES, `${name}.json`), 'utf8'));
+}
+
+/** What of a call does not change from run to run: its keys, and the types of their values. */
+export function shapeOf({ env, stdin }: CallRecord): object {
+  const args = (env.CNI_ARGS ?? '').split(';').map((pair) => pair.replace(/=.*/, ''));
+  const filled = Object.entries(env).map(([name, value]) => `${name}${value === '' ? ' is empty' : ''}`);
+  return { command: env.CNI_COMMAND, env: filled.sort(), args: args.sort(), stdin: shape(stdin) };
+}
+
+function shape(value: unknown): unknown {
+  if (Array.isArray(value)) return [...new Set(value.map((item) => JSON.stringify(shape(item))))].sort();
+  if (!isObject(value)) return typeof value;
+  const keys = Object.keys(value).sort();
+  return Object.fromEntries(keys.map((key) => [key, shape(value[key])]));
 }
 
 /** In the order in which they came. */
