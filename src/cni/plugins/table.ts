@@ -1,9 +1,14 @@
 /** All plugins, by the name of their executable. */
 
 import type { Plugin } from '#cni/plugin.ts';
+import { bridge } from '#cni/plugins/bridge/bridge.ts';
+import { hostLocal } from '#cni/plugins/host-local/host-local.ts';
+import { loopback } from '#cni/plugins/loopback/loopback.ts';
 import { polder } from '#cni/plugins/polder/polder.ts';
 import { portmap } from '#cni/plugins/portmap/portmap.ts';
+import { ptp } from '#cni/plugins/ptp/ptp.ts';
+import { staticIpam } from '#cni/plugins/static/static.ts';
 
-const ALL: readonly Plugin[] = [polder, portmap];
+const ALL: readonly Plugin[] = [polder, bridge, ptp, loopback, hostLocal, staticIpam, portmap];
 
 export const PLUGINS: ReadonlyMap<string, Plugin> = new Map(ALL.map((plugin) => [plugin.type, plugin]));

@@ -3,7 +3,7 @@
  * real shim as its caller. Nothing has a name outside a temporary folder, so that nothing is left behind.
  */
 
-import { spawn, spawnSync } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -109,8 +109,19 @@ function removeLinks(): void {
   netlink.run(names.map((name) => ({ op: 'link.del', name })));
 }
 
+/** The shim under the name of the configuration's plugin. */
 export async function runShim(socketPath: string, env: Record<string, string>, conf: unknown): Promise<ShimAnswer> {
-  const child = spawn(SHIM, [], { argv0: '/opt/cni/bin/polder', env: { POLDER_CNI_SOCKET: socketPath, ...env } });
+  const argv0 = `/opt/cni/bin/${pluginOf(conf)}`;
+  return answerOf(spawn(SHIM, [], { argv0, env: { POLDER_CNI_SOCKET: socketPath, ...env } }), conf);
+}
+
+function pluginOf(conf: unknown): string {
+  const type = typeof conf === 'object' && conf !== null && 'type' in conf ? conf.type : undefined;
+  return typeof type === 'string' ? type : 'polder';
+}
+
+/** What a CNI executable says to the configuration. */
+export async function answerOf(child: ChildProcessWithoutNullStreams, conf: unknown): Promise<ShimAnswer> {
   child.stdin.on('error', () => {});
   child.stdin.end(typeof conf === 'string' ? conf : JSON.stringify(conf));
   const { promise, resolve, reject } = Promise.withResolvers<number | null>();

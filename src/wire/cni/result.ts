@@ -112,7 +112,7 @@ function readIp(item: JsonObject, path: string): CniIp {
   };
 }
 
-function readRoute(item: JsonObject, path: string): CniRoute {
+export function readRoute(item: JsonObject, path: string): CniRoute {
   const dst = readIfAddr(optString(item, 'dst', path), `${path}dst`);
   const slash = dst.lastIndexOf('/');
   return {

@@ -2,10 +2,11 @@
 
 import { keyOf } from '#cni/ipam/record.ts';
 import { refused } from '#cni/link-remover.ts';
+import { askedAddrs, askedMac } from '#cni/parts/asked.ts';
 import type { PluginCall, PodNetns } from '#cni/plugin.ts';
 import { removeEndpoint } from '#cni/plugins/polder/del.ts';
 import { hostIfnames, podMac } from '#cni/plugins/polder/names.ts';
-import { dnsOf, hairpinOf, wantedAddrs, wantedMac } from '#cni/plugins/polder/options.ts';
+import { dnsOf, hairpinOf } from '#cni/plugins/polder/options.ts';
 import { resultOf } from '#cni/plugins/polder/result.ts';
 import { type BridgeWanted, type Wanted, wantedOf } from '#cni/plugins/polder/wanted.ts';
 import type { Netlink } from '#kernel/netlink/handle.ts';
@@ -51,13 +52,13 @@ async function refuseSecond(call: PluginCall, pod: PodNetns): Promise<void> {
 
 function allocate(call: PluginCall, network: NodeNetwork): LocalEndpoint {
   const { request, conf, host } = call;
-  const mac = wantedMac(conf, request);
+  const mac = askedMac(conf, request);
   const hostIfname = freeHostIfname(call, network);
   const namespace = request.args.get('K8S_POD_NAMESPACE');
   const pod = request.args.get('K8S_POD_NAME');
   return host.store.allocate({
     cidrs: network.podCidrs,
-    wanted: wantedAddrs(conf, request),
+    wanted: askedAddrs(conf, request),
     make: (addrs) => ({
       containerId: request.containerId,
       ifname: request.ifname,

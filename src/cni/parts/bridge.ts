@@ -1,0 +1,90 @@
+/** A bridge of the host: made if it is not there; what others did to it stays. */
+
+import { addressOn } from '#cni/parts/configure.ts';
+import { run } from '#cni/parts/run.ts';
+import type { Undo } from '#cni/parts/undo.ts';
+import type { CallerNetns } from '#cni/plugin.ts';
+import type { Netlink } from '#kernel/netlink/handle.ts';
+import { type IfAddr, networkOf, overlaps, prefixFamily } from '#net/prefix.ts';
+import { PolderError } from '#spec/errors.ts';
+import type { Link } from '#wire/netlink/values.ts';
+
+export interface BridgeWanted {
+  readonly name: string;
+  readonly mtu?: number;
+  readonly promisc?: boolean;
+  readonly vlanFiltering?: boolean;
+}
+
+/** The bridge, up. One that this call made goes again if the call fails and nobody else uses it. @throws PolderError cni-config */
+export function ensureBridge(caller: CallerNetns, wanted: BridgeWanted, undo: Undo): Link {
+  const { netlink } = caller;
+  const before = netlink.link(wanted.name);
+  if (before && before.info.kind !== 'bridge') {
+    throw new PolderError('cni-config', { what: `bridge names ${wanted.name}, which is there and is no bridge` });
+  }
+  if (!before) makeBridge(caller, wanted, undo);
+  else if (!before.up) run(netlink, [{ op: 'link.set', name: wanted.name, change: { up: true } }]);
+  if (wanted.promisc) run(netlink, [{ op: 'link.set', name: wanted.name, change: { promisc: true } }]);
+  const link = netlink.link(wanted.name);
+  if (!link) throw new PolderError('cni-io', { what: `The bridge ${wanted.name} went away while it was set up` });
+  if (wanted.vlanFiltering) needVlanFiltering(link);
+  return link;
+}
+
+function makeBridge(caller: CallerNetns, { name, mtu, vlanFiltering }: BridgeWanted, undo: Undo): void {
+  const { netlink } = caller;
+  const info = { kind: 'bridge', ...(vlanFiltering && { vlanFiltering }) } as const;
+  // Another call may make it at the same time.
+  run(netlink, [{ op: 'link.add', link: { name, info, ...(mtu !== undefined && { mtu }) } }], 'EEXIST');
+  undo.defer(() => removeUnused(netlink, name));
+  try {
+    // We alone say what routes there are by it.
+    caller.writeSysctl(`net/ipv6/conf/${name}/accept_ra`, '0');
+  } catch {
+    // A kernel without IPv6.
+  }
+  run(netlink, [{ op: 'link.set', name, change: { up: true } }]);
+}
+
+function removeUnused(netlink: Netlink, name: string): void {
+  const links = netlink.links();
+  const bridge = links.find((link) => link.name === name);
+  if (bridge && !links.some(({ master }) => master === bridge.index)) run(netlink, [{ op: 'link.del', name }]);
+}
+
+function needVlanFiltering({ name, info }: Link): void {
+  if (info.kind === 'bridge' && info.vlanFiltering) return;
+  const detail = ', which vlan and vlanTrunk need';
+  if (info.kind === 'bridge' && info.vlanDefaultPvid === undefined) {
+    throw new PolderError('kernel-feature-missing', { feature: 'VLAN filtering of bridges', detail });
+  }
+  throw new PolderError('cni-config', {
+    what: `${name} filters no VLANs, which vlan and vlanTrunk need: ip link set ${name} type bridge vlan_filtering 1`,
+  });
+}
+
+/**
+ * Gives the interface a gateway's address. Several of IPv6 may stand beside one another if their networks do not
+ * overlap; any other is in the way. @throws PolderError cni-config if one is, unless `force` removes it.
+ */
+export function ensureAddress(netlink: Netlink, link: Link, address: IfAddr, force: boolean): void {
+  const family = prefixFamily(address);
+  const have = netlink
+    .addresses()
+    .filter((a) => a.link === link.name && prefixFamily(a.address) === family && a.scope === 'global');
+  if (have.some((a) => a.address === address)) return;
+  const inTheWay = have.filter((a) => family === 4 || overlaps(networkOf(a.address), networkOf(address)));
+  const [first] = inTheWay;
+  if (first && !force) {
+    const what = `${link.name} has the address ${first.address} already, not ${address}: forceAddress would replace it`;
+    throw new PolderError('cni-config', { what });
+  }
+  run(
+    netlink,
+    inTheWay.map((a) => ({ op: 'addr.del', address: a })),
+  );
+  run(netlink, [{ op: 'addr.add', address: addressOn(link.name, address) }], 'EEXIST');
+  // Set, so that it does not follow the lowest of its ports from now on.
+  if (link.mac) run(netlink, [{ op: 'link.set', name: link.name, change: { mac: link.mac } }]);
+}

@@ -1,0 +1,129 @@
+/**
+ * `ipMasq`: what a pod sends out of its own network leaves with the address of the host's interface. One nftables
+ * table for all networks: a map from the pod's address to a chain for its network, so that a pod is one element.
+ */
+
+import { type Attachment, staleTags, tagOf } from '#cni/parts/tag.ts';
+import type { PluginCall } from '#cni/plugin.ts';
+import type { KernelNft } from '#kernel/nft/nft.ts';
+import type { Family } from '#net/addr.ts';
+import { addrOf, type IfAddr, networkOf, type Prefix, parsePrefix, prefixFamily } from '#net/prefix.ts';
+import { goto, masquerade, match, payload, prefixExpr } from '#wire/nft/build.ts';
+import { nftRefusalError } from '#wire/nft/refusal.ts';
+import type { Element, NftOp } from '#wire/nft/values.ts';
+
+export const MASQUERADE_TABLE = { family: 'inet', name: 'polder_masquerade' } as const;
+
+const CHAIN = 'postrouting';
+/** `srcnat` */
+const PRIORITY = 100;
+
+const FAMILIES = {
+  4: { map: 'pods4', type: 'ipv4_addr', header: 'ip', multicast: parsePrefix('224.0.0.0/4') },
+  6: { map: 'pods6', type: 'ipv6_addr', header: 'ip6', multicast: parsePrefix('ff00::/8') },
+} as const satisfies Record<Family, object>;
+
+/** @throws PolderError kernel-refused, kernel-feature-missing (NAT) */
+export function masqueradePod(call: PluginCall, addresses: readonly IfAddr[]): void {
+  const { nft } = call.caller;
+  const tag = tagOf(attachmentOf(call));
+  const elements = addresses.map((address) => elementOp(address, tag));
+  // The usual case: table and chain are there.
+  if (!nft.apply(MASQUERADE_TABLE, elements)) return;
+  const left = staleElements(nft, addresses);
+  const failure = nft.apply(MASQUERADE_TABLE, [...setUp(addresses.map(networkOf)), ...left, ...elements]);
+  if (failure) throw nftRefusalError(MASQUERADE_TABLE, failure);
+}
+
+/** Removes what belongs to the call's attachment; its addresses need not be known. */
+export function unmasqueradePod(call: PluginCall): void {
+  const tag = tagOf(attachmentOf(call));
+  removeTagged(call.caller.nft, (found) => found === tag);
+}
+
+/** GC: removes what belongs to attachments of this network that are not valid. */
+export function unmasqueradeStale(call: PluginCall): void {
+  removeTagged(call.caller.nft, staleTags(call.conf));
+}
+
+/** For CHECK: addresses of the pod that are not masqueraded. */
+export function notMasqueraded(call: PluginCall, addresses: readonly IfAddr[]): string[] {
+  const tag = tagOf(attachmentOf(call));
+  const sets = call.caller.nft.list(MASQUERADE_TABLE)?.sets ?? [];
+  const there = new Set(sets.flatMap(({ elements }) => elements.filter(hasTag(tag)).map(({ key }) => key)));
+  return addresses
+    .filter((address) => !there.has(addrOf(address)))
+    .map((address) => `${addrOf(address)} is not masqueraded`);
+}
+
+export function attachmentOf({ conf, request }: PluginCall): Attachment {
+  return { network: conf.name, containerId: request.containerId, ifname: request.ifname };
+}
+
+function hasTag(tag: string): (element: Element) => boolean {
+  return ({ comment }) => comment === tag;
+}
+
+function elementOp(address: IfAddr, comment: string): NftOp {
+  const value = goto(chainOf(networkOf(address)));
+  const { map } = FAMILIES[prefixFamily(address)];
+  return { op: 'element.add', set: map, elements: [{ key: addrOf(address), value, comment }] };
+}
+
+/** A chain's name takes no colon. */
+function chainOf(network: Prefix): string {
+  return `from-${network.replaceAll(':', '_')}`;
+}
+
+/** Whatever is there already stays; the rules are written anew, all at once. */
+function setUp(networks: readonly Prefix[]): NftOp[] {
+  return [
+    { op: 'table.add' },
+    ...Object.values(FAMILIES).map(
+      ({ map, type }): NftOp => ({ op: 'set.add', set: { name: map, type: [type], map: ['verdict'] } }),
+    ),
+    { op: 'chain.add', chain: { name: CHAIN, base: { type: 'nat', hook: 'postrouting', prio: PRIORITY } } },
+    { op: 'chain.flush', name: CHAIN },
+    ...Object.values(FAMILIES).map(
+      ({ map, header }): NftOp => ({
+        op: 'rule.add',
+        chain: CHAIN,
+        rule: { expr: [{ vmap: { key: payload(header, 'saddr'), data: `@${map}` } }] },
+      }),
+    ),
+    ...[...new Set(networks)].flatMap(networkChain),
+  ];
+}
+
+function networkChain(network: Prefix): NftOp[] {
+  const { header, multicast } = FAMILIES[prefixFamily(network)];
+  const name = chainOf(network);
+  const to = payload(header, 'daddr');
+  return [
+    { op: 'chain.add', chain: { name } },
+    { op: 'chain.flush', name },
+    { op: 'rule.add', chain: name, rule: { expr: [match(to, prefixExpr(network)), { return: null }] } },
+    { op: 'rule.add', chain: name, rule: { expr: [match(to, prefixExpr(multicast), '!='), masquerade] } },
+  ];
+}
+
+/** An address that we were given is ours: who is in the map with it went without a DEL. */
+function staleElements(nft: KernelNft, addresses: readonly IfAddr[]): NftOp[] {
+  const ours = new Set<unknown>(addresses.map(addrOf));
+  return deletions(nft, ({ key }) => ours.has(key));
+}
+
+function removeTagged(nft: KernelNft, chosen: (tag: string | undefined) => boolean): void {
+  const ops = deletions(nft, ({ comment }) => chosen(comment));
+  if (ops.length === 0) return;
+  const failure = nft.apply(MASQUERADE_TABLE, ops);
+  if (failure) throw nftRefusalError(MASQUERADE_TABLE, failure);
+}
+
+function deletions(nft: KernelNft, chosen: (element: Element) => boolean): NftOp[] {
+  const sets = nft.list(MASQUERADE_TABLE)?.sets ?? [];
+  return sets.flatMap(({ name, elements }) => {
+    const gone = elements.filter(chosen).map(({ key }) => ({ key }));
+    return gone.length === 0 ? [] : [{ op: 'element.delete', set: name, elements: gone } satisfies NftOp];
+  });
+}

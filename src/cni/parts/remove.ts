@@ -1,0 +1,53 @@
+/** Taking a pod's interface away: succeeds if the interface, the namespace or both are gone. */
+
+import { LinkRemover } from '#cni/link-remover.ts';
+import { staleTags } from '#cni/parts/tag.ts';
+import { hostVethName } from '#cni/parts/veth.ts';
+import type { PluginCall, PodNetns } from '#cni/plugin.ts';
+import { openNetlink } from '#kernel/netlink/netlink.ts';
+import { PolderError } from '#spec/errors.ts';
+
+/** The pod's namespace if the call names one that is still there: DEL goes on without. */
+export function openPodIfThere({ caller, request }: PluginCall): PodNetns | undefined {
+  if (request.netns === '') return undefined;
+  try {
+    return caller.openPod(request.netns);
+  } catch (error) {
+    if (error instanceof PolderError && error.code === 'cni-netns') return undefined;
+    throw error;
+  }
+}
+
+/** A veth, by its end here: by our name for it, or (made by another plugin) as the peer of what the pod has. */
+export async function removeVeth(call: PluginCall): Promise<void> {
+  const { netlink, remover } = call.caller;
+  const own = hostVethName(call);
+  if (netlink.link(own)) return remover.remove(own);
+  using pod = openPodIfThere(call);
+  const inside = pod?.netlink.link(call.request.ifname);
+  if (!pod || !inside) return;
+  const host = netlink
+    .links()
+    .find(({ index, parent, info }) => info.kind === 'veth' && index === inside.parent && parent === inside.index);
+  if (inside.info.kind === 'veth' && host) await remover.remove(host.name);
+  else await removeInside(pod, call.request.ifname);
+}
+
+/** An interface of the pod that has no end here. */
+export async function removeInside(pod: PodNetns, ifname: string): Promise<void> {
+  using remover = new LinkRemover(() => openNetlink(pod.fd));
+  await remover.remove(ifname);
+}
+
+/** The same, of the pod that the call names. */
+export async function removeFromPod(call: PluginCall): Promise<void> {
+  using pod = openPodIfThere(call);
+  if (pod?.netlink.link(call.request.ifname)) await removeInside(pod, call.request.ifname);
+}
+
+/** GC: the host's ends of attachments of this network that are not valid any more. */
+export async function removeStaleVeths({ caller, conf }: PluginCall): Promise<void> {
+  const stale = staleTags(conf);
+  const names = caller.netlink.links().filter(({ alias }) => stale(alias));
+  await Promise.all(names.map(({ name }) => caller.remover.remove(name)));
+}

@@ -1,0 +1,53 @@
+/** VLANs of a bridge's ports, where the kernel filters them. */
+
+import { createHash } from 'node:crypto';
+import { run } from '#cni/parts/run.ts';
+import type { BridgeConf } from '#cni/plugins/bridge/conf.ts';
+import type { Netlink } from '#kernel/netlink/handle.ts';
+import { PolderError } from '#spec/errors.ts';
+import type { Link, NetlinkOp } from '#wire/netlink/values.ts';
+
+/** The VLAN of every new port, unless preserveDefaultVlan is false. */
+const DEFAULT_VLAN = 1;
+
+type Vlans = Pick<BridgeConf, 'vlan' | 'vlanTrunk' | 'preserveDefaultVlan'>;
+
+export function joinVlans(netlink: Netlink, port: string, { vlan, vlanTrunk, preserveDefaultVlan }: Vlans): void {
+  if (vlan === 0 && vlanTrunk.length === 0) return;
+  if (!preserveDefaultVlan) {
+    run(netlink, [{ op: 'bridgeVlan.del', vlan: { link: port, vid: DEFAULT_VLAN } }], 'ENOENT');
+  }
+  const access: NetlinkOp = { op: 'bridgeVlan.add', vlan: { link: port, vid: vlan, pvid: true, untagged: true } };
+  run(netlink, [
+    ...(vlan === 0 ? [] : [access]),
+    ...vlanTrunk.map(
+      ({ min, max }): NetlinkOp => ({
+        op: 'bridgeVlan.add',
+        vlan: { link: port, vid: min, ...(max > min && { end: max }) },
+      }),
+    ),
+  ]);
+}
+
+/** The host's own interface in the VLAN, BRIDGE.VLAN: a veth whose other end is a port. It has the gateway's address. */
+export function ensureVlanGateway(netlink: Netlink, bridge: Link, conf: Vlans): Link {
+  const name = `${bridge.name}.${conf.vlan}`;
+  if (!netlink.link(name)) {
+    const port = `veth${createHash('sha1').update(name).digest('hex').slice(0, 8)}`;
+    const { mtu } = bridge;
+    const link = {
+      name: port,
+      info: { kind: 'veth' },
+      master: bridge.name,
+      up: true,
+      mtu,
+      peer: { name, mtu },
+    } as const;
+    run(netlink, [{ op: 'link.add', link }], 'EEXIST');
+    joinVlans(netlink, port, conf);
+    run(netlink, [{ op: 'link.set', name, change: { up: true } }]);
+  }
+  const link = netlink.link(name);
+  if (link) return link;
+  throw new PolderError('cni-io', { what: `The interface ${name} went away while it was set up` });
+}

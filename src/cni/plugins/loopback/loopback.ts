@@ -1,0 +1,51 @@
+/** The CNI plugin `loopback`: see README.md of this folder. */
+
+import { openPodIfThere } from '#cni/parts/remove.ts';
+import { run } from '#cni/parts/run.ts';
+import { refuseDifferences } from '#cni/parts/verify.ts';
+import type { Plugin, PluginCall, PodNetns } from '#cni/plugin.ts';
+import { firstAddr, networkOf, parsePrefix } from '#net/prefix.ts';
+import { PolderError } from '#spec/errors.ts';
+import type { CniResult } from '#wire/cni/result.ts';
+import type { Address } from '#wire/netlink/values.ts';
+
+/** Whatever CNI_IFNAME says. */
+const LO = 'lo';
+
+const LOOPBACK = [parsePrefix('127.0.0.0/8'), parsePrefix('::1/128')];
+
+export const loopback: Plugin = { type: 'loopback', add, del, check, status: async () => {}, gc: async () => {} };
+
+async function add(call: PluginCall): Promise<CniResult> {
+  using pod = call.caller.openPod(call.request.netns);
+  run(pod.netlink, [{ op: 'link.set', name: LO, change: { up: true } }]);
+  const addresses = pod.netlink.addresses().filter(({ link }) => link === LO);
+  const stranger = addresses.find((address) => !isLoopback(address));
+  if (stranger)
+    throw new PolderError('cni-netns', { path: pod.path, what: `its lo has the address ${stranger.address}` });
+  return call.conf.prevResult ?? resultOf(pod, addresses);
+}
+
+function isLoopback({ address }: Address): boolean {
+  const first = firstAddr(networkOf(address));
+  return LOOPBACK.some((prefix) => firstAddr(prefix) === first);
+}
+
+function resultOf(pod: PodNetns, addresses: readonly Address[]): CniResult {
+  return {
+    interfaces: [{ name: LO, mac: '00:00:00:00:00:00', sandbox: pod.path }],
+    ips: addresses.map(({ address }) => ({ address, interface: 0 })),
+    routes: [],
+    dns: {},
+  };
+}
+
+async function del(call: PluginCall): Promise<void> {
+  using pod = openPodIfThere(call);
+  if (pod) run(pod.netlink, [{ op: 'link.set', name: LO, change: { up: false } }]);
+}
+
+async function check(call: PluginCall): Promise<void> {
+  using pod = call.caller.openPod(call.request.netns);
+  refuseDifferences(call, pod.netlink.link(LO)?.up ? [] : ['lo is down']);
+}
