@@ -8,6 +8,7 @@ import type { CriClient, PodConfig } from './support/cri.ts';
 import { type Machine, makeMachine } from './support/machine.ts';
 import {
   addNeighbour,
+  assertForgotten,
   assertLinks,
   assertReachable,
   fetchFromNeighbour,
@@ -61,10 +62,12 @@ describe('containerd', { skip: without('containerd', 'ctr', 'runc', 'busybox', '
 
   /** Every test ends with a node as it began. */
   async function removeAll(ids: readonly string[]): Promise<void> {
+    const addrs = await Promise.all(ids.map(async (id) => (await cri().status(id)).ip));
     await Promise.all(ids.map((id) => cri().stopPod(id)));
     await Promise.all(ids.map((id) => cri().removePod(id)));
     assert.deepEqual(await cri().list(), []);
     await assertLinks(machine, links);
+    await assertForgotten(machine, [...ids, ...addrs]);
   }
 
   test('a sandbox gets an address of the node’s network and answers; nothing of it stays', async () => {
