@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PROFILES } from '#spec/cluster.ts';
-import { eventually, type TestLab, testLab } from './support/lab.ts';
-import { noKubectl, noLab, polder, result, startPolder } from './support/polder.ts';
+import { eventually, leftovers, type TestLab, testLab } from './support/lab.ts';
+import { noKubectl, noLab, polder, ROOT, result, run, startPolder } from './support/polder.ts';
 
 const skip = noLab() || noKubectl();
 
@@ -152,6 +152,20 @@ for (const profile of Object.keys(PROFILES)) {
     assert.doesNotMatch(await lab.kubectl('kubectl get pods,ns -A'), /polder-verify/);
   });
 }
+
+test('a machine with cgroup v2 alone runs the same lab', { skip }, async () => {
+  await using lab = await testLab();
+  // All in mounts of its own, so that nobody sees another hierarchy; the named namespaces are seen only there, too.
+  const command = `${process.execPath} --disable-warning=ExperimentalWarning ${ROOT}/src/cmd/polder.ts lab`;
+  const script = `mount --make-rprivate / && umount -l /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup || exit 99
+    ${command} up --nodes 1 --name ${lab.name} && ${command} verify --name ${lab.name}
+    status=$?
+    ${command} down -y --name ${lab.name} && exit $status`;
+  const ran = await run('unshare', ['--mount', 'sh', '-c', script]);
+  assert.equal(ran.status, 0, `${ran.stdout}\n${ran.stderr}`);
+  assert.match(ran.stdout, /^ok {4}M6/m);
+  assert.deepEqual(leftovers(lab.name), []);
+});
 
 test('lab verify says what does not hold, and its status says it too', { skip }, async () => {
   await using lab = await testLab('up', '--nodes', '2');

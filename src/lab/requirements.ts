@@ -4,14 +4,19 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { openNetlink } from '#kernel/netlink/netlink.ts';
 import { inNewNetns } from '#kernel/netns/enter.ts';
+import { openNft } from '#kernel/nft/nft.ts';
 import { machineHierarchies } from '#lab/cgroup.ts';
 import { PROFILES, type ProfileName } from '#spec/cluster.ts';
 import { PolderError } from '#spec/errors.ts';
 import type { LinkInfo } from '#wire/netlink/values.ts';
+import { masquerade } from '#wire/nft/build.ts';
 
 /** @throws PolderError 'kernel-feature-missing' that names the first that is missing; nothing has been changed by then. */
 export function checkKernel(profile: ProfileName): void {
-  checkLinks(profile);
+  inNewNetns(() => {
+    checkLinks(profile);
+    checkNftables();
+  });
   checkFileSystem('overlay', 'overlay');
   if (machineHierarchies().unified === undefined) throw missing('cgroup v2 hierarchy mounted');
   if (!existsSync('/proc/self/ns/net')) throw missing('network namespaces');
@@ -21,11 +26,24 @@ function checkLinks(profile: ProfileName): void {
   const { encapsulation } = PROFILES[profile];
   const kinds: LinkInfo[] = [{ kind: 'veth' }, { kind: 'bridge' }];
   if (encapsulation.kind === 'vxlan') kinds.push({ kind: 'vxlan', vni: 1, port: 4789, learning: false });
-  const failed = inNewNetns(() => {
-    using netlink = openNetlink();
-    return kinds.find((info) => netlink.run([{ op: 'link.add', link: { name: `try-${info.kind}`, info } }]).length > 0);
-  });
+  using netlink = openNetlink();
+  const lacks = (info: LinkInfo) =>
+    netlink.run([{ op: 'link.add', link: { name: `try-${info.kind}`, info } }]).length > 0;
+  const failed = kinds.find(lacks);
   if (failed !== undefined) throw missing(`interfaces of kind ${failed.kind}`);
+}
+
+/** What masquerading needs. */
+function checkNftables(): void {
+  using nft = openNft();
+  const base = { type: 'nat', hook: 'postrouting', prio: 100, policy: 'accept' } as const;
+  const failure = nft.apply({ family: 'inet', name: 'try' }, [
+    { op: 'table.add' },
+    { op: 'chain.add', chain: { name: 'nat', base } },
+    { op: 'rule.add', chain: 'nat', rule: { expr: [masquerade] } },
+  ]);
+  if (failure !== undefined)
+    throw missing(failure.errors[0]?.missing ?? 'nftables', `: ${failure.text.trim().split('\n')[0]}`);
 }
 
 /** Kernels load file systems at the first mount; those that are modules may not be in the list before. */
