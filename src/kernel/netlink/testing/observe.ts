@@ -2,7 +2,7 @@
 
 import type { Netlink } from '#kernel/netlink/handle.ts';
 import { MAC, OTHER_MAC } from '#kernel/netlink/testing/scripts.ts';
-import type { Link } from '#wire/netlink/values.ts';
+import type { Link, LinkInfo } from '#wire/netlink/values.ts';
 
 /** Sorted, without what the kernel makes up or adds by itself. */
 export function observe(netlink: Netlink): Record<string, unknown> {
@@ -49,7 +49,19 @@ function common(link: Link): object {
   const { index: _i, parent: _p, peerNetnsId: _n, master: _m, promiscuity: _c, permanentMac: _h, mac, ...rest } = link;
   // A bridge learns of its ports' carrier later, by the kernel's work queue.
   const lowerUp = rest.info.kind === 'bridge' ? undefined : rest.lowerUp;
-  return { ...rest, lowerUp, mac: mac !== undefined && MADE_BY_SCRIPTS.has(mac) ? mac : undefined };
+  return {
+    ...rest,
+    info: infoOf(rest.info),
+    lowerUp,
+    mac: mac !== undefined && MADE_BY_SCRIPTS.has(mac) ? mac : undefined,
+  };
+}
+
+/** Without what only some kernels say: those that filter VLANs on bridges. */
+function infoOf(info: LinkInfo): LinkInfo {
+  if (info.kind !== 'bridge') return info;
+  const { vlanDefaultPvid: _, ...told } = info;
+  return told;
 }
 
 function parentOf({ parent, peerNetnsId }: Link, nameOf: (index: number | undefined) => string | undefined) {

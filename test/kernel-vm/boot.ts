@@ -1,0 +1,99 @@
+/** Boots the machine, lets it run one shell script and passes on what it prints. */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Parts } from './setup.ts';
+
+const MEMORY = '2048M';
+/** Emulated, everything takes some twenty times as long as outside. Milliseconds. */
+const LIMIT_MS = 15 * 60_000;
+
+export interface Job {
+  /** Run by `sh`, as root, with the machine's files below it (what it writes to them is thrown away). */
+  readonly script: string;
+  readonly onOutput: (text: string) => void;
+}
+
+/** The script's exit status; undefined if the machine ended without telling one (a panic, the time limit). */
+export async function boot(parts: Parts, { script, onOutput }: Job): Promise<number | undefined> {
+  const dir = mkdtempSync(join(parts.dir, 'run.'));
+  const files: ChildProcess[] = [];
+  try {
+    writeFileSync(join(dir, 'job'), script);
+    writeFileSync(join(dir, 'start'), readFileSync(join(import.meta.dirname, 'guest/start.sh')));
+    files.push(await shareFiles(parts, dir));
+    await emulate(parts, dir, onOutput);
+    const told = /^status=(\d+)/m.exec(readIfThere(join(dir, 'status')));
+    return told ? Number(told[1]) : undefined;
+  } finally {
+    for (const child of files) child.kill();
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+function readIfThere(path: string): string {
+  return existsSync(path) ? readFileSync(path, 'utf8') : '';
+}
+
+/** The machine's own files, for reading. Resolves once its socket is there. */
+async function shareFiles({ virtiofsd }: Parts, dir: string): Promise<ChildProcess> {
+  const [program = '', ...args] = virtiofsd;
+  const socket = join(dir, 'files.sock');
+  const options = [`--socket-path=${socket}`, '-o', 'source=/', '-o', 'cache=always', '-o', 'sandbox=chroot'];
+  const child = spawn(program, [...args, ...options], { stdio: ['ignore', 'ignore', 'pipe'] });
+  let said = '';
+  child.stderr.on('data', (text) => {
+    said += text;
+  });
+  await new Promise<void>((resolve, reject) => {
+    const watcher = watch(dir, () => {
+      if (existsSync(socket)) done();
+    });
+    const done = (error?: Error) => {
+      watcher.close();
+      if (error) reject(error);
+      else resolve();
+    };
+    child.on('error', done);
+    child.on('exit', () => done(new Error(`virtiofsd ended: ${said.trim()}`)));
+    if (existsSync(socket)) done();
+  });
+  return child;
+}
+
+function emulate(parts: Parts, dir: string, onOutput: (text: string) => void): Promise<void> {
+  const [program = '', ...args] = parts.qemu;
+  const child = spawn(program, [...args, ...machine(parts, dir)], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const timer = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS);
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', onOutput);
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
+
+/** Where the processor helps, else emulation: /dev/kvm alone proves nothing, a guest machine may have one that hangs. */
+function acceleration(): string[] {
+  const real = ['kvm_intel', 'kvm_amd'].some((name) => existsSync(`/sys/module/${name}`)) && existsSync('/dev/kvm');
+  if (real) return ['-accel', 'kvm', '-cpu', 'host'];
+  return ['-accel', 'tcg,thread=multi,tb-size=512', '-cpu', 'max,la57=off'];
+}
+
+function machine({ kernel, initrd, dir: parts }: Parts, dir: string): string[] {
+  const quick = 'quiet panic=-1 mitigations=off nokaslr tsc=reliable no_timer_check rcupdate.rcu_expedited=1';
+  const own = `polder.dir=${parts} polder.start=${join(dir, 'start')} polder.job=${join(dir, 'job')}`;
+  return [
+    ...['-M', 'q35', ...acceleration(), '-smp', '2', '-m', MEMORY],
+    ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
+    ...['-object', `memory-backend-memfd,id=memory,size=${MEMORY},share=on`, '-numa', 'node,memdev=memory'],
+    ...['-chardev', `socket,id=files,path=${join(dir, 'files.sock')}`],
+    ...['-device', 'vhost-user-fs-pci,chardev=files,tag=hostroot'],
+    ...['-serial', 'stdio', '-serial', `file:${join(dir, 'status')}`],
+    ...['-kernel', kernel, '-initrd', initrd],
+    ...['-append', `console=ttyS0 ${quick} random.trust_cpu=on ${own}`],
+  ];
+}

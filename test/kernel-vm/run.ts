@@ -1,0 +1,53 @@
+/**
+ * Runs tests on Debian's own kernel in a virtual machine and prints their results as TAP:
+ * `node test/kernel-vm/run.ts [--dir DIR] [--grep PATTERN] [FILE…]`. Where no machine can be had it says so as a plan
+ * that is skipped, and succeeds.
+ */
+
+import { globSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { boot } from './boot.ts';
+import { NoMachine, type Parts, prepare } from './setup.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+const DIR = '/var/cache/polder/kernel-vm';
+/** Made for this kernel, and those that show more on it than elsewhere. */
+const FILES = ['{src,test}/**/*.vm.test.ts', 'src/kernel/netlink/*.kernel.test.ts', 'src/kernel/*.kernel.test.ts'];
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { dir: { type: 'string', default: DIR }, grep: { type: 'string' } },
+});
+
+const parts = machineOrReason(values.dir);
+if (typeof parts === 'string') process.stdout.write(`TAP version 13\n1..0 # SKIP ${parts}\n`);
+else process.exitCode = await runTests(parts);
+
+function machineOrReason(dir: string): Parts | string {
+  if (process.getuid?.() !== 0) return 'needs root: it shares the files of the machine';
+  try {
+    return prepare(dir, (line) => process.stderr.write(`${line}\n`));
+  } catch (error) {
+    if (error instanceof NoMachine) return error.message;
+    throw error;
+  }
+}
+
+async function runTests(machine: Parts): Promise<number> {
+  const files = positionals.length > 0 ? positionals : globSync(FILES, { cwd: ROOT }).sort();
+  const status = await boot(machine, { script: scriptOf(files), onOutput: (text) => process.stdout.write(text) });
+  if (status === undefined) process.stdout.write('not ok - the virtual machine ended without a result\n');
+  return status ?? 1;
+}
+
+/** One process for all: starting one takes seconds there. */
+function scriptOf(files: readonly string[]): string {
+  const grep = values.grep === undefined ? [] : ['--test-name-pattern', values.grep];
+  const args = ['--test', '--test-isolation=none', '--test-reporter=tap', ...grep, ...files];
+  return `cd ${quoted(ROOT)}\nexec ${[process.execPath, ...args].map(quoted).join(' ')}\n`;
+}
+
+function quoted(word: string): string {
+  return `'${word.replaceAll("'", `'\\''`)}'`;
+}
