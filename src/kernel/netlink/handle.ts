@@ -2,6 +2,7 @@
 
 import type { Family } from '#net/addr.ts';
 import type { TableEvent } from '#wire/netlink/event.ts';
+import type { Filter, Qdisc, TcClass } from '#wire/netlink/tc-values.ts';
 import type { Address, BridgeVlan, FdbEntry, Link, Neighbour, NetlinkOp, Route, Rule } from '#wire/netlink/values.ts';
 
 /** Why one operation of a batch failed. `errno` is positive, `text` is the kernel's extended acknowledgement if it gave one. */
@@ -29,6 +30,12 @@ export interface Netlink extends Disposable {
   rules(): Rule[];
   /** VLANs of bridges and their ports; none where the kernel does not filter VLANs. */
   bridgeVlans(link?: string): BridgeVlan[];
+  /** Of all interfaces unless one is named. */
+  qdiscs(link?: string): Qdisc[];
+  /** Classes of htb. */
+  classes(link: string): TcClass[];
+  /** In the kernel's order: by priority. */
+  filters(link: string, parent: Filter['parent']): Filter[];
   /** Runs the operations in order, batched; goes on past a failure and returns every one. Empty: all done. */
   run(ops: readonly NetlinkOp[]): OpFailure[];
   /** As `run`, but waits for slow acknowledgements (a link's deletion) off the event loop. */

@@ -8,9 +8,12 @@ import { Runner } from '#kernel/netlink/run.ts';
 import { readInterfaceAddress, writeAddressDump } from '#wire/netlink/address.ts';
 import { readBridgeVlans, writeBridgeVlanDump } from '#wire/netlink/bridge-vlan.ts';
 import * as N from '#wire/netlink/constants.ts';
+import { readFilter, writeFilterDump } from '#wire/netlink/filter.ts';
 import { readFdbEntry, readNeighbour, writeFdbDump, writeNeighbourDump } from '#wire/netlink/neighbour.ts';
+import { readClass, readQdisc, writeTcDump } from '#wire/netlink/qdisc.ts';
 import { readRoute, writeRouteDump } from '#wire/netlink/route.ts';
 import { readRule, writeRuleDump } from '#wire/netlink/rule.ts';
+import type { Filter, Qdisc, TcClass } from '#wire/netlink/tc-values.ts';
 import type { Address, BridgeVlan, FdbEntry, Link, Neighbour, NetlinkOp, Route, Rule } from '#wire/netlink/values.ts';
 import type { Writer } from '#wire/netlink/writer.ts';
 
@@ -23,6 +26,13 @@ export function openNetlink(netnsFd?: number): Netlink {
 }
 
 type RouteFilter = NonNullable<Parameters<Netlink['routes']>[0]>;
+
+function hasPlace(qdiscs: readonly Qdisc[], parent: Filter['parent']): boolean {
+  return qdiscs.some(({ info, handle }) => {
+    if (parent === 'ingress') return info.kind === 'ingress' || info.kind === 'clsact';
+    return parent === 'egress' ? info.kind === 'clsact' : handle !== undefined && handle >>> 16 === parent >>> 16;
+  });
+}
 
 class KernelNetlink implements Netlink {
   readonly #connection: Connection;
@@ -97,6 +107,43 @@ class KernelNetlink implements Netlink {
       read: (message) => readBridgeVlans(message, names),
     });
     return found.flat().filter((vlan) => link === undefined || vlan.link === link);
+  }
+
+  qdiscs(link?: string): Qdisc[] {
+    const names = this.#names();
+    const all = dump(this.#connection, {
+      type: N.RTM_GETQDISC,
+      what: 'the qdiscs',
+      body: (writer) => writeTcDump(writer),
+      read: (message) => readQdisc(message, names),
+    });
+    return all.filter((qdisc) => link === undefined || qdisc.link === link);
+  }
+
+  classes(link: string): TcClass[] {
+    const names = this.#names();
+    const index = names.indexOf(link);
+    if (index === undefined) return [];
+    return dump(this.#connection, {
+      type: N.RTM_GETTCLASS,
+      what: 'the classes',
+      body: (writer) => writeTcDump(writer, index),
+      read: (message) => readClass(message, names),
+    });
+  }
+
+  filters(link: string, parent: Filter['parent']): Filter[] {
+    const names = this.#names();
+    const index = names.indexOf(link);
+    // The kernel refuses to list the filters of a place that no qdisc makes.
+    const qdiscs = this.qdiscs(link);
+    if (index === undefined || !hasPlace(qdiscs, parent)) return [];
+    return dump(this.#connection, {
+      type: N.RTM_GETTFILTER,
+      what: 'the filters',
+      body: (writer) => writeFilterDump(writer, index, parent),
+      read: (message) => readFilter(message, names),
+    });
   }
 
   run(ops: readonly NetlinkOp[]): OpFailure[] {

@@ -10,13 +10,17 @@ import { readAck } from '#wire/netlink/ack.ts';
 import { readInterfaceAddress } from '#wire/netlink/address.ts';
 import { readBridgeVlans } from '#wire/netlink/bridge-vlan.ts';
 import { readEvent } from '#wire/netlink/event.ts';
+import { readFilter } from '#wire/netlink/filter.ts';
 import { readLink } from '#wire/netlink/link.ts';
 import { NoSuchLink } from '#wire/netlink/names.ts';
 import { readFdbEntry, readNeighbour } from '#wire/netlink/neighbour.ts';
 import { linksNeeded, writeOp } from '#wire/netlink/op.ts';
+import { readClass, readQdisc } from '#wire/netlink/qdisc.ts';
 import { type Message, readMessages } from '#wire/netlink/reader.ts';
 import { readRoute } from '#wire/netlink/route.ts';
 import { readRule } from '#wire/netlink/rule.ts';
+import { burstTicks, ticksToBurst } from '#wire/netlink/tc-rate.ts';
+import type { Filter, Qdisc, TcClass } from '#wire/netlink/tc-values.ts';
 import type {
   Address,
   BridgeVlan,
@@ -235,6 +239,53 @@ const rule: fc.Arbitrary<Rule> = family.chain((f) =>
   ),
 );
 
+/** Of bursts only those that are whole ticks are read back as they were. */
+const rate = fc.constantFrom(0.125, 1, 2, 300).map((mega) => mega * 15_625_000);
+const burst = fc.nat(1_000_000).map((n) => n * 1000);
+const tcId = fc.integer({ min: 1, max: 0xfffeffff });
+const qdisc: fc.Arbitrary<Qdisc> = fc.oneof(
+  fc
+    .tuple(link, rate, burst, u32)
+    .map(([l, r, b, limit]): Qdisc => ({ link: l, info: { kind: 'tbf', rate: r, burst: wholeTicks(r, b), limit } })),
+  fc.record({ link, info: fc.constantFrom({ kind: 'ingress' } as const, { kind: 'clsact' } as const) }, PLAIN),
+  some(
+    {
+      link,
+      parent: tcId,
+      handle: tcId,
+      info: fc.oneof(
+        fc.record({ kind: fc.constant('htb' as const), defaultClass: u32 }, PLAIN),
+        fc.constant({ kind: 'other', name: 'fq_codel' } as const),
+      ),
+    },
+    ['link', 'info'],
+  ),
+);
+const wholeTicks = (r: number, b: number) => ticksToBurst(r, burstTicks(r, b));
+const tcClass: fc.Arbitrary<TcClass> = fc
+  .record({ link, parent: tcId, id: tcId, rate, ceil: rate, burst, ceilBurst: burst }, PLAIN)
+  .map((c) => ({ ...c, burst: wholeTicks(c.rate, c.burst), ceilBurst: wholeTicks(c.ceil, c.ceilBurst) }));
+const key = fc.record({ value: u32, mask: u32.filter((m) => m !== 0), at: fc.nat(60) }, PLAIN);
+const filter: fc.Arbitrary<Filter> = some(
+  {
+    link,
+    parent: fc.oneof(fc.constantFrom('ingress' as const, 'egress' as const), tcId),
+    priority: fc.integer({ min: 1, max: 0xffff }),
+    protocol: fc.constantFrom('all', 'ip', 'ipv6', 'arp'),
+    match: fc.oneof(
+      fc.constant({ kind: 'matchall' } as const),
+      fc.record({ kind: fc.constant('u32' as const), keys: fc.array(key, { maxLength: 5 }) }, PLAIN),
+    ),
+    class: tcId,
+    action: fc.oneof(
+      fc.record({ kind: fc.constant('redirect' as const), to: link }, PLAIN),
+      fc.constantFrom({ kind: 'drop' } as const, { kind: 'pass' } as const),
+    ),
+    handle: tcId,
+  },
+  ['link', 'parent', 'priority', 'protocol', 'match'],
+);
+
 const ops: Readonly<Record<NetlinkOp['op'], fc.Arbitrary<NetlinkOp>>> = {
   'link.add': fc.record({ op: fc.constant('link.add'), link: newLink }),
   'link.set': fc.record({ op: fc.constant('link.set'), name: link, change: linkChange }),
@@ -256,6 +307,15 @@ const ops: Readonly<Record<NetlinkOp['op'], fc.Arbitrary<NetlinkOp>>> = {
   'fdb.del': fc.record({ op: fc.constant('fdb.del'), entry: fdbEntry }),
   'rule.add': fc.record({ op: fc.constant('rule.add'), rule }),
   'rule.del': fc.record({ op: fc.constant('rule.del'), rule }),
+  'qdisc.add': fc.record({ op: fc.constant('qdisc.add'), qdisc }),
+  'qdisc.replace': fc.record({ op: fc.constant('qdisc.replace'), qdisc }),
+  'qdisc.del': fc.record({ op: fc.constant('qdisc.del'), qdisc }),
+  'class.add': fc.record({ op: fc.constant('class.add'), class: tcClass }),
+  'class.replace': fc.record({ op: fc.constant('class.replace'), class: tcClass }),
+  'class.del': fc.record({ op: fc.constant('class.del'), class: tcClass }),
+  'filter.add': fc.record({ op: fc.constant('filter.add'), filter }),
+  'filter.replace': fc.record({ op: fc.constant('filter.replace'), filter }),
+  'filter.del': fc.record({ op: fc.constant('filter.del'), filter }),
 };
 
 function written(op: NetlinkOp): Message[] {
@@ -274,7 +334,15 @@ function readBack(op: NetlinkOp, message: Message): unknown {
   if ('entry' in op) return readFdbEntry(message, names);
   if ('rule' in op) return readRule(message);
   if ('vlan' in op) return readBridgeVlans(message, names);
+  if ('qdisc' in op) return readQdisc(message, names);
+  if ('class' in op) return readClass(message, names);
+  if ('filter' in op) return readFilter(message, names);
   return readLink(message, names);
+}
+
+/** What a deletion says: which, not what. Of u32 without keys nothing is told. */
+function reference({ class: _c, action: _a, ...filter }: Filter): Filter | undefined {
+  return filter.match.kind === 'u32' ? undefined : filter;
 }
 
 /** What reading gives for what was written: indices in the place of names, and the kernel's own values where none was said. */
@@ -284,6 +352,9 @@ function expected(op: NetlinkOp): unknown {
   if ('neighbour' in op) return op.neighbour;
   if ('entry' in op) return op.entry;
   if ('rule' in op) return op.rule;
+  if ('qdisc' in op) return op.qdisc;
+  if ('class' in op) return op.class;
+  if ('filter' in op) return op.op === 'filter.del' ? reference(op.filter) : op.filter;
   // What a message about a port says of a master it says of none.
   if ('vlan' in op) return [{ ...op.vlan, self: true }];
   const bare = {
@@ -353,6 +424,9 @@ function readAll(view: DataView, length: number): void {
     attempt(() => readEvent(message, names));
     attempt(() => readRule(message));
     attempt(() => readBridgeVlans(message, names));
+    attempt(() => readQdisc(message, names));
+    attempt(() => readClass(message, names));
+    attempt(() => readFilter(message, names));
     attempt(() => readFdbEntry(message, names));
     attempt(() => readAck(message));
   }

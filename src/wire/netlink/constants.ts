@@ -36,6 +36,13 @@ export const RTM_NEWRULE = 32;
 export const RTM_DELRULE = 33;
 export const RTM_GETRULE = 34;
 
+export const RTM_NEWQDISC = 36;
+export const RTM_GETQDISC = 38;
+export const RTM_NEWTCLASS = 40;
+export const RTM_GETTCLASS = 42;
+export const RTM_NEWTFILTER = 44;
+export const RTM_GETTFILTER = 46;
+
 export const AF_UNSPEC = 0;
 export const AF_INET = 2;
 export const AF_BRIDGE = 7;
@@ -112,3 +119,10 @@ export const FRA_FWMASK = 16;
 export const FRA_OIFNAME = 17;
 export const FRA_PROTOCOL = 21;
 export const FR_ACT_TO_TBL = 1;
+
+export const TCA_KIND = 1;
+export const TCA_OPTIONS = 2;
+export const TC_H_ROOT = 0xffffffff;
+export const TC_H_INGRESS = 0xfffffff1;
+/** The handle of `ingress` and `clsact`. */
+export const TC_H_INGRESS_HANDLE = 0xffff0000;

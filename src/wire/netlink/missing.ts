@@ -12,11 +12,22 @@ const UNSUPPORTED: ReadonlySet<string> = new Set(['EOPNOTSUPP', 'EAFNOSUPPORT', 
  * `code` is errno's name.
  */
 export function missingFeature(op: NetlinkOp, code: string): string | undefined {
+  // The kernel says of a qdisc or classifier that it lacks what it says of a place that is not there.
+  if (code === 'ENOENT') return missingTraffic(op);
   if (!UNSUPPORTED.has(code)) return undefined;
   if ('vlan' in op || filtersVlans(op)) return 'VLAN filtering of bridges';
   if (op.op === 'link.add') return `interfaces of kind ${kindName(op.link.info)}`;
   if (usesIpv6(op)) return 'IPv6';
   return op.op === 'rule.add' ? 'policy routing' : undefined;
+}
+
+function missingTraffic(op: NetlinkOp): string | undefined {
+  if (op.op === 'qdisc.add' || op.op === 'qdisc.replace')
+    return `qdisc ${op.qdisc.info.kind === 'other' ? op.qdisc.info.name : op.qdisc.info.kind}`;
+  const added = op.op === 'filter.add' || op.op === 'filter.replace';
+  if (!added || op.filter.match.kind === 'other') return undefined;
+  const { match, action } = op.filter;
+  return `traffic classifier ${match.kind}${action ? ` with action ${action.kind}` : ''}`;
 }
 
 function filtersVlans(op: NetlinkOp): boolean {

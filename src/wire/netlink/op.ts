@@ -3,12 +3,15 @@
 import { writeAddress } from '#wire/netlink/address.ts';
 import { writeBridgeVlan } from '#wire/netlink/bridge-vlan.ts';
 import * as N from '#wire/netlink/constants.ts';
+import { writeFilter, writeFilterRef } from '#wire/netlink/filter.ts';
 import { writeLinkByName, writeLinkChange, writeLinkGroup, writeNewLink, writePortChange } from '#wire/netlink/link.ts';
 import { kindNeeds } from '#wire/netlink/link-kinds.ts';
 import type { NameToIndex } from '#wire/netlink/names.ts';
 import { writeFdbEntry, writeNeighbour } from '#wire/netlink/neighbour.ts';
+import { writeClass, writeQdisc } from '#wire/netlink/qdisc.ts';
 import { writeRoute } from '#wire/netlink/route.ts';
 import { writeRule } from '#wire/netlink/rule.ts';
+import type { TcOp } from '#wire/netlink/tc-values.ts';
 import type { LinkChange, NetlinkOp } from '#wire/netlink/values.ts';
 import type { Writer } from '#wire/netlink/writer.ts';
 
@@ -70,7 +73,20 @@ function requestsOf(writer: Writer, op: NetlinkOp, names: NameToIndex): Request[
     case 'rule.add':
     case 'rule.del':
       return [request(op.op, N.RTM_NEWRULE, () => writeRule(writer, op.rule))];
+    default:
+      return [tcRequest(writer, op, names)];
   }
+}
+
+function tcRequest(writer: Writer, op: TcOp, names: NameToIndex): Request {
+  if ('qdisc' in op) return request(op.op, N.RTM_NEWQDISC, () => writeQdisc(writer, op.qdisc, names));
+  if ('class' in op) return request(op.op, N.RTM_NEWTCLASS, () => writeClass(writer, op.class, names));
+  const body = () => (op.op === 'filter.del' ? writeFilterRef : writeFilter)(writer, op.filter, names);
+  // A filter is not replaced as a route is: what has the handle is changed, and made if there is none.
+  return {
+    ...request(op.op, N.RTM_NEWTFILTER, body),
+    ...(op.op === 'filter.replace' ? { flags: N.NLM_F_CREATE } : {}),
+  };
 }
 
 /** The type that deletes is the one after the type that makes; the verb after the dot decides on the flags. */
@@ -133,7 +149,16 @@ export function linksNeeded(op: NetlinkOp): readonly string[] {
     case 'rule.add':
     case 'rule.del':
       return [];
+    default:
+      return tcLinks(op);
   }
+}
+
+function tcLinks(op: TcOp): readonly string[] {
+  if ('qdisc' in op) return [op.qdisc.link];
+  if ('class' in op) return [op.class.link];
+  const { link, action } = op.filter;
+  return action?.kind === 'redirect' && op.op !== 'filter.del' ? [link, action.to] : [link];
 }
 
 /** Names that stand for another interface, or for none, once the operation is done; `'all'` if any may. */

@@ -3,9 +3,11 @@ import { test } from 'node:test';
 import { parseAddr } from '#net/addr.ts';
 import { parseMac } from '#net/mac.ts';
 import { parseIfAddr, parsePrefix } from '#net/prefix.ts';
+import { addressKeys } from '#wire/netlink/filter.ts';
 import { missingFeature } from '#wire/netlink/missing.ts';
 import { printOp } from '#wire/netlink/print.ts';
 import { refusalError } from '#wire/netlink/refusal.ts';
+import { tcId } from '#wire/netlink/tc-values.ts';
 import {
   type NetlinkOp,
   type NewLink,
@@ -29,6 +31,19 @@ const route: Route = {
 const neighbour = { link: 'eth0', addr: parseAddr('169.254.1.1'), mac, state: NUD_PERMANENT };
 const entry = { link: 'vx', mac, dst: parseAddr('192.168.1.102'), state: NUD_PERMANENT, flags: 2 };
 const rule: Rule = { family: 4, priority: 100, table: 77, mark: { value: 1, mask: 255 } };
+
+const tcClass = {
+  ...{ link: 'v', parent: tcId(1), id: tcId(1, 0x30) },
+  ...{ rate: 1000, ceil: 2000, burst: 1600, ceilBurst: 1700 },
+};
+const filter = {
+  link: 'v',
+  parent: 'ingress',
+  priority: 1,
+  protocol: 'all',
+  match: { kind: 'matchall' },
+  action: { kind: 'redirect', to: 'ifb0' },
+} as const;
 
 /** One of each operation, so that a new one has a line here. */
 const LINES = {
@@ -91,6 +106,40 @@ const LINES = {
   'fdb.del': [{ op: 'fdb.del', entry }, 'bridge fdb del ee:ee:ee:ee:ee:ee dev vx dst 192.168.1.102 self permanent'],
   'rule.add': [{ op: 'rule.add', rule }, 'ip rule add pref 100 from all fwmark 0x1/0xff lookup 77'],
   'rule.del': [{ op: 'rule.del', rule }, 'ip rule del pref 100 from all fwmark 0x1/0xff lookup 77'],
+  'qdisc.add': [
+    { op: 'qdisc.add', qdisc: { link: 'v', info: { kind: 'tbf', rate: 125_000, burst: 10_000, limit: 20_000 } } },
+    'tc qdisc add dev v root tbf rate 125000bps burst 10000 limit 20000',
+  ],
+  'qdisc.replace': [
+    {
+      op: 'qdisc.replace',
+      qdisc: { link: 'v', parent: tcId(1, 0x30), handle: tcId(2), info: { kind: 'htb', defaultClass: 48 } },
+    },
+    'tc qdisc replace dev v parent 1:30 handle 2: htb default 30',
+  ],
+  'qdisc.del': [{ op: 'qdisc.del', qdisc: { link: 'v', info: { kind: 'ingress' } } }, 'tc qdisc del dev v ingress'],
+  'class.add': [
+    { op: 'class.add', class: tcClass },
+    'tc class add dev v parent 1: classid 1:30 htb rate 1000bps ceil 2000bps burst 1600 cburst 1700',
+  ],
+  'class.replace': [
+    { op: 'class.replace', class: tcClass },
+    'tc class replace dev v parent 1: classid 1:30 htb rate 1000bps ceil 2000bps burst 1600 cburst 1700',
+  ],
+  'class.del': [{ op: 'class.del', class: tcClass }, 'tc class del dev v parent 1: classid 1:30'],
+  'filter.add': [
+    { op: 'filter.add', filter: { ...filter, match: { kind: 'u32', keys: [] } } },
+    'tc filter add dev v ingress protocol all pref 1 u32 match u32 0x00000000 0x00000000 at 0 ' +
+      'action mirred egress redirect dev ifb0',
+  ],
+  'filter.replace': [
+    { op: 'filter.replace', filter: { ...filter, parent: tcId(1), class: tcId(1, 1), action: { kind: 'pass' } } },
+    'tc filter replace dev v parent 1: protocol all pref 1 matchall classid 1:1 action pass',
+  ],
+  'filter.del': [
+    { op: 'filter.del', filter: { ...filter, handle: 0x80000800, match: { kind: 'u32', keys: [] } } },
+    'tc filter del dev v ingress protocol all pref 1 handle 800::800 u32',
+  ],
 } as const satisfies Readonly<Record<NetlinkOp['op'], readonly [NetlinkOp, string]>>;
 
 for (const [kind, [op, line]] of Object.entries(LINES)) {
@@ -168,4 +217,15 @@ test('refusalError says the line and the reason', () => {
   const { message, code } = refusalError({ op: { op: 'link.del', name: 'v' }, code: 'ENODEV' });
   assert.equal(code, 'kernel-refused');
   assert.equal(message, 'The kernel refused `ip link del dev v`: there is no such interface (ENODEV).');
+});
+
+test('addressKeys cover as many words as the prefix is long', () => {
+  assert.deepEqual(addressKeys('destination', parsePrefix('10.1.2.0/23')), [
+    { value: 0x0a010200, mask: 0xfffffe00, at: 16 },
+  ]);
+  assert.deepEqual(addressKeys('source', parsePrefix('0.0.0.0/0')), []);
+  assert.deepEqual(addressKeys('source', parsePrefix('fd00:1::/40')), [
+    { value: 0xfd000001, mask: 0xffffffff, at: 8 },
+    { value: 0, mask: 0xff000000, at: 12 },
+  ]);
 });

@@ -2,6 +2,7 @@
 
 import { lengthOf, type Prefix, prefixFamily } from '#net/prefix.ts';
 import { kindName, printKind } from '#wire/netlink/link-kinds.ts';
+import { printTcOp } from '#wire/netlink/print-tc.ts';
 import type {
   Address,
   BridgeVlan,
@@ -31,7 +32,7 @@ const arg = (keyword: string, value: Word | undefined): Word[] => (value === und
 const flag = (keyword: string, on: boolean | undefined): Word[] => (on ? [keyword] : []);
 
 /**
- * The line of `ip` or `bridge` that does what the operation does; two joined by `&&` where iproute2 needs two.
+ * The line of `ip`, `bridge` or `tc` that does what the operation does; two joined by `&&` where iproute2 needs two.
  * A namespace by descriptor prints as a path below /proc/self/fd.
  */
 export function printOp(op: NetlinkOp): string {
@@ -66,6 +67,8 @@ export function printOp(op: NetlinkOp): string {
     case 'rule.add':
     case 'rule.del':
       return line(`${op.rule.family === 6 ? 'ip -6' : 'ip'} rule ${verb(op.op)}`, ruleWords(op.rule));
+    default:
+      return printTcOp(op);
   }
 }
 

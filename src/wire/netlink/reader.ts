@@ -95,6 +95,12 @@ export class Attrs {
     return at === undefined ? undefined : this.#view.getUint32(at, true);
   }
 
+  /** Rounded where it is past 2^53. */
+  u64(type: number): number | undefined {
+    const at = this.#find(type, 8);
+    return at === undefined ? undefined : Number(this.#view.getBigUint64(at, true));
+  }
+
   i32(type: number): number | undefined {
     const at = this.#find(type, 4);
     return at === undefined ? undefined : this.#view.getInt32(at, true);

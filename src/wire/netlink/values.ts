@@ -6,6 +6,7 @@
 import type { Addr, Family } from '#net/addr.ts';
 import type { Mac } from '#net/mac.ts';
 import type { IfAddr, Prefix } from '#net/prefix.ts';
+import type { TcOp } from '#wire/netlink/tc-values.ts';
 
 /** What an interface is beside its common attributes: IFLA_INFO_KIND and its IFLA_INFO_DATA. */
 export type LinkInfo =
@@ -299,7 +300,7 @@ export interface Rule {
   readonly protocol?: RouteProtocol;
 }
 
-/** One change of the kernel's tables: a value that prints as the line of `ip` or `bridge` that does the same. */
+/** One change of the kernel's tables: a value that prints as the line of `ip`, `bridge` or `tc` that does the same. */
 export type NetlinkOp =
   | { readonly op: 'link.add'; readonly link: NewLink }
   | { readonly op: 'link.set'; readonly name: string; readonly change: LinkChange }
@@ -311,4 +312,5 @@ export type NetlinkOp =
   | { readonly op: 'route.add' | 'route.replace' | 'route.append' | 'route.del'; readonly route: Route }
   | { readonly op: 'neigh.replace' | 'neigh.del'; readonly neighbour: Neighbour }
   | { readonly op: 'fdb.append' | 'fdb.replace' | 'fdb.del'; readonly entry: FdbEntry }
-  | { readonly op: 'rule.add' | 'rule.del'; readonly rule: Rule };
+  | { readonly op: 'rule.add' | 'rule.del'; readonly rule: Rule }
+  | TcOp;

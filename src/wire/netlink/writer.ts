@@ -51,6 +51,12 @@ export class Writer {
     this.#view.setUint32(at, value, true);
   }
 
+  /** 32 bits in network byte order. */
+  be32(value: number): void {
+    const at = this.#room(4);
+    this.#view.setUint32(at, value);
+  }
+
   raw(bytes: Uint8Array): void {
     const at = this.#room(bytes.length);
     this.#bytes.set(bytes, at);
@@ -66,6 +72,14 @@ export class Writer {
 
   attrU32(type: number, value: number): void {
     this.attr(type, () => this.u32(value));
+  }
+
+  /** A whole number below 2^53. */
+  attrU64(type: number, value: number): void {
+    this.attr(type, () => {
+      const at = this.#room(8);
+      this.#view.setBigUint64(at, BigInt(value), true);
+    });
   }
 
   /** 16 bits in network byte order. */

@@ -4,8 +4,10 @@ import { addLink, changeLink, deleteGroup, deleteLink, reportLink } from '#kerne
 import { deleteFdbEntry, deleteNeighbour, putFdbEntry, replaceNeighbour } from '#kernel/netlink/fake/neighbours.ts';
 import { addAddress, addRoute, deleteAddress, deleteRoute } from '#kernel/netlink/fake/routes.ts';
 import { type FakeState, findLink, needLink, newState, Refused, same } from '#kernel/netlink/fake/state.ts';
+import { changeTraffic } from '#kernel/netlink/fake/traffic.ts';
 import type { Netlink, OpFailure } from '#kernel/netlink/handle.ts';
 import { prefixFamily } from '#net/prefix.ts';
+import type { Filter, Qdisc, TcClass } from '#wire/netlink/tc-values.ts';
 import type { Address, BridgeVlan, FdbEntry, Link, Neighbour, NetlinkOp, Route, Rule } from '#wire/netlink/values.ts';
 
 /** One namespace. Others that veth pairs and moves lead into are given by the number that stands for their descriptor. */
@@ -56,6 +58,20 @@ export class FakeNetlink implements Netlink {
   /** It does not filter VLANs, as kernels without that option. */
   bridgeVlans(): BridgeVlan[] {
     return [];
+  }
+
+  /** Only those that were made: of the ones that interfaces begin with it tells nothing. */
+  qdiscs(link?: string): Qdisc[] {
+    return this.#state.qdiscs.filter((qdisc) => link === undefined || qdisc.link === link);
+  }
+
+  classes(link: string): TcClass[] {
+    return this.#state.classes.filter((own) => own.link === link);
+  }
+
+  filters(link: string, parent: Filter['parent']): Filter[] {
+    const there = this.#state.filters.filter((filter) => filter.link === link && filter.parent === parent);
+    return there.toSorted((a, b) => a.priority - b.priority);
   }
 
   run(ops: readonly NetlinkOp[]): OpFailure[] {
@@ -139,6 +155,9 @@ export class FakeNetlink implements Netlink {
       case 'rule.add':
       case 'rule.del':
         this.#rule(op.op, op.rule);
+        break;
+      default:
+        changeTraffic(state, op);
     }
   }
 

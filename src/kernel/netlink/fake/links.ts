@@ -2,6 +2,7 @@
 
 import { flushLink, forgetLinkRoutes, linkUp } from '#kernel/netlink/fake/routes.ts';
 import { type FakeLink, type FakeState, findLink, needLink, Refused } from '#kernel/netlink/fake/state.ts';
+import { forgetTarget } from '#kernel/netlink/fake/traffic.ts';
 import { localMac } from '#net/mac.ts';
 import type { Link, LinkChange, LinkInfo, NewLink } from '#wire/netlink/values.ts';
 
@@ -152,6 +153,9 @@ function renameEverywhere(state: FakeState, from: string, to: string): void {
   state.addresses = state.addresses.map(renamed);
   state.neighbours = state.neighbours.map(renamed);
   state.fdb = state.fdb.map(renamed);
+  state.qdiscs = state.qdiscs.map(renamed);
+  state.classes = state.classes.map(renamed);
+  state.filters = state.filters.map(renamed);
   for (const [index, link] of state.links) {
     if (link.info.kind === 'vxlan' && link.info.underlay === from)
       state.links.set(index, { ...link, info: { ...link.info, underlay: to } });
@@ -195,6 +199,7 @@ export function deleteGroup(state: FakeState, group: number): void {
 function remove(state: FakeState, link: FakeLink): void {
   state.links.delete(link.index);
   flushLink(state, link.name);
+  forgetTarget(state, link.name);
   for (const [index, { master, port: _, ...rest }] of state.links)
     if (master === link.index) state.links.set(index, rest);
   // What stands on it goes with it. Of other namespaces the fake knows nothing here.

@@ -61,6 +61,9 @@ export function flushLink(state: FakeState, name: string): void {
   state.addresses = others(state.addresses);
   state.neighbours = others(state.neighbours);
   state.fdb = others(state.fdb);
+  state.qdiscs = others(state.qdiscs);
+  state.classes = others(state.classes);
+  state.filters = others(state.filters);
   state.routes = state.routes.filter((route) => !route.hops.some((hop) => hop.link === name));
 }
 

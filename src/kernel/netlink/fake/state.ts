@@ -1,6 +1,7 @@
 /** What the fake remembers of one network namespace, and how it refuses. */
 
 import { constants } from 'node:os';
+import type { Filter, Qdisc, TcClass } from '#wire/netlink/tc-values.ts';
 import type { Address, FdbEntry, Link, Neighbour, Route, Rule } from '#wire/netlink/values.ts';
 
 export type Errno =
@@ -48,6 +49,9 @@ export interface FakeState {
   neighbours: Neighbour[];
   fdb: FdbEntry[];
   rules: Rule[];
+  qdiscs: Qdisc[];
+  classes: TcClass[];
+  filters: Filter[];
   nextIndex: number;
 }
 
@@ -70,6 +74,9 @@ export function newState(): FakeState {
     neighbours: [],
     fdb: [],
     rules: [...RULES],
+    qdiscs: [],
+    classes: [],
+    filters: [],
     nextIndex: 2,
   };
 }

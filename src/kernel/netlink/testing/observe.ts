@@ -2,6 +2,7 @@
 
 import type { Netlink } from '#kernel/netlink/handle.ts';
 import { MAC, OTHER_MAC } from '#kernel/netlink/testing/scripts.ts';
+import { tcId } from '#wire/netlink/tc-values.ts';
 import type { Link, LinkInfo } from '#wire/netlink/values.ts';
 
 /** Sorted, without what the kernel makes up or adds by itself. */
@@ -31,9 +32,26 @@ export function observe(netlink: Netlink): Record<string, unknown> {
         .map(({ state, ...rest }) => ({ ...rest, permanent: (state & NUD_PERMANENT) !== 0 })),
     ),
     rules: netlink.rules(),
+    ...traffic(netlink, links),
   };
 }
 
+/** Handles that the kernel chooses are its own. */
+function traffic(netlink: Netlink, links: readonly Link[]): Record<string, unknown> {
+  const made = netlink.qdiscs().filter(({ info }) => info.kind !== 'other');
+  const parents = ['ingress', 'egress', ...SAID_HANDLES] as const;
+  return {
+    qdiscs: sorted(
+      made.map(({ handle, ...rest }) => ({ ...rest, handle: SAID_HANDLES.find((own) => own === handle) })),
+    ),
+    classes: links.flatMap(({ name }) => sorted(netlink.classes(name))),
+    filters: links.flatMap(({ name }) =>
+      parents.flatMap((parent) => netlink.filters(name, parent).map(({ handle: _, ...rest }) => rest)),
+    ),
+  };
+}
+
+const SAID_HANDLES = [tcId(1)] as const;
 const MADE_BY_SCRIPTS: ReadonlySet<string> = new Set([MAC, OTHER_MAC]);
 const TABLE_LOCAL = 255;
 const NUD_PERMANENT = 0x80;

@@ -3,6 +3,8 @@
 import { parseAddr } from '#net/addr.ts';
 import { parseMac } from '#net/mac.ts';
 import { parseIfAddr, parsePrefix } from '#net/prefix.ts';
+import { addressKeys } from '#wire/netlink/filter.ts';
+import { type Filter, type TcClass, tcId } from '#wire/netlink/tc-values.ts';
 import {
   type FdbEntry,
   type Neighbour,
@@ -49,6 +51,21 @@ const fdb = (mac: FdbEntry['mac'], dst: string): FdbEntry => ({
 });
 
 const MACVLAN = { kind: 'macvlan', mode: 'vepa', bcQueueLen: 1000 } as const;
+
+/** Bursts that take a whole number of the kernel's ticks. */
+const TBF = { kind: 'tbf', rate: 1_000_000, burst: 64_000, limit: 100_000 } as const;
+const REDIRECT: Filter = {
+  link: 'a',
+  parent: 'ingress',
+  priority: 1,
+  protocol: 'all',
+  match: { kind: 'u32', keys: [] },
+  action: { kind: 'redirect', to: 'ifb' },
+};
+const htbClass = (minor: number, rate: number): TcClass => ({
+  ...{ link: 'a', parent: tcId(1), id: tcId(1, minor), rate, ceil: rate },
+  ...{ burst: 128_000, ceilBurst: 128_000 },
+});
 
 const PAIR: readonly NetlinkOp[] = [
   {
@@ -291,6 +308,48 @@ export const SCRIPTS: Readonly<Record<string, Script>> = {
     },
     { op: 'neigh.replace', neighbour: neighbour('a', 'fd00::9') },
     { op: 'route.del', route: route('fd01::/64', { scope: 'global', hops: [{ link: 'a' }] }) },
+  ],
+  'shaping what comes in and what goes out': () => [
+    ...PAIR,
+    { op: 'link.add', link: { name: 'ifb', info: { kind: 'ifb' }, up: true } },
+    { op: 'qdisc.add', qdisc: { link: 'a', info: TBF } },
+    { op: 'qdisc.add', qdisc: { link: 'a', info: TBF } },
+    { op: 'qdisc.replace', qdisc: { link: 'a', info: { ...TBF, rate: 2_000_000, burst: 256_000 } } },
+    { op: 'qdisc.add', qdisc: { link: 'ifb', info: TBF } },
+    { op: 'filter.add', filter: REDIRECT },
+    { op: 'qdisc.add', qdisc: { link: 'a', info: { kind: 'ingress' } } },
+    { op: 'filter.add', filter: { ...REDIRECT, action: { kind: 'redirect', to: 'nope' } } },
+    { op: 'filter.add', filter: REDIRECT },
+    { op: 'filter.add', filter: { ...REDIRECT, priority: 2, protocol: 'ip', action: { kind: 'redirect', to: 'b' } } },
+    { op: 'filter.add', filter: { ...REDIRECT, priority: 3, protocol: 'arp', action: { kind: 'redirect', to: 'b' } } },
+    { op: 'filter.del', filter: { ...REDIRECT, priority: 3, protocol: 'arp' } },
+    { op: 'filter.del', filter: { ...REDIRECT, priority: 9 } },
+    { op: 'link.del', name: 'ifb' },
+    { op: 'qdisc.del', qdisc: { link: 'nope', info: TBF } },
+  ],
+  'shaping some of what goes out': () => [
+    ...PAIR,
+    { op: 'class.add', class: htbClass(0x30, 1_000_000) },
+    { op: 'qdisc.add', qdisc: { link: 'a', handle: tcId(1), info: { kind: 'htb', defaultClass: 0x30 } } },
+    { op: 'class.add', class: htbClass(0x30, 1_000_000) },
+    { op: 'class.add', class: htbClass(1, 16_000_000_000) },
+    { op: 'class.replace', class: htbClass(0x30, 500_000) },
+    {
+      op: 'filter.add',
+      filter: {
+        ...{ link: 'a', parent: tcId(1), priority: 1, protocol: 'ip', class: tcId(1, 1) },
+        match: { kind: 'u32', keys: addressKeys('destination', parsePrefix('10.1.0.0/16')) },
+      },
+    },
+  ],
+  'shaping that ends': () => [
+    ...PAIR,
+    { op: 'qdisc.add', qdisc: { link: 'a', info: TBF } },
+    { op: 'qdisc.del', qdisc: { link: 'a', info: TBF } },
+    { op: 'qdisc.add', qdisc: { link: 'a', info: { kind: 'clsact' } } },
+    { op: 'filter.add', filter: { ...REDIRECT, parent: 'egress', action: { kind: 'redirect', to: 'b' } } },
+    { op: 'qdisc.del', qdisc: { link: 'a', info: { kind: 'clsact' } } },
+    { op: 'qdisc.del', qdisc: { link: 'a', info: { kind: 'clsact' } } },
   ],
   'policy rules': () => [
     {
