@@ -8,7 +8,8 @@ import { polder } from '#cni/plugins/polder/polder.ts';
 import { portmap } from '#cni/plugins/portmap/portmap.ts';
 import { ptp } from '#cni/plugins/ptp/ptp.ts';
 import { staticIpam } from '#cni/plugins/static/static.ts';
+import { tuning } from '#cni/plugins/tuning/tuning.ts';
 
-const ALL: readonly Plugin[] = [polder, bridge, ptp, loopback, hostLocal, staticIpam, portmap];
+const ALL: readonly Plugin[] = [polder, bridge, ptp, loopback, hostLocal, staticIpam, portmap, tuning];
 
 export const PLUGINS: ReadonlyMap<string, Plugin> = new Map(ALL.map((plugin) => [plugin.type, plugin]));

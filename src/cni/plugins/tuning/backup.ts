@@ -1,0 +1,101 @@
+/**
+ * What `tuning` found before it changed it: a file for each attachment, in the reference plugin's folder, name and form
+ * (so that a node can change over with pods running), with the parameters and the network's name beside.
+ */
+
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { makeFolder } from '#cni/parts/folder.ts';
+import type { PluginCall } from '#cni/plugin.ts';
+import type { Attributes, TuningConf } from '#cni/plugins/tuning/conf.ts';
+import type { Sysctl } from '#cni/plugins/tuning/sysctl.ts';
+import { readMac } from '#net/mac.ts';
+import { PolderError } from '#spec/errors.ts';
+import { isObject, type JsonObject } from '#wire/cni/json.ts';
+
+export interface Backup {
+  readonly attributes: Attributes;
+  readonly sysctl: readonly Sysctl[];
+}
+
+const EMPTY: Backup = { attributes: {}, sysctl: [] };
+
+function fileOf(call: PluginCall, conf: TuningConf, containerId: string, ifname: string): string {
+  return join(call.caller.seen(conf.dataDir), `${containerId}_${ifname}.json`);
+}
+
+function ownFile(call: PluginCall, conf: TuningConf): string {
+  return fileOf(call, conf, call.request.containerId, call.request.ifname);
+}
+
+/** @throws PolderError cni-io */
+export function saveBackup(call: PluginCall, conf: TuningConf, { attributes, sysctl }: Backup): void {
+  const { mac, mtu, promisc, allmulti, txQueueLen } = attributes;
+  const json = {
+    network: call.conf.name,
+    mac,
+    mtu,
+    promisc,
+    allmulti,
+    txQLen: txQueueLen,
+    sysctl: Object.fromEntries(sysctl.map(({ path, value }) => [path, value])),
+  };
+  try {
+    makeFolder(call.caller.seen(conf.dataDir), 0o700);
+    writeFileSync(ownFile(call, conf), JSON.stringify(json), { mode: 0o600 });
+  } catch (error) {
+    throw new PolderError('cni-io', { what: `Cannot write into ${conf.dataDir}: ${String(error)}` }, { cause: error });
+  }
+}
+
+/** Empty if there is none, or if it cannot be read. */
+export function loadBackup(call: PluginCall, conf: TuningConf): Backup {
+  const json = readJson(ownFile(call, conf));
+  if (!json) return EMPTY;
+  const mac = typeof json.mac === 'string' ? readMac(json.mac) : undefined;
+  const sysctl = isObject(json.sysctl) ? Object.entries(json.sysctl) : [];
+  return {
+    attributes: {
+      ...(mac && { mac }),
+      ...(typeof json.mtu === 'number' && json.mtu > 0 && { mtu: json.mtu }),
+      ...(typeof json.promisc === 'boolean' && { promisc: json.promisc }),
+      ...(typeof json.allmulti === 'boolean' && { allmulti: json.allmulti }),
+      ...(typeof json.txQLen === 'number' && { txQueueLen: json.txQLen }),
+    },
+    sysctl: sysctl.flatMap(([path, value]) =>
+      typeof value === 'string' && path.startsWith('net/') ? [{ path, value }] : [],
+    ),
+  };
+}
+
+export function removeBackup(call: PluginCall, conf: TuningConf): void {
+  rmSync(ownFile(call, conf), { force: true });
+}
+
+/** Of this network, those that the runtime does not name as valid (GC). */
+export function removeStaleBackups(call: PluginCall, conf: TuningConf): void {
+  const valid = new Set((call.conf.validAttachments ?? []).map((a) => fileOf(call, conf, a.containerID, a.ifname)));
+  const dir = call.caller.seen(conf.dataDir);
+  for (const file of filesIn(dir)) {
+    if (!valid.has(file) && readJson(file)?.network === call.conf.name) rmSync(file, { force: true });
+  }
+}
+
+function filesIn(dir: string): string[] {
+  try {
+    return readdirSync(dir)
+      .filter((name) => name.endsWith('.json'))
+      .map((name) => join(dir, name));
+  } catch {
+    return [];
+  }
+}
+
+function readJson(file: string): JsonObject | undefined {
+  try {
+    const value: unknown = JSON.parse(readFileSync(file, 'utf8'));
+    return isObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
