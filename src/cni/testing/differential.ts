@@ -3,6 +3,7 @@
  * namespace), and both nodes as `ip -j` reads them, without what is different by nature.
  */
 
+import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -91,15 +92,23 @@ function stateOf(sh: Shell, where: 'host' | 'pod'): State {
   return {
     links: sorted(links),
     addresses: sorted(addresses),
-    routes: sorted(routes.filter((route) => !String(route.dst).startsWith('ff00')).map(named)),
+    // Flags say whether there is a carrier at this moment.
+    routes: sorted(
+      routes.filter((route) => !String(route.dst).startsWith('ff00')).map(({ flags: _, ...route }) => named(route)),
+    ),
   };
 }
 
-const LINK_KEYS = ['ifname', 'flags', 'mtu', 'master', 'operstate', 'link_type', 'promiscuity', 'linkinfo'] as const;
+const LINK_KEYS = ['ifname', 'mtu', 'master', 'link_type', 'promiscuity', 'linkinfo'] as const;
 
 function linkOf(link: Record<string, unknown>): object {
   const kept = Object.fromEntries(LINK_KEYS.map((key) => [key, link[key]]).filter(([, value]) => value !== undefined));
-  return named({ ...kept, linkinfo: infoOf(link.linkinfo) });
+  return named({ ...kept, flags: steadyFlags(link.flags), linkinfo: infoOf(link.linkinfo) });
+}
+
+/** The carrier comes and goes a moment after what causes it. */
+function steadyFlags(flags: unknown): unknown[] {
+  return Array.isArray(flags) ? flags.filter((flag) => flag !== 'NO-CARRIER' && flag !== 'LOWER_UP') : [];
 }
 
 /** Timers, counters and addresses are of no interest; what the port and the kind are set to is. */
@@ -140,4 +149,53 @@ function sorted(values: readonly object[]): object[] {
   return values
     .filter((value) => !JSON.stringify(value).includes('fe80::'))
     .toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
+}
+
+export interface Compared {
+  readonly result: unknown;
+  readonly state: NodeState;
+  readonly after: NodeState;
+}
+
+export interface Case {
+  /** Without `cniVersion`, `name`. */
+  readonly conf: { readonly type: string; readonly [key: string]: unknown };
+  /** Of the host, before ADD. */
+  readonly prepare?: string;
+  readonly env?: Record<string, string>;
+  readonly cniVersion?: string;
+  /** Why the reference's CHECK is not asked. */
+  readonly theirCheck?: string;
+}
+
+/** ADD, CHECK, DEL and DEL again without anything, on a node; what was said and what the kernel had. */
+export async function lifeOn(node: Node, one: Case, ours: boolean): Promise<Compared> {
+  const conf = { cniVersion: one.cniVersion ?? '1.0.0', name: 'net', ...one.conf };
+  if (one.prepare) node.sh(one.prepare);
+  const added = await node.cni('ADD', conf, one.env);
+  assert.equal(added.exit, 0, added.stdout);
+  const state = node.state();
+  if (ours || !one.theirCheck) await good(node.cni('CHECK', { ...conf, prevResult: added.json }, one.env));
+  await good(node.cni('DEL', { ...conf, prevResult: added.json }, one.env));
+  const after = node.state();
+  // As container runtimes do it the second time.
+  if (ours) await good(node.cni('DEL', conf, { ...one.env, CNI_NETNS: '' }));
+  return { result: named(added.json), state, after };
+}
+
+async function good(answer: Promise<ShimAnswer>): Promise<void> {
+  const { exit, stdout } = await answer;
+  assert.equal(exit, 0, stdout);
+}
+
+/** Both lives. `ipam` gives each side a folder of its own. */
+export async function bothLives(
+  bed: Bed,
+  conf: (dataDir: string) => Case,
+): Promise<{ ours: Compared; theirs: Compared }> {
+  using one = ourNode(bed);
+  using other = referenceNode();
+  const theirs = await lifeOn(other, conf(join(bed.dir, 'theirs')), false);
+  const ours = await lifeOn(one, conf(join(bed.dir, 'ours')), true);
+  return { ours, theirs };
 }

@@ -1,18 +1,13 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
-import { bed, ROUTED } from '#cni/testing/bed.ts';
-import { named, noReference, ourNode, referenceNode } from '#cni/testing/differential.ts';
+import { test } from 'node:test';
+import { bed, pathOf, ROUTED, type ShimAnswer } from '#cni/testing/bed.ts';
+import { bothLives, noReference, ourNode } from '#cni/testing/differential.ts';
+import { inNetns } from '#kernel/netns/enter.ts';
+import { scratchNetns } from '#kernel/testing/scratch-netns.ts';
 
 const skip = noReference('bridge', 'host-local');
-
-function folder(t: TestContext): string {
-  const dir = mkdtempSync(join(tmpdir(), 'pt-bridge-'));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
-  return dir;
-}
 
 const RANGES = {
   ranges: [[{ subnet: '10.9.0.0/24' }], [{ subnet: 'fd00:9::/64' }]],
@@ -32,31 +27,129 @@ const CASES: Readonly<Record<string, { conf: object; ipam?: object }>> = {
 for (const [name, { conf, ipam }] of Object.entries(CASES)) {
   test(`bridge as the reference: ${name}`, { skip }, async (t) => {
     const b = await bed(t, ROUTED);
-    using ours = ourNode(b);
-    using theirs = referenceNode();
-    const states = [];
-    for (const node of [theirs, ours]) {
-      const dataDir = folder(t);
-      const all = {
-        cniVersion: '1.0.0',
-        name: 'net',
-        type: 'bridge',
-        bridge: 'br7',
-        ...conf,
-        ...(ipam && { ipam: { type: 'host-local', dataDir, ...ipam } }),
-      };
-      const added = await node.cni('ADD', all);
-      assert.equal(added.exit, 0, added.stdout);
-      const state = node.state();
-      const checked = await node.cni('CHECK', { ...all, prevResult: added.json });
-      // The reference calls an IPAM plugin that nobody named.
-      if (ipam || node === ours) assert.equal(checked.exit, 0, checked.stdout);
-      const deleted = await node.cni('DEL', { ...all, prevResult: added.json });
-      assert.equal(deleted.exit, 0, deleted.stdout);
-      const again = await node.cni('DEL', all, { CNI_NETNS: '' });
-      assert.equal(again.exit, 0, again.stdout);
-      states.push({ result: named(added.json), state, after: node.state() });
-    }
-    assert.deepEqual(states[1], states[0]);
+    const { ours, theirs } = await bothLives(b, (dataDir) => ({
+      conf: { type: 'bridge', bridge: 'br7', ...conf, ...(ipam && { ipam: { type: 'host-local', dataDir, ...ipam } }) },
+      ...(!ipam && { theirCheck: 'it calls an IPAM plugin that nobody named' }),
+    }));
+    assert.deepEqual(ours, theirs);
   });
 }
+
+/** Two pods of one node and what is behind the node: ipMasq, macspoofchk and portIsolation are seen by traffic. */
+function confOf(dataDir: string, more: object) {
+  const ipam = { type: 'host-local', dataDir, ranges: [[{ subnet: '10.9.0.0/24' }], [{ subnet: 'fd00:9::/64' }]] };
+  return { cniVersion: '1.1.0', name: 'net', type: 'bridge', bridge: 'br7', isDefaultGateway: true, ipam, ...more };
+}
+
+async function good(answer: Promise<ShimAnswer>): Promise<Record<string, unknown>> {
+  const { exit, stdout, json } = await answer;
+  assert.equal(exit, 0, stdout);
+  return json ?? {};
+}
+
+test('bridge ipMasq: the pod leaves with the node’s address, and DEL, CHECK and GC know its rule', {
+  skip,
+}, async (t) => {
+  const b = await bed(t, ROUTED);
+  using node = ourNode(b);
+  using outside = scratchNetns();
+  node.sh(`ip link add out0 type veth peer name in0 netns ${pathOf(outside)}`);
+  node.sh('ip addr add 192.0.2.1/24 dev out0 && ip link set out0 up');
+  inNetns(outside, () => spawnSync('sh', ['-c', 'ip addr add 192.0.2.2/24 dev in0; ip link set in0 up']));
+  const conf = confOf(join(b.dir, 'ipam'), { ipMasq: true });
+  const prevResult = await good(node.cni('ADD', conf));
+  // Outside has no route back to the pod: only what is masqueraded gets an answer.
+  node.sh('ping -c1 -W2 192.0.2.2', 'pod');
+  node.sh('ping -c1 -W2 10.9.0.1', 'pod');
+  await good(node.cni('CHECK', { ...conf, prevResult }));
+  const rules = () => node.sh('nft list table inet polder_masquerade');
+  assert.match(rules(), /10\.9\.0\.2 comment "polder .* c1\/eth0" : goto from-10\.9\.0\.0\/24/);
+  node.sh('nft flush map inet polder_masquerade pods4');
+  assert.match(String((await node.cni('CHECK', { ...conf, prevResult })).json?.msg), /10\.9\.0\.2 is not masqueraded/);
+  await good(node.cni('GC', { ...conf, 'cni.dev/valid-attachments': [{ containerID: 'c1', ifname: 'eth0' }] }));
+  assert.match(rules(), /fd00:9::2/);
+  await good(node.cni('DEL', conf, { CNI_NETNS: '' }));
+  assert.doesNotMatch(rules(), /c1/);
+  await good(node.cni('ADD', conf));
+  await good(node.cni('GC', { ...conf, 'cni.dev/valid-attachments': [] }));
+  assert.doesNotMatch(rules(), /c1/);
+  assert.doesNotMatch(node.sh('ip link'), /veth/);
+});
+
+test('bridge macspoofchk: frames with another hardware address are dropped', { skip }, async (t) => {
+  const b = await bed(t, ROUTED);
+  using node = ourNode(b);
+  const conf = confOf(join(b.dir, 'ipam'), { macspoofchk: true });
+  const prevResult = await good(node.cni('ADD', conf));
+  const pings = () => node.sh('ping -c1 -W1 10.9.0.1 >/dev/null && echo yes || echo no', 'pod').trim();
+  assert.equal(pings(), 'yes');
+  await good(node.cni('CHECK', { ...conf, prevResult }));
+  node.sh('ip link set eth0 address 02:00:00:00:00:01', 'pod');
+  assert.equal(pings(), 'no');
+  await good(node.cni('DEL', conf));
+  assert.doesNotMatch(node.sh('nft list table bridge polder_macspoof'), /c1/);
+});
+
+test('bridge: what CHECK sees, refusals, and nothing left of an ADD that failed', { skip }, async (t) => {
+  const b = await bed(t, ROUTED);
+  using node = ourNode(b);
+  const conf = confOf(join(b.dir, 'ipam'), {});
+  const code = async (more: object, command = 'ADD', env = {}) =>
+    (await node.cni(command, { ...conf, ...more }, env)).json?.code;
+  assert.equal(await code({ hairpinMode: true, promiscMode: true }), 7);
+  assert.equal(await code({ vlan: 5000 }), 7);
+  assert.equal(await code({ bridge: 'a name that is too long' }), 7);
+  assert.equal(await code({ disableContainerInterface: true }), 7);
+  assert.equal(await code({ ipam: { type: 'no-such-plugin' } }), 5);
+  assert.equal(await code({}, 'ADD', { CNI_NETNS: '/nowhere' }), 8);
+  assert.equal(await code({}, 'CHECK'), 7);
+  assert.doesNotMatch(node.sh('ip link'), /veth|br7/);
+  node.sh('ip link add br7 type veth peer name br8');
+  assert.equal(await code({}), 7);
+  assert.equal(await code({}, 'STATUS'), 50);
+  node.sh('ip link del br7');
+  const prevResult = await good(node.cni('ADD', conf));
+  assert.equal(await code({}), 111);
+  assert.equal(await code({ prevResult }, 'CHECK'), undefined);
+  const breaks = [
+    [
+      'ip addr del 10.9.0.2/24 dev eth0',
+      'ip addr add 10.9.0.2/24 dev eth0 && ip route add default via 10.9.0.1',
+      'pod',
+    ],
+    ['ip route del default', 'ip route add default via 10.9.0.1', 'pod'],
+    ['ip link set eth0 mtu 1300', 'ip link set eth0 mtu 1500', 'pod'],
+    [
+      'ip link set $(ls /sys/class/net | grep veth) nomaster 2>/dev/null || for l in $(ip -o link | grep -o "veth[0-9a-f]*" | sort -u); do ip link set $l nomaster; done',
+      'true',
+      'host',
+    ],
+  ] as const;
+  for (const [breaking, mending, where] of breaks) {
+    node.sh(breaking, where);
+    assert.equal(await code({ prevResult }, 'CHECK'), 112, breaking);
+    node.sh(mending, where);
+  }
+  await good(node.cni('DEL', conf));
+});
+
+test('bridge: VLANs are refused with one sentence where the kernel has none', { skip }, async (t) => {
+  const b = await bed(t, ROUTED);
+  using node = ourNode(b);
+  const { exit, json } = await node.cni('ADD', { ...confOf(join(b.dir, 'ipam'), {}), vlan: 100 });
+  if (exit === 0) return t.skip('this kernel filters VLANs');
+  assert.equal(json?.code, 100);
+  assert.match(String(json?.msg), /^The kernel has no VLAN filtering of bridges/);
+  assert.doesNotMatch(node.sh('ip link'), /veth|br7/);
+});
+
+test('bridge disableContainerInterface: the interface is there, and down', { skip }, async (t) => {
+  const b = await bed(t, ROUTED);
+  using node = ourNode(b);
+  const { ipam: _, ...rest } = confOf('', { disableContainerInterface: true, portIsolation: true });
+  const prevResult = await good(node.cni('ADD', rest));
+  assert.match(node.sh('ip link show eth0', 'pod'), /state DOWN/);
+  assert.match(node.sh('bridge -d link'), /isolated on/);
+  await good(node.cni('CHECK', { ...rest, prevResult }));
+  await good(node.cni('DEL', rest));
+});
