@@ -5,7 +5,8 @@
  * locked by flock(2) while anybody reads or writes.
  */
 
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { makeFolder } from '#cni/parts/folder.ts';
 import { lockFile } from '#kernel/file-lock.ts';
 import { type Addr, readAddr } from '#net/addr.ts';
 import { PolderError } from '#spec/errors.ts';
@@ -25,7 +26,7 @@ const LOCK_TIMEOUT_MS = 30_000;
  */
 export async function withStore<T>(dir: string, use: (store: DirStore) => T): Promise<T> {
   try {
-    mkdirSync(dir, { recursive: true, mode: 0o755 });
+    makeFolder(dir);
     using lock = await lockFile(`${dir}/${LOCK}`, 'exclusive', LOCK_TIMEOUT_MS);
     if (!lock) throw new PolderError('cni-try-later', { what: `Another process holds ${dir}/${LOCK}` });
     return use(new DirStore(dir));
