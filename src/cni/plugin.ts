@@ -50,6 +50,8 @@ export interface PluginHost {
   readonly nodeNetwork: () => NodeNetwork | undefined;
   /** The file that flanneld would write, if the agent writes one for its node. */
   readonly subnetFile?: string;
+  /** How the agent reaches the API. */
+  readonly kubeconfig?: string;
   readonly log: Log;
 }
 

@@ -2,14 +2,27 @@
 
 import type { Plugin } from '#cni/plugin.ts';
 import { bridge } from '#cni/plugins/bridge/bridge.ts';
+import { flannel } from '#cni/plugins/flannel/flannel.ts';
 import { hostLocal } from '#cni/plugins/host-local/host-local.ts';
 import { loopback } from '#cni/plugins/loopback/loopback.ts';
 import { polder } from '#cni/plugins/polder/polder.ts';
+import { polderMulti } from '#cni/plugins/polder-multi/polder-multi.ts';
 import { portmap } from '#cni/plugins/portmap/portmap.ts';
 import { ptp } from '#cni/plugins/ptp/ptp.ts';
 import { staticIpam } from '#cni/plugins/static/static.ts';
 import { tuning } from '#cni/plugins/tuning/tuning.ts';
 
-const ALL: readonly Plugin[] = [polder, bridge, ptp, loopback, hostLocal, staticIpam, portmap, tuning];
+const ALL: readonly Plugin[] = [
+  polder,
+  bridge,
+  ptp,
+  loopback,
+  hostLocal,
+  staticIpam,
+  portmap,
+  tuning,
+  flannel,
+  polderMulti,
+];
 
 export const PLUGINS: ReadonlyMap<string, Plugin> = new Map(ALL.map((plugin) => [plugin.type, plugin]));

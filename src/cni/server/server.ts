@@ -27,6 +27,8 @@ export interface CniServerOptions {
   readonly nodeNetwork: () => NodeNetwork | undefined;
   /** `subnet.env` of the node, for the plugin flannel; absent: /run/flannel/subnet.env, as flanneld writes it. */
   readonly subnetFile?: string;
+  /** For plugins that ask the API and have no kubeconfig of their own. */
+  readonly kubeconfig?: string;
   readonly log: Log;
   /** How long a freed address rests, milliseconds. */
   readonly coolDownMs?: number;
@@ -70,6 +72,7 @@ export async function startCniServer(options: CniServerOptions): Promise<CniServ
     nodeNetwork: options.nodeNetwork,
     log: options.log,
     ...(options.subnetFile !== undefined && { subnetFile: options.subnetFile }),
+    ...(options.kubeconfig !== undefined && { kubeconfig: options.kubeconfig }),
   };
   const connections = new Connections(host, callers);
   const server = createServer((socket) => connections.serve(socket));

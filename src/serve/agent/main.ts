@@ -56,6 +56,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
       stateDir: options.stateDir,
       nodeNetwork: () => sync.reached && nodeNetworkOf(sync.reached),
       subnetFile,
+      kubeconfig: options.kubeconfig,
       log,
     }),
   );

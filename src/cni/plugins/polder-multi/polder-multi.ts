@@ -1,0 +1,145 @@
+/** The CNI plugin `polder-multi`: see README.md of this folder. */
+
+import { Undo } from '#cni/parts/undo.ts';
+import type { Plugin, PluginCall } from '#cni/plugin.ts';
+import {
+  type Attachment,
+  addAttachment,
+  askAttachment,
+  checkAttachment,
+  delAttachment,
+  withResult,
+} from '#cni/plugins/polder-multi/attachment.ts';
+import { type CachedPod, PodCache } from '#cni/plugins/polder-multi/cache.ts';
+import { Cluster } from '#cni/plugins/polder-multi/cluster.ts';
+import { moveDefaultRoute, withoutDefaultRoute } from '#cni/plugins/polder-multi/default-route.ts';
+import { type Attached, networkStatus } from '#cni/plugins/polder-multi/network-status.ts';
+import { annotationsOf, attachmentsOf, delegatesOf, podOf, selectionsOf } from '#cni/plugins/polder-multi/networks.ts';
+import { PolderError } from '#spec/errors.ts';
+import type { NetworkSelection } from '#wire/cni/network-selection.ts';
+import { type CniResult, EMPTY_RESULT } from '#wire/cni/result.ts';
+
+export const polderMulti: Plugin = { type: 'polder-multi', add, del, check, status, gc };
+
+async function add(call: PluginCall): Promise<CniResult> {
+  using cluster = new Cluster(call);
+  const annotations = await annotationsOf(call, cluster);
+  const selections = selectionsOf(annotations, podOf(call));
+  const attachments = await attachmentsOf(call, annotations, selections, cluster);
+  const before = call.conf.prevResult;
+  if (!before && !attachments[0]?.isDefault) {
+    const what = `delegates is missing, and ${call.conf.type} does not come after the plugin of the default network`;
+    throw new PolderError('cni-config', { what });
+  }
+  // Most pods have only what the plugins before us made.
+  if (attachments.length === 0) return before ?? EMPTY_RESULT;
+  await using undo = new Undo(call.host.log);
+  const attached = await attachAll(call, attachments, undo);
+  const first = before ?? attached[0]?.result ?? EMPTY_RESULT;
+  const result = defaultRoute(call, selections, attached, first);
+  if (selections.length > 0) await tellPod(call, cluster, before ? [chained(call, before), ...attached] : attached);
+  undo.keep();
+  return result;
+}
+
+/** One after another, each written down before it is begun. */
+async function attachAll(call: PluginCall, attachments: readonly Attachment[], undo: Undo): Promise<Attached[]> {
+  const cache = new PodCache(call);
+  undo.defer(() => cache.remove(call.request));
+  const done: Attached[] = [];
+  const known: Attachment[] = [];
+  for (const attachment of attachments) {
+    await cache.put(podWith(call, [...known, attachment]));
+    undo.defer(() => delAttachment(call, attachment));
+    const result = await addAttachment(call, attachment);
+    done.push({ attachment, result });
+    known.push(withResult(attachment, result));
+  }
+  await cache.put(podWith(call, known));
+  return done;
+}
+
+function podWith({ conf, request }: PluginCall, attachments: readonly Attachment[]): CachedPod {
+  const { containerId, ifname, args } = request;
+  return { network: conf.name, containerId, ifname, args: [...args], attachments };
+}
+
+/** What the plugins before us made, as a network of the pod. */
+function chained({ conf, request }: PluginCall, result: CniResult): Attached {
+  return { attachment: { network: conf.name, isDefault: true, ifname: request.ifname }, result };
+}
+
+function defaultRoute(
+  call: PluginCall,
+  selections: readonly NetworkSelection[],
+  attached: readonly Attached[],
+  result: CniResult,
+): CniResult {
+  const index = selections.findIndex(({ defaultRoute }) => defaultRoute && defaultRoute.length > 0);
+  const gateways = selections[index]?.defaultRoute;
+  // The selections are the last of what was attached.
+  const ifname = attached[attached.length - selections.length + index]?.attachment.ifname;
+  if (!gateways || ifname === undefined) return result;
+  using pod = call.caller.openPod(call.request.netns);
+  moveDefaultRoute(pod, ifname, gateways);
+  return withoutDefaultRoute(result, gateways);
+}
+
+/** The pod works also without its annotation: a failure is only logged. */
+async function tellPod(call: PluginCall, cluster: Cluster, attached: readonly Attached[]): Promise<void> {
+  const pod = podOf(call);
+  if (!pod) return;
+  try {
+    await cluster.writeStatus(pod, networkStatus(attached));
+  } catch (error) {
+    call.host.log.warn({ pod, error: String(error) }, 'cannot write the network-status of a pod');
+  }
+}
+
+async function del(call: PluginCall): Promise<void> {
+  const cache = new PodCache(call);
+  const known = await cache.get(call.request);
+  // Without a file nothing but the default network can be there, and that only where it is ours.
+  await detach(call, known?.attachments ?? delegatesOf(call));
+  await cache.remove(call.request);
+}
+
+/** Backwards, each tried. @throws what the first failure said; what is left is found again by the next DEL */
+async function detach(call: PluginCall, attachments: readonly Attachment[]): Promise<void> {
+  const errors: unknown[] = [];
+  for (const attachment of attachments.toReversed()) {
+    await delAttachment(call, attachment).catch((error: unknown) => errors.push(error));
+  }
+  if (errors.length > 0) throw errors[0];
+}
+
+/** @throws PolderError cni-container-unknown if we are to have made the default network, and did not. */
+async function check(call: PluginCall): Promise<void> {
+  const known = await new PodCache(call).get(call.request);
+  const { containerId, ifname } = call.request;
+  if (!known && delegatesOf(call).length > 0) {
+    throw new PolderError('cni-container-unknown', { container: containerId, ifname, network: call.conf.name });
+  }
+  for (const attachment of known?.attachments ?? []) await checkAttachment(call, attachment);
+}
+
+async function status(call: PluginCall): Promise<void> {
+  for (const attachment of delegatesOf(call)) await askAttachment(call, attachment, 'STATUS');
+}
+
+/** Pods of ours that are not named lose all their networks; the plugins of `delegates` clean up by themselves, too. */
+async function gc(call: PluginCall): Promise<void> {
+  const attachments = call.conf.validAttachments ?? [];
+  const valid = new Set(attachments.map((a) => `${a.containerID}/${a.ifname}`));
+  const cache = new PodCache(call);
+  const stale = (await cache.list()).filter(
+    (pod) => pod.network === call.conf.name && !valid.has(`${pod.containerId}/${pod.ifname}`),
+  );
+  for (const pod of stale) {
+    await detach({ ...call, request: { ...call.request, ...pod, args: new Map(pod.args) } }, pod.attachments);
+    await cache.remove(pod);
+  }
+  for (const attachment of delegatesOf(call)) {
+    await askAttachment(call, attachment, 'GC', { 'cni.dev/valid-attachments': attachments });
+  }
+}
