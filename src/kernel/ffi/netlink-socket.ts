@@ -1,4 +1,4 @@
-/** An rtnetlink socket of the network namespace that the thread is in. */
+/** A netlink socket of the network namespace that the thread is in. */
 
 import * as C from '#kernel/ffi/constants.ts';
 import { checked, lastErrno, SystemError } from '#kernel/ffi/errno.ts';
@@ -25,8 +25,17 @@ export interface Datagram {
 
 /** @throws SystemError */
 export function openRouteSocket(groups: readonly number[] = []): number {
+  return openSocket(C.NETLINK_ROUTE, groups);
+}
+
+/** @throws SystemError (EPROTONOSUPPORT: the kernel has no netfilter) */
+export function openNetfilterSocket(): number {
+  return openSocket(C.NETLINK_NETFILTER, []);
+}
+
+function openSocket(protocol: number, groups: readonly number[]): number {
   const type = C.SOCK_RAW | C.SOCK_CLOEXEC;
-  const fd = checked(libc.socket(C.AF_NETLINK, type, C.NETLINK_ROUTE), 'socket', 'open a netlink socket');
+  const fd = checked(libc.socket(C.AF_NETLINK, type, protocol), 'socket', 'open a netlink socket');
   try {
     setIntOption(fd, C.SOL_NETLINK, C.NETLINK_EXT_ACK, 1, 'NETLINK_EXT_ACK');
     setIntOption(fd, C.SOL_NETLINK, C.NETLINK_CAP_ACK, 1, 'NETLINK_CAP_ACK');

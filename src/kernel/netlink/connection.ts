@@ -16,19 +16,21 @@ export interface Batch {
 
 export class Connection {
   readonly #fd: number;
+  readonly #openSocket: () => number;
   #seq = 1;
   #open = true;
 
   /** In the namespace of the descriptor, else in the thread's own. @throws SystemError */
-  constructor(netnsFd?: number) {
-    this.#fd = netnsFd === undefined ? openRouteSocket() : inNetns(netnsFd, openRouteSocket);
+  constructor(netnsFd?: number, openSocket = () => openRouteSocket()) {
+    this.#openSocket = openSocket;
+    this.#fd = netnsFd === undefined ? openSocket() : inNetns(netnsFd, openSocket);
   }
 
   /** Another socket of the same namespace. @throws SystemError */
   again(): Connection {
     const netns = netnsOfSocket(this.#fd);
     try {
-      return new Connection(netns);
+      return new Connection(netns, this.#openSocket);
     } finally {
       closeFd(netns);
     }

@@ -112,6 +112,12 @@ export class Attrs {
     return at === undefined ? undefined : this.#view.getUint16(at);
   }
 
+  /** 32 bits in network byte order. */
+  be32(type: number): number | undefined {
+    const at = this.#find(type, 4);
+    return at === undefined ? undefined : this.#view.getUint32(at);
+  }
+
   bytes(type: number): Uint8Array | undefined {
     const start = this.#at[2 * type];
     const end = this.#at[2 * type + 1];
