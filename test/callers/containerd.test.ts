@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { eventually } from '../support/lab.ts';
 import { EVERY_CAPABILITY } from './support/capabilities.ts';
 import { type Containerd, startContainerd } from './support/containerd.ts';
 import type { CriClient, PodConfig } from './support/cri.ts';
@@ -68,6 +69,7 @@ describe('containerd', { skip: without('containerd', 'ctr', 'runc', 'busybox', '
     assert.deepEqual(await cri().list(), []);
     await assertLinks(machine, links);
     await assertForgotten(machine, [...ids, ...addrs]);
+    assert.deepEqual(await server.containers(), []);
   }
 
   test('a sandbox gets an address of the node’s network and answers; nothing of it stays', async () => {
@@ -141,6 +143,22 @@ describe('containerd', { skip: without('containerd', 'ctr', 'runc', 'busybox', '
     const fresh = await cri().runPod({ name: 'new', attempt: 1 });
     assert.notEqual((await cri().status(fresh)).ip, ip);
     await removeAll([...(await cri().list())]);
+  });
+
+  test('an ADD that was killed at the caller’s deadline is undone, though it came before its DEL', async () => {
+    server.signal('SIGSTOP');
+    try {
+      const late = assert.rejects(cri().runPod({ name: 'late' }, '', 300), /killed|deadline/i);
+      await eventually('containerd has killed ADD and waits for DEL', async () => {
+        const { stdout } = await machine.run('sh', '-c', 'grep -lz CNI_COMMAND=DEL /proc/[0-9]*/environ');
+        return stdout === '' ? undefined : true;
+      });
+      server.signal('SIGCONT');
+      await late;
+    } finally {
+      server.signal('SIGCONT');
+    }
+    await removeAll(await cri().list());
   });
 
   test('a pod whose sandbox died is stopped like any other', async () => {

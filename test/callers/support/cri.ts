@@ -62,8 +62,8 @@ export interface CriCniResult {
 }
 
 export interface CriClient extends Disposable {
-  /** @returns the sandbox's ID */
-  runPod(config: PodConfig, handler?: string): Promise<string>;
+  /** @param timeoutMs the caller's deadline @returns the sandbox's ID */
+  runPod(config: PodConfig, handler?: string, timeoutMs?: number): Promise<string>;
   status(id: string): Promise<SandboxStatus>;
   stopPod(id: string): Promise<void>;
   removePod(id: string): Promise<void>;
@@ -76,11 +76,17 @@ export interface CriClient extends Disposable {
 /** @param cgroup parent of the pods' cgroups */
 export function openCri(socketPath: string, cgroup: string): CriClient {
   const channel = openGrpc(socketPath);
-  const call = async (method: string, ask: Fields, values: Values, answer: Fields) =>
-    decode(answer, await channel.call(`/runtime.v1.RuntimeService/${method}`, encode(ask, values)));
+  const call = async (method: string, ask: Fields, values: Values, answer: Fields, timeoutMs?: number) =>
+    decode(answer, await channel.call(`/runtime.v1.RuntimeService/${method}`, encode(ask, values), timeoutMs));
   return {
-    async runPod(config, handler = '') {
-      const answer = await call('RunPodSandbox', RUN, { config: sandboxConfig(config, cgroup), handler }, ID);
+    async runPod(config, handler = '', timeoutMs?: number) {
+      const answer = await call(
+        'RunPodSandbox',
+        RUN,
+        { config: sandboxConfig(config, cgroup), handler },
+        ID,
+        timeoutMs,
+      );
       return String(answer.id);
     },
     async status(id) {

@@ -4,8 +4,12 @@ import { type ClientHttp2Session, connect } from 'node:http2';
 import { createConnection } from 'node:net';
 
 export interface GrpcChannel extends Disposable {
-  /** @param path `/package.Service/Method` @throws Error with the server's status and message */
-  call(path: string, request: Uint8Array): Promise<Uint8Array>;
+  /**
+   * @param path `/package.Service/Method`
+   * @param timeoutMs what is told to the server as the caller's deadline
+   * @throws Error with the server's status and message
+   */
+  call(path: string, request: Uint8Array, timeoutMs?: number): Promise<Uint8Array>;
 }
 
 export function openGrpc(socketPath: string): GrpcChannel {
@@ -13,17 +17,18 @@ export function openGrpc(socketPath: string): GrpcChannel {
   // Each call that is under way learns of it by itself.
   session.on('error', () => {});
   return {
-    call: (path, request) => call(session, path, request),
+    call: (...args) => call(session, ...args),
     [Symbol.dispose]: () => session.destroy(),
   };
 }
 
-async function call(session: ClientHttp2Session, path: string, request: Uint8Array): Promise<Uint8Array> {
+async function call(session: ClientHttp2Session, path: string, request: Uint8Array, timeoutMs = 60_000) {
   const stream = session.request({
     ':method': 'POST',
     ':path': path,
     'content-type': 'application/grpc',
     te: 'trailers',
+    'grpc-timeout': `${timeoutMs}m`,
   });
   const status = { code: '', message: '' };
   const read = (headers: NodeJS.Dict<string | string[]>) => {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { createWriteStream, existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createWriteStream, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { PLUGINS } from '#cni/plugins/table.ts';
@@ -20,17 +20,21 @@ const SOCKET = '/run/polder/cni.sock';
 export interface CniServerProcess {
   /** As a crash. */
   kill(): Promise<void>;
-  /** Starts it again with the same journal; with the other attachment, if one is given. */
-  start(attachment?: 'routed' | 'bridge'): Promise<void>;
+  /** Starts it again with the same journal. */
+  start(): Promise<void>;
+  /** Stops and continues it, as a machine under load does. */
+  signal(name: 'SIGSTOP' | 'SIGCONT'): void;
+  /** IDs of the containers that it holds addresses for. */
+  containers(): Promise<string[]>;
 }
 
 export async function startServer(machine: Machine): Promise<CniServerProcess> {
   let child: ChildProcess | undefined;
   const server: CniServerProcess = {
-    async start(attachment = 'routed') {
+    async start() {
       const state = join(machine.dir, 'agent');
       mkdirSync(state, { recursive: true });
-      child = machine.start([process.execPath, PROGRAM, SOCKET, state, attachment]);
+      child = machine.start([process.execPath, PROGRAM, SOCKET, state]);
       child.stderr?.pipe(createWriteStream(join(machine.dir, 'agent.log'), { flags: 'a' }));
       assert.ok(child.stdout);
       const [said] = await Promise.race([once(child.stdout, 'data'), once(child, 'exit')]);
@@ -42,6 +46,18 @@ export async function startServer(machine: Machine): Promise<CniServerProcess> {
       process.kill(innerPid(child), 'SIGKILL');
       await gone;
       child = undefined;
+    },
+    signal(name) {
+      if (child?.pid === undefined) return;
+      process.kill(innerPid(child), name);
+      // nsenter stops itself when its child stops.
+      if (name === 'SIGCONT') process.kill(child.pid, name);
+    },
+    async containers() {
+      assert.ok(child?.stdin && child.stdout, 'the CNI server is not running');
+      child.stdin.write('\n');
+      const [line] = await once(child.stdout, 'data');
+      return (JSON.parse(String(line)) as { containerId: string }[]).map(({ containerId }) => containerId);
     },
   };
   await server.start();
@@ -55,11 +71,10 @@ export async function startServer(machine: Machine): Promise<CniServerProcess> {
 export function makeBin(machine: Machine): string {
   const bin = join(machine.dir, 'bin');
   mkdirSync(bin);
-  for (const type of PLUGINS.keys()) symlinkSync(SHIM, join(bin, type));
-  for (const type of existsSync(REFERENCE) ? readdirSync(REFERENCE) : []) {
-    if (!PLUGINS.has(type)) symlinkSync(join(REFERENCE, type), join(bin, type));
-    symlinkSync(join(REFERENCE, type), join(bin, `ref-${type}`));
-  }
+  const reference = existsSync(REFERENCE) ? readdirSync(REFERENCE) : [];
+  for (const type of reference) symlinkSync(join(REFERENCE, type), join(bin, `ref-${type}`));
+  useReference(bin, reference);
+  useOurs(bin);
   const records = recordsOf(machine);
   mkdirSync(records);
   const script = `#!/bin/sh
@@ -69,6 +84,21 @@ tee $at.stdin | ${bin}/polder
 `;
   writeFileSync(join(bin, 'recorded-polder'), script, { mode: 0o755 });
   return bin;
+}
+
+/** Our executables under the names of all types that we have. */
+export function useOurs(bin: string): void {
+  for (const type of PLUGINS.keys()) link(SHIM, join(bin, type));
+}
+
+/** The reference's executables under their own names. */
+export function useReference(bin: string, types: readonly string[]): void {
+  for (const type of types) link(join(REFERENCE, type), join(bin, type));
+}
+
+function link(target: string, path: string): void {
+  rmSync(path, { force: true });
+  symlinkSync(target, path);
 }
 
 export function recordsOf(machine: Machine): string {
