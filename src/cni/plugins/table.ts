@@ -2,15 +2,22 @@
 
 import type { Plugin } from '#cni/plugin.ts';
 import { bridge } from '#cni/plugins/bridge/bridge.ts';
+import { dummy } from '#cni/plugins/dummy/dummy.ts';
 import { flannel } from '#cni/plugins/flannel/flannel.ts';
 import { hostLocal } from '#cni/plugins/host-local/host-local.ts';
+import { ipvlan } from '#cni/plugins/ipvlan/ipvlan.ts';
 import { loopback } from '#cni/plugins/loopback/loopback.ts';
+import { macvlan } from '#cni/plugins/macvlan/macvlan.ts';
 import { polder } from '#cni/plugins/polder/polder.ts';
 import { polderMulti } from '#cni/plugins/polder-multi/polder-multi.ts';
 import { portmap } from '#cni/plugins/portmap/portmap.ts';
 import { ptp } from '#cni/plugins/ptp/ptp.ts';
+import { sbr } from '#cni/plugins/sbr/sbr.ts';
 import { staticIpam } from '#cni/plugins/static/static.ts';
+import { tap } from '#cni/plugins/tap/tap.ts';
 import { tuning } from '#cni/plugins/tuning/tuning.ts';
+import { vlan } from '#cni/plugins/vlan/vlan.ts';
+import { vrf } from '#cni/plugins/vrf/vrf.ts';
 
 const ALL: readonly Plugin[] = [
   polder,

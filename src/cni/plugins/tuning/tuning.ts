@@ -1,13 +1,13 @@
 /** The CNI plugin `tuning`: see README.md of this folder. */
 
 import { failOn, needPrevResult } from '#cni/parts/chained.ts';
+import { openPodIfThere } from '#cni/parts/pod-if-there.ts';
 import { Undo } from '#cni/parts/undo.ts';
 import type { Plugin, PluginCall, PodNetns } from '#cni/plugin.ts';
 import { type Backup, loadBackup, removeBackup, removeStaleBackups, saveBackup } from '#cni/plugins/tuning/backup.ts';
 import { type Attributes, readTuningConf, type TuningConf } from '#cni/plugins/tuning/conf.ts';
 import { attributeDifferences, needLink, presentOf, setAttributes } from '#cni/plugins/tuning/interface.ts';
 import { allowedSysctls, restoreSysctls, setSysctls, sysctlDifferences } from '#cni/plugins/tuning/sysctl.ts';
-import { PolderError } from '#spec/errors.ts';
 import type { CniResult } from '#wire/cni/result.ts';
 
 export const tuning: Plugin = { type: 'tuning', add, del, check, status, gc };
@@ -69,16 +69,6 @@ async function del(call: PluginCall): Promise<void> {
     restoreSysctls(pod, backup.sysctl);
   }
   removeBackup(call, conf);
-}
-
-function openPodIfThere(call: PluginCall): PodNetns | undefined {
-  if (call.request.netns === '') return undefined;
-  try {
-    return call.caller.openPod(call.request.netns);
-  } catch (error) {
-    if (error instanceof PolderError && error.code === 'cni-netns') return undefined;
-    throw error;
-  }
 }
 
 /** One after another, so that what the kernel refuses does not keep the rest. */

@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { type TestContext, test } from 'node:test';
+import { sbr } from '#cni/plugins/sbr/sbr.ts';
+import { chainBed, makeBridge, makePod, sh, type TestPod } from '#cni/testing/chain-bed.ts';
+import { noKernel } from '#kernel/testing/scratch-netns.ts';
+
+const skip = noKernel;
+const REFERENCE = '/usr/lib/cni/sbr';
+
+function bedWithPod(t: TestContext) {
+  const b = chainBed(t);
+  makeBridge();
+  const pod = makePod(t, 2);
+  const conf = (more: object = {}, prev = true) => ({
+    cniVersion: '1.0.0',
+    name: 'net',
+    type: 'sbr',
+    ...(prev && { prevResult: pod.prevResult }),
+    ...more,
+  });
+  return { b, pod, conf };
+}
+
+function routing(pod: TestPod): string[] {
+  const said = sh(
+    'ip rule; ip -6 rule; ip route show table 100; ip route; ip -6 route show table 100; ip -6 route',
+    pod.netns,
+  );
+  return said.split('\n').map((line) => line.trim().replaceAll(/\s+/g, ' '));
+}
+
+test('ADD routes by source, CHECK agrees, DEL takes the rules away', { skip }, async (t) => {
+  const { b, pod, conf } = bedWithPod(t);
+  assert.deepEqual(await b.ok('ADD', sbr, conf(), pod.env), pod.prevResult);
+  const lines = routing(pod);
+  assert.ok(lines.includes('32765: from 10.9.0.2 lookup 100'), lines.join('\n'));
+  assert.ok(lines.includes('default via 10.9.0.1 dev eth0'), lines.join('\n'));
+  assert.equal(sh('ip route', pod.netns), '');
+  assert.match(sh('ip route get 192.0.2.1 from 10.9.0.2', pod.netns), /via 10\.9\.0\.1 .*table 100/);
+  assert.match(sh('ip -6 route get 2001:db8::1 from fd09::2', pod.netns), /via fd09::1 .*table 100/);
+  sh('ping -c1 -W1 -I 10.9.0.2 10.9.0.1', pod.netns);
+  await b.ok('CHECK', sbr, conf(), pod.env);
+  await b.ok('DEL', sbr, conf({}, false), pod.env);
+  assert.doesNotMatch(sh('ip rule; ip -6 rule', pod.netns), /lookup 100/);
+  await b.ok('DEL', sbr, conf({}, false), pod.env);
+  await b.ok('DEL', sbr, conf({}, false), { ...pod.env, CNI_NETNS: '/run/netns/gone' });
+  const { json } = await b.call('CHECK', sbr, conf(), pod.env);
+  assert.equal(json?.code, 112);
+  assert.match(String(json?.msg), /rule from 10\.9\.0\.2\/32 is missing/);
+});
+
+test('with a table the rules lead there and routes stay', { skip }, async (t) => {
+  const { b, pod, conf } = bedWithPod(t);
+  const before = sh('ip route; ip -6 route', pod.netns);
+  await b.ok('ADD', sbr, conf({ table: 200 }), pod.env);
+  assert.match(sh('ip rule', pod.netns), /from 10\.9\.0\.2 lookup 200/);
+  assert.equal(sh('ip route; ip -6 route', pod.netns), before);
+  await b.ok('CHECK', sbr, conf({ table: 200 }), pod.env);
+  await b.ok('DEL', sbr, conf({ table: 200 }), pod.env);
+  assert.doesNotMatch(sh('ip rule', pod.netns), /lookup 200/);
+});
+
+test('a second interface gets the next table; a routed gateway is reached from it', { skip }, async (t) => {
+  const { b, pod, conf } = bedWithPod(t);
+  await b.ok('ADD', sbr, conf(), pod.env);
+  sh(
+    'ip link add net1 type veth peer name net1p && ip addr add 10.8.0.2/32 dev net1 && ip link set net1p up && ip link set net1 up',
+    pod.netns,
+  );
+  sh('ip route add 169.254.1.1 dev net1 && ip route add 10.8.0.0/16 via 169.254.1.1 dev net1', pod.netns);
+  const prevResult = {
+    interfaces: [{ name: 'net1', sandbox: '/x' }],
+    ips: [{ address: '10.8.0.2/32', gateway: '169.254.1.1', interface: 0 }],
+  };
+  const env = { ...pod.env, CNI_IFNAME: 'net1' };
+  await b.ok('ADD', sbr, conf({ prevResult }), env);
+  const lines = sh('ip route show table 101', pod.netns);
+  assert.match(lines, /default via 169\.254\.1\.1 dev net1/);
+  assert.match(lines, /10\.8\.0\.0\/16 via 169\.254\.1\.1 dev net1/);
+  await b.ok('CHECK', sbr, conf({ prevResult }), env);
+});
+
+test('bad configurations are refused, and nothing is changed', { skip }, async (t) => {
+  const { b, pod, conf } = bedWithPod(t);
+  const before = routing(pod);
+  const cases: [object, RegExp][] = [
+    [conf({}, false), /prevResult is missing/],
+    [conf({ table: 'x' }), /table/],
+    [conf({ prevResult: { ips: [] } }), /no address on eth0/],
+  ];
+  for (const [bad, said] of cases) {
+    const { json } = await b.call('ADD', sbr, bad, pod.env);
+    assert.equal(json?.code, 7);
+    assert.match(String(json?.msg), said);
+  }
+  assert.deepEqual(routing(pod), before);
+  await b.ok('STATUS', sbr, conf({}, false));
+  await b.ok('GC', sbr, conf({}, false));
+});
+
+test('the reference plugin makes the same of IPv4', {
+  skip: skip || (existsSync(REFERENCE) ? false : 'no reference plugins'),
+}, async (t) => {
+  const { b, pod, conf } = bedWithPod(t);
+  const other = makePod(t, 3);
+  sh('ip addr del fd09::2/64 dev eth0 && ip -6 route del default', pod.netns);
+  sh('ip addr del fd09::3/64 dev eth0 && ip -6 route del default', other.netns);
+  const v4 = (of: TestPod) => ({ ...of.prevResult, ips: [Object(of.prevResult.ips)[0]] });
+  const ours = await b.ok('ADD', sbr, conf({ prevResult: v4(pod) }), pod.env);
+  const env = { ...other.env, CNI_COMMAND: 'ADD', CNI_PATH: '/usr/lib/cni' };
+  const input = JSON.stringify(conf({ prevResult: v4(other) }));
+  const theirs = spawnSync(REFERENCE, { input, env, encoding: 'utf8' });
+  assert.equal(theirs.status, 0, theirs.stdout);
+  const see = (of: TestPod, number: number) =>
+    sh('ip rule; ip route show table 100; ip route', of.netns).replaceAll(`10.9.0.${number}`, 'POD');
+  assert.equal(see(pod, 2), see(other, 3));
+  assert.deepEqual(ours, v4(pod));
+  assert.deepEqual(JSON.parse(theirs.stdout), v4(other));
+});
