@@ -16,7 +16,7 @@ interface Attribute {
 }
 
 const MODELS = join(dirname(createRequire(import.meta.url).resolve('@kubernetes/client-node')), 'gen/models');
-const EXTRA_ROOTS = ['V1DeleteOptions', 'V1Eviction', 'V1Binding', 'AuthenticationV1TokenRequest'];
+const EXTRA_ROOTS = ['V1DeleteOptions', 'V1Eviction', 'V1Binding', 'AuthenticationV1TokenRequest', 'V1Scale'];
 
 /** Quantities are plain strings in the generated models; these fields hold them (API reference, "Quantity"). */
 const QUANTITIES = new Set([

@@ -29,6 +29,7 @@ const INLINE = new Set([
   'ephemeralContainerCommon',
   'persistentVolumeSource',
   'typeMeta',
+  'ingressRuleValue',
 ]);
 
 function* descriptorFiles(binary: Buffer): Generator<Message> {
@@ -111,6 +112,7 @@ const EXTRA = [
   'k8s.io.api.policy.v1.Eviction',
   'k8s.io.api.core.v1.Binding',
   'k8s.io.api.authentication.v1.TokenRequest',
+  'k8s.io.api.autoscaling.v1.Scale',
 ];
 
 const binary = readFileSync(process.argv[2] ?? '/usr/bin/kubectl');

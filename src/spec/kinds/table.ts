@@ -1,19 +1,27 @@
 /** The kinds that the embedded API serves. A new kind is a row here, and a run of `src/cmd/generate-fields.ts` and `generate-protobuf.ts`. */
+import { CONTROLLER_REVISION, DEPLOYMENT, REPLICA_SET, STATEFUL_SET } from '#spec/kinds/apps.ts';
+import { CRON_JOB, JOB } from '#spec/kinds/batch.ts';
 import { LEASE } from '#spec/kinds/coordination.ts';
 import { CONFIG_MAP, SECRET, SERVICE_ACCOUNT } from '#spec/kinds/core/configuration.ts';
+import { ENDPOINTS } from '#spec/kinds/core/endpoints.ts';
 import { EVENT } from '#spec/kinds/core/event.ts';
 import { NAMESPACE } from '#spec/kinds/core/namespace.ts';
 import { NODE } from '#spec/kinds/core/node.ts';
 import { POD } from '#spec/kinds/core/pod.ts';
 import { SERVICE } from '#spec/kinds/core/service.ts';
+import { ENDPOINT_SLICE } from '#spec/kinds/discovery.ts';
 import { EVENTS_EVENT } from '#spec/kinds/events.ts';
 import type { Kind } from '#spec/kinds/kind.ts';
 import { NETWORK_ATTACHMENT_DEFINITION } from '#spec/kinds/network-attachment.ts';
+import { INGRESS, INGRESS_CLASS, NETWORK_POLICY } from '#spec/kinds/networking.ts';
+import { CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROLE, ROLE_BINDING } from '#spec/kinds/rbac.ts';
 import { SELF_SUBJECT_ACCESS_REVIEW, SELF_SUBJECT_REVIEW, SELF_SUBJECT_RULES_REVIEW } from '#spec/kinds/reviews.ts';
+import { POD_DISRUPTION_BUDGET, PRIORITY_CLASS } from '#spec/kinds/scheduling.ts';
 import { DAEMON_SET } from '#spec/kinds/workloads.ts';
 
 export const KINDS: readonly Kind[] = [
   CONFIG_MAP,
+  ENDPOINTS,
   EVENT,
   NAMESPACE,
   NODE,
@@ -21,11 +29,27 @@ export const KINDS: readonly Kind[] = [
   SECRET,
   SERVICE_ACCOUNT,
   SERVICE,
+  CONTROLLER_REVISION,
   DAEMON_SET,
+  DEPLOYMENT,
+  REPLICA_SET,
+  STATEFUL_SET,
   SELF_SUBJECT_REVIEW,
   SELF_SUBJECT_ACCESS_REVIEW,
   SELF_SUBJECT_RULES_REVIEW,
+  CRON_JOB,
+  JOB,
   LEASE,
+  ENDPOINT_SLICE,
   EVENTS_EVENT,
+  INGRESS_CLASS,
+  INGRESS,
+  NETWORK_POLICY,
+  POD_DISRUPTION_BUDGET,
+  CLUSTER_ROLE_BINDING,
+  CLUSTER_ROLE,
+  ROLE_BINDING,
+  ROLE,
+  PRIORITY_CLASS,
   NETWORK_ATTACHMENT_DEFINITION,
 ];

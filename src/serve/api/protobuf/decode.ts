@@ -30,6 +30,11 @@ const MEANINGFUL_ZERO = new Set([
   'maxUnavailable',
   'maxSurge',
   'exitCode',
+  'value',
+  'partition',
+  'successfulJobsHistoryLimit',
+  'failedJobsHistoryLimit',
+  'startingDeadlineSeconds',
 ]);
 
 /**

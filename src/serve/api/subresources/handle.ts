@@ -5,6 +5,7 @@ import { streamLog } from '#serve/api/stream/log.ts';
 import { bindPod } from '#serve/api/subresources/binding.ts';
 import { evictPod } from '#serve/api/subresources/eviction.ts';
 import { finalizeNamespace } from '#serve/api/subresources/finalize.ts';
+import { scaleObject } from '#serve/api/subresources/scale.ts';
 import { requestToken } from '#serve/api/subresources/token.ts';
 import { resourceOf } from '#spec/kinds/kind.ts';
 
@@ -19,12 +20,15 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   'namespaces/finalize': finalizeNamespace,
 };
 
+/** Of every kind that declares them. */
+const GENERIC: Readonly<Record<string, Handler>> = { scale: scaleObject };
+
 /** @throws StatusError 404 when there is no such subresource, 405 when it has not this verb */
 export async function handleSubresource(api: Api, call: Call): Promise<void> {
   const { kind, info } = call;
   const declared = kind.subresources?.find((one) => one.name === info.subresource);
   if (declared === undefined) throw noSuchPath();
-  const handler = HANDLERS[`${resourceOf(kind)}/${info.subresource}`];
+  const handler = HANDLERS[`${resourceOf(kind)}/${info.subresource}`] ?? GENERIC[info.subresource];
   if (handler === undefined || !declared.verbs.includes(info.verb)) throw methodNotAllowed();
   await handler(api, call);
 }

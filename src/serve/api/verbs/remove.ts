@@ -3,7 +3,7 @@ import { type Api, keyOf, timeText } from '#serve/api/api.ts';
 import { badRequest, conflict, notFound } from '#serve/api/http/status-error.ts';
 import { dropObject, putObject, readAs, textAs, type Written } from '#serve/api/storage.ts';
 import { dryRunOf } from '#serve/api/verbs/options.ts';
-import { at, type JsonObject, listAt, numberAt, textAt, textsAt } from '#spec/kinds/json.ts';
+import { at, type JsonObject, listAt, numberAt, sameJson, textAt, textsAt } from '#spec/kinds/json.ts';
 import type { Kind, KubeObject } from '#spec/kinds/kind.ts';
 
 export interface DeleteOptions {
@@ -12,6 +12,8 @@ export interface DeleteOptions {
   readonly gracePeriodSeconds: number | undefined;
   readonly uid: string;
   readonly resourceVersion: string;
+  /** What becomes of dependents; '' leaves it to the kind: they go afterwards. */
+  readonly policy?: string;
 }
 
 export interface Removal extends Written {
@@ -23,7 +25,7 @@ const POLICIES = ['', 'Orphan', 'Background', 'Foreground'];
 
 /** From the body or, where that says nothing, the query. @throws StatusError 400 */
 export function deleteOptionsOf(body: JsonObject, query: URLSearchParams): DeleteOptions {
-  const policy = textAt(body, 'propagationPolicy') || (query.get('propagationPolicy') ?? '');
+  const policy = policyOf(body, query);
   if (!POLICIES.includes(policy)) {
     throw badRequest(
       `invalid DeleteOptions: propagationPolicy: Unsupported value: "${policy}": supported values: "Orphan", "Background", "Foreground", "nil"`,
@@ -41,7 +43,15 @@ export function deleteOptionsOf(body: JsonObject, query: URLSearchParams): Delet
     gracePeriodSeconds: grace,
     uid: textAt(body, 'preconditions', 'uid'),
     resourceVersion: textAt(body, 'preconditions', 'resourceVersion'),
+    policy,
   };
+}
+
+/** `orphanDependents` is the older way to say it. */
+function policyOf(body: JsonObject, query: URLSearchParams): string {
+  const older = at(body, 'orphanDependents') ?? query.get('orphanDependents') ?? undefined;
+  if (older === true || older === 'true') return 'Orphan';
+  return textAt(body, 'propagationPolicy') || (query.get('propagationPolicy') ?? '');
 }
 
 /** @throws StatusError 404, 409 when a precondition fails */
@@ -80,10 +90,27 @@ function beginDeletion(api: Api, object: KubeObject, kind: Kind, options: Delete
   const grace = kind.grace?.(object, options.gracePeriodSeconds) ?? 0;
   const running = numberAt(metadata, 'deletionGracePeriodSeconds');
   const begun = textAt(metadata, 'deletionTimestamp') !== '';
-  if (begun && grace >= (running ?? 0)) return false;
+  const held = holdForDependents(object, options.policy ?? '');
+  if (begun && grace >= (running ?? 0)) return held;
   metadata.deletionTimestamp = timeText(api.now() + grace * 1000);
   metadata.deletionGracePeriodSeconds = grace;
   kind.markDeleted?.(object);
+  return true;
+}
+
+/** The garbage collector's finalizers for each policy (Kubernetes "Garbage Collection" §Cascading deletion). */
+const HOLDS: Readonly<Record<string, string>> = { Foreground: 'foregroundDeletion', Orphan: 'orphan' };
+
+/** Lets the object wait until the garbage collector has seen to its dependents. Tells whether it changed. */
+function holdForDependents(object: KubeObject, policy: string): boolean {
+  if (policy === '') return false;
+  const before = textsAt(object, 'metadata', 'finalizers');
+  const others = before.filter((one) => !Object.values(HOLDS).includes(one));
+  const hold = HOLDS[policy];
+  const after = hold === undefined ? others : [...others, hold];
+  if (sameJson(before, after)) return false;
+  if (after.length === 0) delete object.metadata.finalizers;
+  else object.metadata.finalizers = after;
   return true;
 }
 

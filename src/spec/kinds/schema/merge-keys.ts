@@ -45,6 +45,11 @@ const RULES: Readonly<Record<string, Readonly<Record<string, MergeRule>>>> = {
   V1ServiceStatus: { conditions: CONDITIONS },
   V1ServiceAccount: { secrets: { key: 'name' } },
   V1DaemonSetStatus: { conditions: CONDITIONS },
+  V1DeploymentStatus: { conditions: CONDITIONS },
+  V1ReplicaSetStatus: { conditions: CONDITIONS },
+  V1StatefulSetStatus: { conditions: CONDITIONS },
+  V1JobStatus: { conditions: CONDITIONS },
+  V1PodDisruptionBudgetStatus: { conditions: CONDITIONS },
 };
 
 /** The rule of a list field, undefined for lists that are replaced. */

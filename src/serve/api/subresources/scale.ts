@@ -1,0 +1,85 @@
+/** `scale` (autoscaling/v1 Scale): the number of replicas of whatever has one, without the rest of the object. */
+import type { Api, Call } from '#serve/api/api.ts';
+import { keyOf } from '#serve/api/api.ts';
+import { mediaTypeOf, readBody, readObject } from '#serve/api/http/body.ts';
+import { badRequest, conflict, invalidObject, MODIFIED_MEANWHILE, notFound } from '#serve/api/http/status-error.ts';
+import { readAs } from '#serve/api/storage.ts';
+import { answerText } from '#serve/api/verbs/answer.ts';
+import { changeObject } from '#serve/api/verbs/change.ts';
+import { writeOptionsOf } from '#serve/api/verbs/options.ts';
+import { readPatch } from '#serve/api/verbs/patch.ts';
+import { formatSelector } from '#spec/kinds/columns/common.ts';
+import { at, ensureObject, type JsonObject, numberAt, textAt } from '#spec/kinds/json.ts';
+import { invalid, type KubeObject } from '#spec/kinds/kind.ts';
+import { SCALE_TYPE } from '#spec/kinds/scale.ts';
+import { decodeObject, ShapeError } from '#spec/kinds/schema/decode.ts';
+
+export async function scaleObject(api: Api, call: Call): Promise<void> {
+  if (call.info.verb === 'get') return await answerScale(call, current(api, call));
+  const wanted = await wantedScale(call);
+  const { kind, info } = call;
+  const target = { kind, namespace: info.namespace, name: info.name, subresource: 'scale' };
+  const change = (old: KubeObject) => scaled(old, wanted(scaleOf(old)), call);
+  const { object } = changeObject(api, target, change, writeOptionsOf(call.query).dryRun);
+  await answerScale(call, object);
+}
+
+function current(api: Api, { kind, info }: Call): KubeObject {
+  const stored = api.store.get(keyOf(kind, info.namespace, info.name));
+  if (stored === undefined) throw notFound(kind, info.name);
+  return readAs(kind, stored);
+}
+
+/** What the request makes of the scale as it is. */
+async function wantedScale(call: Call): Promise<(old: JsonObject) => JsonObject> {
+  if (call.info.verb === 'patch')
+    return readPatch((await readBody(call.request)).toString('utf8'), mediaTypeOf(call.request), SCALE_TYPE);
+  const body = await readObject(call.request);
+  return () => body;
+}
+
+/** @throws StatusError 400 (shape), 409 (another version), 422 (a negative number) */
+function scaled(object: KubeObject, scale: JsonObject, { kind, info }: Call): KubeObject {
+  checkShape(scale);
+  const version = textAt(scale, 'metadata', 'resourceVersion');
+  if (version !== '' && version !== textAt(object, 'metadata', 'resourceVersion'))
+    throw conflict(kind, info.name, MODIFIED_MEANWHILE);
+  const replicas = numberAt(scale, 'spec', 'replicas') ?? 0;
+  if (replicas < 0) {
+    const problem = invalid('spec.replicas', replicas, 'must be greater than or equal to 0');
+    throw invalidObject({ group: 'autoscaling', kind: 'Scale' }, info.name, [problem]);
+  }
+  ensureObject(object, 'spec').replicas = replicas;
+  return object;
+}
+
+function checkShape(scale: JsonObject): void {
+  try {
+    decodeObject(scale, SCALE_TYPE);
+  } catch (error) {
+    if (error instanceof ShapeError) throw badRequest(error.message);
+    throw error;
+  }
+}
+
+function scaleOf(object: KubeObject): JsonObject {
+  const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
+  const metadata: JsonObject = { name };
+  for (const [key, value] of Object.entries({ namespace, uid, resourceVersion, creationTimestamp }))
+    if (value !== undefined) metadata[key] = value;
+  const selector = at(object, 'spec', 'selector');
+  return {
+    kind: 'Scale',
+    apiVersion: 'autoscaling/v1',
+    metadata,
+    spec: { replicas: numberAt(object, 'spec', 'replicas') ?? 0 },
+    status: {
+      replicas: numberAt(object, 'status', 'replicas') ?? 0,
+      selector: selector === undefined ? '' : formatSelector(selector),
+    },
+  };
+}
+
+async function answerScale(call: Call, object: KubeObject): Promise<void> {
+  await answerText(call, 200, JSON.stringify(scaleOf(object)));
+}

@@ -1,0 +1,100 @@
+/** Kinds of the group batch: pods that run to their end. */
+import { needs } from '#spec/kinds/apps.ts';
+import { CRONJOB_COLUMNS, JOB_COLUMNS } from '#spec/kinds/columns/workload.ts';
+import { defaultPodSpec } from '#spec/kinds/core/pod-defaults.ts';
+import { ensureObject, type JsonObject, objectAt, setDefault, textAt } from '#spec/kinds/json.ts';
+import { type FieldError, type Kind, unsupported } from '#spec/kinds/kind.ts';
+import { notNegative } from '#spec/kinds/scale.ts';
+import { defaultTemplate, validateTemplate } from '#spec/kinds/workloads.ts';
+
+const BATCH = {
+  group: 'batch',
+  version: 'v1',
+  namespaced: true,
+  names: 'subdomain',
+  status: true,
+  generation: true,
+} as const;
+const POLICIES = ['Allow', 'Forbid', 'Replace'];
+const UID_LABEL = 'batch.kubernetes.io/controller-uid';
+const NAME_LABEL = 'batch.kubernetes.io/job-name';
+
+export const JOB: Kind = {
+  ...BATCH,
+  kind: 'Job',
+  plural: 'jobs',
+  singular: 'job',
+  categories: ['all'],
+  type: 'V1Job',
+  columns: JOB_COLUMNS,
+  defaults: (job) => {
+    const spec = ensureObject(job, 'spec');
+    if (spec.completions === undefined && spec.parallelism === undefined) spec.completions = 1;
+    setDefault(spec, 'parallelism', 1);
+    setDefault(spec, 'backoffLimit', 6);
+    setDefault(spec, 'completionMode', 'NonIndexed');
+    setDefault(spec, 'suspend', false);
+    setDefault(spec, 'podReplacementPolicy', spec.podFailurePolicy === undefined ? 'TerminatingOrFailed' : 'Failed');
+    defaultTemplate(job);
+  },
+  prepareCreate: (job) => {
+    selectOwnPods(job);
+    job.status = {};
+    return [];
+  },
+  validate: (job) => [
+    ...['parallelism', 'completions', 'backoffLimit', 'activeDeadlineSeconds', 'ttlSecondsAfterFinished'].flatMap(
+      (key) => notNegative(job, ['spec', key]),
+    ),
+    ...validateTemplate(job, ['OnFailure', 'Never']),
+  ],
+};
+
+/** Unless people choose the selector, the Job's uid tells its pods apart (Kubernetes "Jobs" §Pod selector). */
+function selectOwnPods(job: JsonObject): void {
+  const spec = objectAt(job, 'spec');
+  if (spec.manualSelector === true) return;
+  const uid = textAt(job, 'metadata', 'uid');
+  const labels = ensureObject(ensureObject(ensureObject(spec, 'template'), 'metadata'), 'labels');
+  Object.assign(labels, {
+    [UID_LABEL]: uid,
+    [NAME_LABEL]: textAt(job, 'metadata', 'name'),
+    'controller-uid': uid,
+    'job-name': textAt(job, 'metadata', 'name'),
+  });
+  spec.selector = { matchLabels: { [UID_LABEL]: uid } };
+}
+
+export const CRON_JOB: Kind = {
+  ...BATCH,
+  kind: 'CronJob',
+  plural: 'cronjobs',
+  singular: 'cronjob',
+  shortNames: ['cj'],
+  categories: ['all'],
+  type: 'V1CronJob',
+  columns: CRONJOB_COLUMNS,
+  defaults: (object) => {
+    const spec = ensureObject(object, 'spec');
+    setDefault(spec, 'concurrencyPolicy', 'Allow');
+    setDefault(spec, 'suspend', false);
+    setDefault(spec, 'successfulJobsHistoryLimit', 3);
+    setDefault(spec, 'failedJobsHistoryLimit', 1);
+    const template = ensureObject(ensureObject(ensureObject(spec, 'jobTemplate'), 'spec'), 'template');
+    defaultPodSpec(ensureObject(template, 'spec'));
+  },
+  prepareCreate: (object) => {
+    object.status = {};
+    return [];
+  },
+  validate: (object) => [...needs(object, 'spec', 'schedule'), ...validateCron(objectAt(object, 'spec'))],
+};
+
+function validateCron(spec: JsonObject): FieldError[] {
+  const policy = textAt(spec, 'concurrencyPolicy');
+  const errors = POLICIES.includes(policy) ? [] : [unsupported('spec.concurrencyPolicy', policy, POLICIES)];
+  const restart = textAt(spec, 'jobTemplate', 'spec', 'template', 'spec', 'restartPolicy');
+  if (restart === 'OnFailure' || restart === 'Never') return errors;
+  const field = 'spec.jobTemplate.spec.template.spec.restartPolicy';
+  return [...errors, unsupported(field, restart, ['OnFailure', 'Never'])];
+}
