@@ -7,23 +7,32 @@ import { labPaths, type NodePaths, nodePaths } from '#lab/names.ts';
 import { NATIVE_BIN } from '#lab/programs.ts';
 import { PolderError } from '#spec/errors.ts';
 
-/** What a container runtime reads; the agent knows the rest (attachment, addresses) from the cluster's settings. */
-const CONFLIST = {
-  cniVersion: '1.0.0',
-  cniVersions: ['0.4.0', '1.0.0', '1.1.0'],
-  name: 'polder',
-  plugins: [{ type: 'polder', capabilities: { ips: true, mac: true, dns: true } }],
-};
+/** What the plugin `polder` is told by a runtime. */
+const CAPABILITIES = { ips: true, mac: true, dns: true };
+
+/**
+ * What a container runtime reads; the agent knows the rest (attachment, addresses) from the cluster's settings. With the
+ * pod's annotations at hand, polder-multi asks the API only for pods that want further networks.
+ */
+function conflist(at: NodePaths): object {
+  const multi = {
+    type: 'polder-multi',
+    capabilities: { ...CAPABILITIES, 'io.kubernetes.cri.pod-annotations': true },
+    cniDir: `${at.cniCacheDir}/multi`,
+    delegates: [{ type: 'polder', capabilities: CAPABILITIES }],
+  };
+  return { cniVersion: '1.0.0', cniVersions: ['0.4.0', '1.0.0', '1.1.0'], name: 'polder', plugins: [multi] };
+}
 
 /** Makes what is missing; what is there stays. @throws PolderError 'internal' if the native programs were not built. */
 export function ensureNodeFiles(lab: string, node: string): NodePaths {
   const at = nodePaths(labPaths(lab), node);
   const dirs = [at.cniConfDir, at.cniBinDir, at.cniCacheDir, at.agentDir, at.kubeletDir, at.runDir];
   for (const dir of dirs) mkdirSync(dir, { recursive: true });
-  const conflist = `${at.cniConfDir}/10-polder.conflist`;
-  if (!existsSync(conflist)) {
-    writeFileSync(`${conflist}.new`, `${JSON.stringify(CONFLIST, null, 2)}\n`);
-    renameSync(`${conflist}.new`, conflist);
+  const file = `${at.cniConfDir}/10-polder.conflist`;
+  if (!existsSync(file)) {
+    writeFileSync(`${file}.new`, `${JSON.stringify(conflist(at), null, 2)}\n`);
+    renameSync(`${file}.new`, file);
   }
   for (const type of PLUGINS.keys()) linkPlugin(`${at.cniBinDir}/${type}`);
   installAlone(at.cniBinDir, process.execPath);

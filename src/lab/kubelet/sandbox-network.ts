@@ -23,7 +23,10 @@ function cniCall(pod: RunnablePod, sandbox: Sandbox) {
       K8S_POD_INFRA_CONTAINER_ID: sandbox.id,
       K8S_POD_UID: uid,
     },
-    capabilityArgs: { portMappings: portMappings(pod) },
+    capabilityArgs: {
+      portMappings: portMappings(pod),
+      'io.kubernetes.cri.pod-annotations': pod.metadata.annotations ?? {},
+    },
   };
 }
 

@@ -79,7 +79,9 @@ async function subnetEnv(call: PluginCall): Promise<SubnetEnv> {
   } catch (error) {
     if (error instanceof PolderError) throw error;
     const why = error instanceof Error ? error.message : String(error);
-    throw new PolderError('cni-try-later', { what: `There is no subnet of this node yet: ${why}` }, { cause: error });
+    const hint = file === call.host.subnetFile ? ' (the agent writes it where the profile is flannel-*)' : '';
+    const what = `This node has no subnet for Flannel: ${why}${hint}`;
+    throw new PolderError('cni-try-later', { what }, { cause: error });
   }
 }
 

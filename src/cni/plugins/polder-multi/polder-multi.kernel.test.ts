@@ -198,3 +198,20 @@ test('polder-multi reads a definition without a configuration from the node’s 
   assert.match(sh('ip -o addr show net1', pod), /10\.74\.0\.2\/24/);
   good(await b.cni('DEL', env, conf));
 });
+
+test('polder-multi writes nothing down for a pod with the default network alone, and still CHECKs it', {
+  skip,
+}, async (t) => {
+  const { b, pod, withNetworks, env, dir } = await node(t);
+  const conf = withNetworks('');
+  const prevResult = good(await b.cni('ADD', env, conf));
+  assert.equal(existsSync(join(dir, 'multi')), false);
+  good(await b.cni('CHECK', env, { ...conf, prevResult }));
+  sh('ip link set eth0 down', pod);
+  assert.equal((await b.cni('CHECK', env, { ...conf, prevResult })).json?.code, 112);
+  good(await b.cni('GC', {}, { ...conf, cniVersion: '1.1.0', 'cni.dev/valid-attachments': [] }));
+  assert.deepEqual(linksOf(sh('ip -j link', pod)), ['eth0'], 'its own delegate speaks 1.0.0, which has no GC');
+  good(await b.cni('DEL', env, conf));
+  good(await b.cni('DEL', { ...env, CNI_NETNS: '' }, conf));
+  assert.deepEqual(linksOf(sh('ip -j link', pod)), []);
+});

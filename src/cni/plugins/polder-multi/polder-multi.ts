@@ -33,6 +33,8 @@ async function add(call: PluginCall): Promise<CniResult> {
   }
   // Most pods have only what the plugins before us made.
   if (attachments.length === 0) return before ?? EMPTY_RESULT;
+  const [only, ...further] = attachments;
+  if (only && further.length === 0 && isOfConf(only, call)) return addPlain(call, only);
   await using undo = new Undo(call.host.log);
   const attached = await attachAll(call, attachments, undo);
   const first = before ?? attached[0]?.result ?? EMPTY_RESULT;
@@ -40,6 +42,25 @@ async function add(call: PluginCall): Promise<CniResult> {
   if (selections.length > 0) await tellPod(call, cluster, before ? [chained(call, before), ...attached] : attached);
   undo.keep();
   return result;
+}
+
+/** Then DEL and CHECK find all in the configuration, and nothing is written down. */
+function isOfConf({ config }: Attachment, call: PluginCall): boolean {
+  return delegatesOf(call)[0]?.config === config;
+}
+
+async function addPlain(call: PluginCall, attachment: Attachment): Promise<CniResult> {
+  await using undo = new Undo(call.host.log);
+  undo.defer(() => delAttachment(call, attachment));
+  const result = await addAttachment(call, attachment);
+  undo.keep();
+  return result;
+}
+
+/** The networks of a pod of which nothing was written down. */
+function plainOf(call: PluginCall): Attachment[] {
+  const { prevResult } = call.conf;
+  return delegatesOf(call).map((one) => (one.isDefault && prevResult ? withResult(one, prevResult) : one));
 }
 
 /** One after another, each written down before it is begun. */
@@ -99,8 +120,7 @@ async function tellPod(call: PluginCall, cluster: Cluster, attached: readonly At
 async function del(call: PluginCall): Promise<void> {
   const cache = new PodCache(call);
   const known = await cache.get(call.request);
-  // Without a file nothing but the default network can be there, and that only where it is ours.
-  await detach(call, known?.attachments ?? delegatesOf(call));
+  await detach(call, known?.attachments ?? plainOf(call));
   await cache.remove(call.request);
 }
 
@@ -113,14 +133,9 @@ async function detach(call: PluginCall, attachments: readonly Attachment[]): Pro
   if (errors.length > 0) throw errors[0];
 }
 
-/** @throws PolderError cni-container-unknown if we are to have made the default network, and did not. */
 async function check(call: PluginCall): Promise<void> {
   const known = await new PodCache(call).get(call.request);
-  const { containerId, ifname } = call.request;
-  if (!known && delegatesOf(call).length > 0) {
-    throw new PolderError('cni-container-unknown', { container: containerId, ifname, network: call.conf.name });
-  }
-  for (const attachment of known?.attachments ?? []) await checkAttachment(call, attachment);
+  for (const attachment of known?.attachments ?? plainOf(call)) await checkAttachment(call, attachment);
 }
 
 async function status(call: PluginCall): Promise<void> {
