@@ -4,6 +4,7 @@ import type { Plugin } from '#cni/plugin.ts';
 import { bridge } from '#cni/plugins/bridge/bridge.ts';
 import { dummy } from '#cni/plugins/dummy/dummy.ts';
 import { flannel } from '#cni/plugins/flannel/flannel.ts';
+import { hostDevice } from '#cni/plugins/host-device/host-device.ts';
 import { hostLocal } from '#cni/plugins/host-local/host-local.ts';
 import { ipvlan } from '#cni/plugins/ipvlan/ipvlan.ts';
 import { loopback } from '#cni/plugins/loopback/loopback.ts';
@@ -26,8 +27,16 @@ const ALL: readonly Plugin[] = [
   loopback,
   hostLocal,
   staticIpam,
+  macvlan,
+  ipvlan,
+  vlan,
+  dummy,
+  tap,
+  hostDevice,
   portmap,
   tuning,
+  sbr,
+  vrf,
   flannel,
   polderMulti,
 ];

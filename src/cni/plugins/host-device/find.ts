@@ -1,0 +1,65 @@
+/** Which interface of the host is meant. */
+
+import { readdirSync } from 'node:fs';
+import { readStationMac } from '#cni/parts/asked.ts';
+import type { PluginCall } from '#cni/plugin.ts';
+import { optString, wrong } from '#wire/cni/json.ts';
+import { badIfname } from '#wire/cni/names.ts';
+import type { Link } from '#wire/netlink/values.ts';
+
+/** One of `device`, `hwaddr`, `kernelpath`, `pciBusID` (or the runtime's `deviceID`), in this order. @throws PolderError cni-config */
+export function findDevice(call: PluginCall): Link {
+  const { key, value, name } = wish(call);
+  const link = name(value);
+  if (!link) return wrong(key, 'must name an interface that is there', value);
+  return link.loopback ? wrong(key, 'must not be the loopback interface', value) : link;
+}
+
+interface Wish {
+  readonly key: string;
+  readonly value: string;
+  readonly name: (value: string) => Link | undefined;
+}
+
+function wish({ conf, caller }: PluginCall): Wish {
+  const { netlink } = caller;
+  const pci = optString(conf.runtimeConfig, 'deviceID', 'runtimeConfig.') || optString(conf.raw, 'pciBusID', '');
+  const inSysfs = (dir: string) => onlyEntry(caller.seen(dir), (name) => netlink.link(name));
+  const wishes: Wish[] = [
+    { key: 'device', value: optString(conf.raw, 'device', '') ?? '', name: byName },
+    { key: 'hwaddr', value: optString(conf.raw, 'hwaddr', '') ?? '', name: byMac },
+    { key: 'kernelpath', value: optString(conf.raw, 'kernelpath', '') ?? '', name: byPath },
+    { key: 'pciBusID', value: pci ?? '', name: byPci },
+  ];
+  function byName(value: string): Link | undefined {
+    const bad = badIfname(value);
+    return bad ? wrong('device', bad, value) : netlink.link(value);
+  }
+  function byMac(value: string): Link | undefined {
+    const mac = readStationMac(value, 'hwaddr');
+    return netlink.links().find((link) => link.mac === mac);
+  }
+  function byPath(value: string): Link | undefined {
+    if (!value.startsWith('/sys/devices/') || value.includes('..'))
+      wrong('kernelpath', 'must begin with /sys/devices/', value);
+    return inSysfs(`${value}/net`);
+  }
+  function byPci(value: string): Link | undefined {
+    if (!/^[0-9a-fA-F:.]+$/.test(value)) wrong('pciBusID', 'must be such as 0000:00:1f.6', value);
+    return inSysfs(`/sys/bus/pci/devices/${value}/net`);
+  }
+  return (
+    wishes.find(({ value }) => value !== '') ??
+    wrong('device', 'must be given, or hwaddr, kernelpath or pciBusID', undefined)
+  );
+}
+
+function onlyEntry(dir: string, link: (name: string) => Link | undefined): Link | undefined {
+  try {
+    return readdirSync(dir)
+      .map(link)
+      .find((found) => found !== undefined);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,52 @@
+/** The CNI plugin `host-device`: see README.md of this folder. */
+
+import { ipamVerb } from '#cni/parts/ipam.ts';
+import { openPodIfThere } from '#cni/parts/remove.ts';
+import { run } from '#cni/parts/run.ts';
+import { singlePlugin } from '#cni/parts/single.ts';
+import type { Undo } from '#cni/parts/undo.ts';
+import { refuseTaken } from '#cni/parts/veth.ts';
+import type { Plugin, PluginCall, PodNetns } from '#cni/plugin.ts';
+import { findDevice } from '#cni/plugins/host-device/find.ts';
+import { refusalError } from '#wire/netlink/refusal.ts';
+
+export const hostDevice: Plugin = {
+  ...singlePlugin({
+    type: 'host-device',
+    make: moveIn,
+    // In a pod it cannot be found here, and is in use as it shall be.
+    status: () => {},
+    differences: (_, { name, alias }) => (alias ? [] : [`${name} has no alias: it is no device of the host`]),
+  }),
+  del,
+};
+
+/** Its name on the host becomes its alias: where DEL, also that of the reference plugin, finds it. */
+function moveIn(call: PluginCall, pod: PodNetns, undo: Undo): void {
+  const { netlink } = call.caller;
+  refuseTaken(call, pod);
+  const { name } = findDevice(call);
+  run(netlink, [{ op: 'link.set', name, change: { up: false } }]);
+  run(netlink, [{ op: 'link.set', name, change: { alias: name } }]);
+  undo.defer(() => moveOut(call, pod));
+  run(netlink, [{ op: 'link.set', name, change: { netns: pod.fd, name: call.request.ifname } }]);
+}
+
+/** Back to the host under its name there; one without an alias is none of ours. */
+function moveOut(call: PluginCall, pod: PodNetns): void {
+  const name = call.request.ifname;
+  const alias = pod.netlink.link(name)?.alias;
+  if (!alias) return;
+  run(pod.netlink, [{ op: 'link.set', name, change: { up: false } }]);
+  const [failure] = pod.netlink.run([{ op: 'link.set', name, change: { netns: call.caller.fd, name: alias } }]);
+  if (!failure) return;
+  if (failure.code !== 'EEXIST') throw refusalError(failure);
+  // It is back all the same.
+  call.host.log.warn({ device: alias }, 'a device came back to the host under another name: its own is taken');
+}
+
+async function del(call: PluginCall): Promise<void> {
+  using pod = openPodIfThere(call);
+  if (pod) moveOut(call, pod);
+  await ipamVerb(call, 'DEL');
+}
