@@ -2,7 +2,7 @@
 
 import { braces, printExpr, printValue } from '#wire/nft/print-expr.ts';
 import { printRule } from '#wire/nft/print-rule.ts';
-import type { Chain, Element, Hook, NftOp, NftSet, Table, TableRef } from '#wire/nft/values.ts';
+import type { Chain, Element, Expr, Hook, NftOp, NftSet, Table, TableRef } from '#wire/nft/values.ts';
 import { comment, name, quoted } from '#wire/nft/words.ts';
 
 /** Line i is operation i. @throws RangeError if a name or text cannot be written. */
@@ -80,8 +80,15 @@ function setBody({ type, map, flags, timeout, size }: NftSet): string {
   ].join(' ');
 }
 
+/** A name in a key (of an interface) may be a word of nft's grammar: it stands in quotation marks, as nft takes any name. */
+function printKey(key: Expr): string {
+  if (typeof key === 'string' && /^[A-Za-z_][^:]*$/.test(key)) return quoted(key);
+  if (typeof key === 'object' && 'concat' in key) return key.concat.map(printKey).join(' . ');
+  return printExpr(key);
+}
+
 function printElement({ key, value, timeout, comment: text }: Element): string {
   const lifetime = timeout === undefined ? '' : ` timeout ${timeout}s`;
   const mapped = value === undefined ? '' : ` : ${printValue(value)}`;
-  return `${printExpr(key)}${lifetime}${comment(text)}${mapped}`;
+  return `${printKey(key)}${lifetime}${comment(text)}${mapped}`;
 }
