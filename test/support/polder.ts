@@ -1,6 +1,6 @@
 /** Runs the real program, as a person would. */
 
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -21,6 +21,12 @@ export interface RunOptions {
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
   readonly uid?: number;
+}
+
+/** False if the user may run programs of this checkout, else the reason why not: it may stand in somebody's closed folder. */
+export function closedTo(uid: number): string | false {
+  const { status } = spawnSync(process.execPath, ['--version'], { uid, gid: uid, cwd: '/' });
+  return status === 0 ? false : `the checkout in ${ROOT} is closed to other users`;
 }
 
 /** Starts `polder ARGS…` and does not wait. */

@@ -6,7 +6,10 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { startServer, type TestServer } from '#serve/api/testing/server.ts';
 
-const missing = spawnSync('kubectl', ['version', '--client']).error === undefined ? false : 'kubectl is not installed';
+const version = spawnSync('kubectl', ['version', '--client', '-o', 'json'], { encoding: 'utf8' });
+const missing = version.error === undefined ? false : 'kubectl is not installed';
+/** 20 for Debian 12's kubectl: what came later is asked only of later ones. */
+const minor = Number(/"minor": "(\d+)/.exec(version.stdout ?? '')?.[1] ?? 0);
 
 interface Ran {
   readonly status: number;
@@ -93,7 +96,9 @@ describe('kubectl', { skip: missing, timeout: 120_000 }, () => {
     assert.equal(await kubectl.run('annotate pod web note=hello'), 'pod/web annotated\n');
     assert.match(await kubectl.run('get pod -l tier=front --show-labels'), /app=web,tier=front/);
     assert.equal(await kubectl.run('get pod web -o jsonpath={.metadata.annotations.note}'), 'hello');
-    assert.equal(await kubectl.run('wait --for=jsonpath={.status.phase}=Pending pod/web'), 'pod/web condition met\n');
+    if (minor >= 23) {
+      assert.equal(await kubectl.run('wait --for=jsonpath={.status.phase}=Pending pod/web'), 'pod/web condition met\n');
+    }
     assert.equal(await kubectl.run('delete pod web'), 'pod "web" deleted\n');
     assert.match((await kubectl.try('get pod web')).err, /Error from server \(NotFound\): pods "web" not found/);
   });
@@ -145,7 +150,7 @@ describe('kubectl', { skip: missing, timeout: 120_000 }, () => {
     }
     assert.equal(await kubectl.run('get secret s -n n -o jsonpath={.data.p}'), 'cQ==');
     assert.equal(await kubectl.run('get service web -n n -o jsonpath={.spec.ports[0].targetPort}'), '8080');
-    assert.match(await kubectl.run('create token a -n n'), /^[\w-]+\.[\w-]+\.[\w-]+\n?$/);
+    if (minor >= 24) assert.match(await kubectl.run('create token a -n n'), /^[\w-]+\.[\w-]+\.[\w-]+\n?$/);
     assert.equal(await kubectl.run('delete namespace n'), 'namespace "n" deleted\n');
     assert.match((await kubectl.try('get namespace n')).err, /NotFound/);
   });
@@ -211,13 +216,19 @@ describe('kubectl', { skip: missing, timeout: 120_000 }, () => {
     const kubectl = new Kubectl(server);
     const unknown = await kubectl.try('apply -f -', POD.replace('image: nginx:1.27', 'image: nginx\n    colour: red'));
     assert.equal(unknown.status, 1);
-    assert.match(unknown.err, /strict decoding error: unknown field "spec.containers\[0\].colour"/);
-    const warned = await kubectl.try(
-      'apply --validate=warn -f -',
-      POD.replace('image: nginx:1.27', 'image: nginx\n    colour: red'),
+    // Before 1.27 kubectl finds it by itself, from the OpenAPI document.
+    assert.match(
+      unknown.err,
+      minor >= 27 ? /strict decoding error: unknown field "spec.containers\[0\].colour"/ : /unknown field "colour"/,
     );
-    assert.equal(warned.status, 0);
-    assert.match(warned.err, /Warning: unknown field "spec.containers\[0\].colour"/);
+    if (minor >= 27) {
+      const warned = await kubectl.try(
+        'apply --validate=warn -f -',
+        POD.replace('image: nginx:1.27', 'image: nginx\n    colour: red'),
+      );
+      assert.equal(warned.status, 0);
+      assert.match(warned.err, /Warning: unknown field "spec.containers\[0\].colour"/);
+    }
     const invalid = await kubectl.try(
       'apply -f -',
       POD.replace('name: web', 'name: Web_1').replace('containerPort: 80', 'containerPort: 99999'),
@@ -244,7 +255,7 @@ describe('kubectl', { skip: missing, timeout: 120_000 }, () => {
     const kubectl = new Kubectl(server);
     assert.match(await kubectl.run('api-resources'), /^daemonsets +ds +apps\/v1 +true +DaemonSet *$/m);
     assert.match(await kubectl.run('explain pod.spec.containers.ports'), /containerPort\s+<integer> -required-/);
-    assert.match(await kubectl.run('version'), /Server Version: v1.32.0\+polder/);
+    assert.match(await kubectl.run('version'), /Server Version: .*v1.32.0\+polder/);
     assert.match(await kubectl.run('cluster-info'), /is running at/);
   });
 
