@@ -3,6 +3,7 @@
  * table for all networks: a map from the pod's address to a chain for its network, so that a pod is one element.
  */
 
+import { forgetReferenceMasquerade } from '#cni/parts/reference-rules.ts';
 import { type Attachment, staleTags, tagOf } from '#cni/parts/tag.ts';
 import type { PluginCall } from '#cni/plugin.ts';
 import type { KernelNft } from '#kernel/nft/nft.ts';
@@ -38,7 +39,7 @@ export function masqueradePod(call: PluginCall, addresses: readonly IfAddr[]): v
 /** Removes what belongs to the call's attachment; its addresses need not be known. */
 export function unmasqueradePod(call: PluginCall): void {
   const tag = tagOf(attachmentOf(call));
-  removeTagged(call.caller.nft, (found) => found === tag);
+  if (removeTagged(call.caller.nft, (found) => found === tag) === 0) forgetReferenceMasquerade(call);
 }
 
 /** GC: removes what belongs to attachments of this network that are not valid. */
@@ -113,11 +114,12 @@ function staleElements(nft: KernelNft, addresses: readonly IfAddr[]): NftOp[] {
   return deletions(nft, ({ key }) => ours.has(key));
 }
 
-function removeTagged(nft: KernelNft, chosen: (tag: string | undefined) => boolean): void {
+/** @returns how many changes it took */
+function removeTagged(nft: KernelNft, chosen: (tag: string | undefined) => boolean): number {
   const ops = deletions(nft, ({ comment }) => chosen(comment));
-  if (ops.length === 0) return;
   const failure = nft.apply(MASQUERADE_TABLE, ops);
   if (failure) throw nftRefusalError(MASQUERADE_TABLE, failure);
+  return ops.length;
 }
 
 function deletions(nft: KernelNft, chosen: (element: Element) => boolean): NftOp[] {

@@ -61,6 +61,6 @@ export async function assertForgotten(machine: Machine, pods: readonly string[])
   const state = await machine.must('sh', '-c', 'ip route show table all; ip neigh; nft list ruleset 2>&1');
   const found = state
     .split('\n')
-    .filter((line) => pods.some((pod) => pod !== '' && line.split(/[\s,]+/).includes(pod)));
+    .filter((line) => pods.some((pod) => pod !== '' && line.split(/[\s,:]+/).includes(pod)));
   assert.deepEqual(found, []);
 }

@@ -2,6 +2,7 @@
 
 import { failOn, ipsOf, needPrevResult } from '#cni/parts/chained.ts';
 import { ownerOfCall, staleIn } from '#cni/parts/owner.ts';
+import { forgetReferencePorts } from '#cni/parts/reference-rules.ts';
 import type { Plugin, PluginCall } from '#cni/plugin.ts';
 import { type PortmapConf, readPortmapConf } from '#cni/plugins/portmap/conf.ts';
 import { tableDifferences } from '#cni/plugins/portmap/differences.ts';
@@ -11,6 +12,7 @@ import { place, removeOwned } from '#cni/plugins/portmap/place.ts';
 import { baseOps, TABLE } from '#cni/plugins/portmap/table.ts';
 import { addrOf, type IfAddr } from '#net/prefix.ts';
 import { PolderError } from '#spec/errors.ts';
+import { lookup } from '#wire/cni/json.ts';
 import type { CniResult } from '#wire/cni/result.ts';
 
 export const portmap: Plugin = { type: 'portmap', add, del, check, status, gc };
@@ -60,6 +62,7 @@ function isOwner(call: PluginCall): (owner: string) => boolean {
 
 async function del(call: PluginCall): Promise<void> {
   removeOwned(call, isOwner(call));
+  if (lookup(call.conf.runtimeConfig, 'portMappings') !== undefined) forgetReferencePorts(call);
 }
 
 async function gc(call: PluginCall): Promise<void> {
