@@ -80,3 +80,8 @@ function sourceExpr(source: Prefix): Expr {
 export function placeKey({ set, element }: Placed): string {
   return `${set} ${JSON.stringify(element.key)}`;
 }
+
+/** The parts of a key or a value. */
+export function concatOf(value: Placed['element']['value']): readonly Expr[] {
+  return typeof value === 'object' && 'concat' in value ? value.concat : [];
+}

@@ -3,14 +3,14 @@
 import { ownerOfCall } from '#cni/parts/owner.ts';
 import type { PluginCall } from '#cni/plugin.ts';
 import type { PortmapConf } from '#cni/plugins/portmap/conf.ts';
-import { digestOf, type Placed, placeKey } from '#cni/plugins/portmap/elements.ts';
+import { concatOf, digestOf, type Placed, placeKey } from '#cni/plugins/portmap/elements.ts';
 import { forgetStaleUdp } from '#cni/plugins/portmap/stale-udp.ts';
 import { baseOps, conditionOps, FAMILIES, mapNames, TABLE } from '#cni/plugins/portmap/table.ts';
 import type { KernelNft } from '#kernel/nft/nft.ts';
 import type { Addr } from '#net/addr.ts';
 import { PolderError } from '#spec/errors.ts';
 import { nftRefusalError } from '#wire/nft/refusal.ts';
-import type { Expr, NftOp, TableListing } from '#wire/nft/values.ts';
+import type { NftOp, TableListing } from '#wire/nft/values.ts';
 
 /** Without an agent another process may change the table between our reading and writing it. */
 const ATTEMPTS = 5;
@@ -67,10 +67,6 @@ function leadsTo({ set, element }: Placed, pod: readonly Addr[]): boolean {
   const parts = concatOf(set.startsWith('masq') ? element.key : element.value);
   const addr = parts[set.startsWith('masq') ? 1 : 0];
   return pod.some((one) => one === addr);
-}
-
-export function concatOf(value: Placed['element']['value']): readonly Expr[] {
-  return typeof value === 'object' && 'concat' in value ? value.concat : [];
 }
 
 function refuseTaken(others: readonly Placed[], placed: readonly Placed[]): void {

@@ -116,6 +116,23 @@ test('UDP and TCP of the same number are two ports', { skip }, async (t) => {
   answered(far, 'TCP:192.168.77.1:5300', 'tcp');
 });
 
+test('a UDP flow that was there before goes to the new pod, and not to one that is gone', { skip }, async (t) => {
+  const b = node(t);
+  const far = makeNeighbour(t);
+  const [one, two] = [makePod(t, 2), makePod(t, 3)];
+  await answer(t, one.netns, 'UDP-LISTEN:53', 'one');
+  await answer(t, two.netns, 'UDP-LISTEN:53', 'two');
+  const dns = [{ hostPort: 5300, containerPort: 53, protocol: 'udp' }];
+  // The same source port each time: for conntrack it is one flow.
+  const from = 'UDP:192.168.77.1:5300,sourceport=4444,reuseaddr';
+  silent(far, from);
+  await added(b, one, dns);
+  answered(far, from, 'one');
+  await b.ok('DEL', portmap, conf(one, dns), one.env);
+  await added(b, two, dns);
+  answered(far, from, 'two');
+});
+
 test('snat false leaves 127.0.0.1 alone; masqAll hides who asks', { skip }, async (t) => {
   const b = node(t);
   const far = makeNeighbour(t);
