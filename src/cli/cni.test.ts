@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -100,4 +100,19 @@ test('cni status names the network, and bad input is an error of the registry', 
   assert.equal((await failure(run(['add', 'net', 'c', 'a', ...flags, '--capability-args', '{']))).code, 'cni-decode');
   assert.equal((await failure(run(['status', ...flags], { root: false }))).code, 'not-root');
   assert.equal((await failure(run(['status', '--node', 'pt-none', '--name', 'pt-none']))).code, 'cni-netns');
+});
+
+test('cni install links every plugin to one shim, and leaves or replaces what others made', async (t) => {
+  const { dir } = folders(t);
+  const bin = join(dir, 'opt');
+  mkdirSync(bin);
+  writeFileSync(join(bin, 'bridge'), 'of others');
+  const first = JSON.parse(await run(['install', '--bin', bin, '-o', 'json']));
+  assert.deepEqual(first.kept, ['bridge']);
+  assert.equal(readlinkSync(join(bin, 'host-local')), 'polder');
+  assert.equal(readFileSync(join(bin, 'bridge'), 'utf8'), 'of others');
+  assert.match(await run(['install', '--bin', bin, '--replace']), /installed in .*: polder .*bridge/);
+  assert.equal(readlinkSync(join(bin, 'bridge')), 'polder');
+  const again = JSON.parse(await run(['install', '--bin', bin, '-o', 'json']));
+  assert.deepEqual(again.kept, []);
 });

@@ -43,7 +43,8 @@ export function cniCommand(io: Terminal): Command {
     .addCommand(delCommand(io))
     .addCommand(checkCommand(io))
     .addCommand(gcCommand(io))
-    .addCommand(statusCommand(io));
+    .addCommand(statusCommand(io))
+    .addCommand(installCommand(io));
 }
 
 const NETWORK = 'name of a network of the configuration folder, or path of a conflist (with a "/")';
@@ -147,6 +148,30 @@ function statusCommand(io: Terminal): Command {
         value,
         (v) => `network ${v.network} (CNI ${v.cniVersion}, ${v.plugins.join(' -> ')}) can take pods\n`,
       );
+    });
+}
+
+function installCommand(io: Terminal): Command {
+  const examples = [
+    { line: 'sudo polder cni install', does: 'every plugin into /opt/cni/bin; executables of others stay' },
+    {
+      line: 'sudo polder cni install --replace',
+      does: 'in place of the reference plugins: pods that run stay attached',
+    },
+  ];
+  return command('install', 'Fill a folder with Polder’s CNI executables, one for each plugin.', examples)
+    .option('--bin <dir>', 'where container runtimes look for plugins', '/opt/cni/bin')
+    .option('--replace', 'also replace executables of others that have these names', false)
+    .addOption(outputOption())
+    .action(async (flags: { readonly bin: string; readonly replace: boolean; readonly output: Format }) => {
+      const { installPlugins } = await import('#cni/install.ts');
+      const { NATIVE_BIN } = await import('#lab/programs.ts');
+      const shim = `${NATIVE_BIN}/cni-shim`;
+      const done = installPlugins({ binDir: flags.bin, shim, node: process.execPath, replace: flags.replace });
+      await print(io, flags.output, done, ({ installed, kept }) => {
+        const others = kept.length === 0 ? '' : `not replaced, as others made them: ${kept.join(' ')}\n`;
+        return `installed in ${flags.bin}: ${installed.join(' ')}\n${others}`;
+      });
     });
 }
 

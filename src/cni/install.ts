@@ -1,0 +1,56 @@
+/** Fills a folder of CNI executables (CNI_PATH): the shim once, and a link to it by the name of each plugin. */
+
+import { copyFileSync, lstatSync, mkdirSync, readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { installAlone } from '#cni/daemonless/install.ts';
+import { PLUGINS } from '#cni/plugins/table.ts';
+import { PolderError } from '#spec/errors.ts';
+
+export interface InstallOptions {
+  readonly binDir: string;
+  /** The shim's executable. */
+  readonly shim: string;
+  /** The Node that runs plugins while no agent does. */
+  readonly node: string;
+  /** Also takes the place of other people's executables of the same names. */
+  readonly replace: boolean;
+}
+
+export interface Installed {
+  /** Types that are Polder's now. */
+  readonly installed: readonly string[];
+  /** Types of which there is an executable of somebody else, left alone. */
+  readonly kept: readonly string[];
+}
+
+/** The shim's own file; the links lead to it, so that they hold wherever the folder is mounted. */
+const SHIM = 'polder';
+
+/** Each file comes by a rename: a runtime may be using the folder. @throws PolderError cni-io */
+export function installPlugins({ binDir, shim, node, replace }: InstallOptions): Installed {
+  try {
+    mkdirSync(binDir, { recursive: true });
+    put(join(binDir, SHIM), (path) => copyFileSync(shim, path));
+    const links = [...PLUGINS.keys()].filter((type) => type !== SHIM);
+    const kept = replace ? [] : links.filter((type) => foreign(join(binDir, type)));
+    const own = links.filter((type) => !kept.includes(type));
+    for (const type of own) put(join(binDir, type), (path) => symlinkSync(SHIM, path));
+    installAlone(binDir, node);
+    return { installed: [SHIM, ...own], kept };
+  } catch (error) {
+    const what = `Cannot install into ${binDir}: ${error instanceof Error ? error.message : error}`;
+    throw new PolderError('cni-io', { what }, { cause: error });
+  }
+}
+
+function put(path: string, make: (path: string) => void): void {
+  const fresh = `${path}.new`;
+  rmSync(fresh, { force: true });
+  make(fresh);
+  renameSync(fresh, path);
+}
+
+function foreign(path: string): boolean {
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  return stat !== undefined && !(stat.isSymbolicLink() && readlinkSync(path) === SHIM);
+}
