@@ -1,7 +1,7 @@
 /**
  * `run-pod`: RunPodSandbox and StopPodSandbox of containerd with our plugins and with the reference's, each chain behind
- * a runtime handler of one containerd, on a machine of its own. What the sandbox costs without any network is taken
- * off in the cases that say so.
+ * a runtime handler of one containerd, on a machine of its own. What a sandbox costs with a plugin that does nothing is
+ * said along the way: it is in all figures.
  */
 
 import { writeFileSync } from 'node:fs';
@@ -107,12 +107,11 @@ async function compare(bench: Bench, cri: CriClient, ours: Handler, reference: H
     if (i % 3 === 0) await runNone(i);
     return took;
   });
+  bench.progress(`with a plugin that does nothing: ${percentile(times.none.run, 0.5).toFixed(1)} ms at the median`);
   return times;
 }
 
 function cases(what: string, name: string, times: Record<'ours' | 'reference' | 'none', Times>): Measured[] {
-  const without = percentile(times.none.run, 0.5);
-  const network = (samples: readonly number[]) => samples.map((ms) => ms - without);
   const measured = (title: string, ours: readonly number[], samples: readonly number[], target: number): Measured => ({
     case: `${what}: ${title}`,
     unit: 'ms',
@@ -121,8 +120,7 @@ function cases(what: string, name: string, times: Record<'ours' | 'reference' | 
     target,
   });
   return [
-    measured('RunPodSandbox', times.ours.run, times.reference.run, 0.8),
-    measured('of it the network', network(times.ours.run), network(times.reference.run), 0.5),
-    measured('StopPodSandbox', times.ours.stop, times.reference.stop, 0.8),
+    measured('RunPodSandbox', times.ours.run, times.reference.run, 0.75),
+    measured('StopPodSandbox', times.ours.stop, times.reference.stop, 0.5),
   ];
 }
