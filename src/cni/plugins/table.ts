@@ -1,6 +1,7 @@
 /** All plugins, by the name of their executable. */
 
 import type { Plugin } from '#cni/plugin.ts';
+import { bandwidth } from '#cni/plugins/bandwidth/bandwidth.ts';
 import { bridge } from '#cni/plugins/bridge/bridge.ts';
 import { dummy } from '#cni/plugins/dummy/dummy.ts';
 import { flannel } from '#cni/plugins/flannel/flannel.ts';
@@ -37,6 +38,7 @@ const ALL: readonly Plugin[] = [
   tuning,
   sbr,
   vrf,
+  bandwidth,
   flannel,
   polderMulti,
 ];
