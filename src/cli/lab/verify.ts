@@ -25,7 +25,8 @@ export function verifyCommand(io: Terminal): Command {
 async function verify(io: Terminal, options: VerifyOptions): Promise<void> {
   checkName('lab', options.name);
   requireRoot(io);
-  const { verifyLab } = await import('#lab/verify/verify.ts');
+  const [{ verifyLab }, { lockLab }] = await Promise.all([import('#lab/verify/verify.ts'), import('#lab/lock.ts')]);
+  using _lock = await lockLab(options.name);
   const results = await verifyLab(options.name, io.signal, (result) => {
     if (options.json === true) return;
     const mark = result.ok ? paint(io.outColour, 'green', 'ok  ') : paint(io.outColour, 'red', 'FAIL');
