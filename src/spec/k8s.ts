@@ -210,6 +210,8 @@ export interface PodSpec {
   readonly tolerations?: readonly Toleration[];
   readonly topologySpreadConstraints?: readonly TopologySpreadConstraint[];
   readonly hostNetwork?: boolean;
+  readonly hostname?: string;
+  readonly subdomain?: string;
   readonly priority?: number;
   readonly overhead?: Quantities;
   readonly terminationGracePeriodSeconds?: number;
@@ -329,7 +331,7 @@ export interface Resource<T extends KubeObject> {
   readonly [objectType]?: T;
 }
 
-function resource<T extends KubeObject>(
+export function resource<T extends KubeObject>(
   group: string,
   version: string,
   kind: string,

@@ -7,6 +7,7 @@ import { type Clock, systemClock } from '#feed/clock.ts';
 import type { Prefix } from '#net/prefix.ts';
 import type { Controller } from '#serve/controller/controller.ts';
 import { daemonSetController } from '#serve/controller/daemonset/daemonset.ts';
+import { deploymentController } from '#serve/controller/deployment/deployment.ts';
 import { garbageCollector } from '#serve/controller/gc/gc.ts';
 import { podGarbageCollector } from '#serve/controller/gc/pod-gc.ts';
 import type { Range } from '#serve/controller/ipam/allocate.ts';
@@ -19,6 +20,7 @@ import { Notices } from '#serve/controller/loop/notices.ts';
 import { Runner } from '#serve/controller/loop/runner.ts';
 import { Watches } from '#serve/controller/loop/watches.ts';
 import { namespaceController } from '#serve/controller/namespaces/namespaces.ts';
+import { replicaSetController } from '#serve/controller/replicaset/replicaset.ts';
 import { scheduler } from '#serve/controller/scheduler/scheduler.ts';
 import type { World } from '#serve/controller/world.ts';
 import { CONFIG_MAP, parseConfig } from '#spec/config.ts';
@@ -98,6 +100,8 @@ function controllersOf(options: ControllerOptions, watches: Watches): Controller
     nodeIpam(() => rangesOf(options, watches)),
     scheduler,
     daemonSetController,
+    deploymentController,
+    replicaSetController,
     garbageCollector,
     podGarbageCollector(options.orphanGraceMs),
     nodeLifecycle(options),

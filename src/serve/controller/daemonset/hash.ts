@@ -6,9 +6,10 @@ import type { PodTemplateSpec } from '#spec/k8s.ts';
 /** No vowels and nothing that looks like another letter, so that no word comes of it (Kubernetes' safe alphabet). */
 const ALPHABET = 'bcdfghjklmnpqrstvwxz2456789';
 
-/** Ten characters; the same for templates that differ only in the order of keys. */
-export function templateHash(template: PodTemplateSpec): string {
-  const digest = createHash('sha256').update(canonical(template)).digest();
+/** Ten characters; the same for templates that differ only in the order of keys. `collisions` asks for another one. */
+export function templateHash(template: PodTemplateSpec, collisions = 0): string {
+  const text = collisions === 0 ? canonical(template) : `${canonical(template)}${collisions}`;
+  const digest = createHash('sha256').update(text).digest();
   return Array.from(digest.subarray(0, 10), (byte) => ALPHABET[byte % ALPHABET.length]).join('');
 }
 

@@ -19,9 +19,10 @@ import {
   PODS,
   type Resource,
 } from '#spec/k8s.ts';
+import { DEPLOYMENTS, REPLICA_SETS } from '#spec/workloads.ts';
 
 /** Kinds that own or are owned. A reference to any other kind is left alone: nothing is known of its owner. */
-const KINDS: readonly Resource<KubeObject>[] = [DAEMON_SETS, PODS];
+const KINDS: readonly Resource<KubeObject>[] = [DAEMON_SETS, DEPLOYMENTS, REPLICA_SETS, PODS];
 
 const FOREGROUND = 'foregroundDeletion';
 const ORPHAN = 'orphan';
@@ -62,6 +63,8 @@ function collect(kind: Resource<KubeObject>, object: KubeObject, world: World): 
 /** Carries out the finalizers of an owner that is being deleted. */
 function finish(kind: Resource<KubeObject>, object: KubeObject, world: World): Write[] {
   const finalizers = object.metadata.finalizers ?? [];
+  // Most that ends has neither: no need to look through everything.
+  if (!finalizers.includes(FOREGROUND) && !finalizers.includes(ORPHAN)) return [];
   const dependents = dependentsOf(object, world);
   if (finalizers.includes(FOREGROUND)) {
     const blocking = dependents.filter(({ reference }) => reference.blockOwnerDeletion === true);
@@ -69,7 +72,6 @@ function finish(kind: Resource<KubeObject>, object: KubeObject, world: World): W
     if (blocking.length === 0 && living.length === 0) return [without(kind, object, FOREGROUND)];
     return living.map((d) => ({ verb: 'delete', resource: d.kind, object: d.object, propagationPolicy: 'Foreground' }));
   }
-  if (!finalizers.includes(ORPHAN)) return [];
   if (dependents.length === 0) return [without(kind, object, ORPHAN)];
   return dependents.map((d) => {
     const ownerReferences = (d.object.metadata.ownerReferences ?? []).filter((o) => o.uid !== object.metadata.uid);

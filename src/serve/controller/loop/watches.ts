@@ -16,6 +16,7 @@ import {
   type Resource,
   SERVICE_ACCOUNTS,
 } from '#spec/k8s.ts';
+import { DEPLOYMENTS, REPLICA_SETS } from '#spec/workloads.ts';
 
 const SETTINGS: Selector = { namespace: CONFIG_MAP.namespace, fieldSelector: `metadata.name=${CONFIG_MAP.name}` };
 
@@ -25,6 +26,8 @@ const WATCHED: readonly (readonly [Resource<KubeObject>, Selector?])[] = [
   [NODES],
   [PODS],
   [DAEMON_SETS],
+  [DEPLOYMENTS],
+  [REPLICA_SETS],
   [SERVICE_ACCOUNTS],
   [LEASES],
   [CONFIG_MAPS, SETTINGS],
