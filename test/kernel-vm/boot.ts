@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Parts } from './setup.ts';
+import { NoMachine, type Parts } from './setup.ts';
 
 const MEMORY = '2048M';
 /** Emulated, everything takes some twenty times as long as outside. Milliseconds. */
@@ -15,7 +15,7 @@ export interface Job {
   readonly onOutput: (text: string) => void;
 }
 
-/** The script's exit status; undefined if the machine ended without telling one (a panic, the time limit). */
+/** The script's exit status; undefined if the machine ended without telling one (a panic, the time limit). @throws NoMachine */
 export async function boot(parts: Parts, { script, onOutput }: Job): Promise<number | undefined> {
   const dir = mkdtempSync(join(parts.dir, 'run.'));
   const files: ChildProcess[] = [];
@@ -56,7 +56,7 @@ async function shareFiles({ virtiofsd }: Parts, dir: string): Promise<ChildProce
       else resolve();
     };
     child.on('error', done);
-    child.on('exit', () => done(new Error(`virtiofsd ended: ${said.trim()}`)));
+    child.on('exit', () => done(new NoMachine(`virtiofsd ended: ${said.trim().split('\n').at(-1)}`)));
     if (existsSync(socket)) done();
   });
   return child;

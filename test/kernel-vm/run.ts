@@ -13,25 +13,19 @@ import { NoMachine, type Parts, prepare } from './setup.ts';
 const ROOT = join(import.meta.dirname, '../..');
 const DIR = '/var/cache/polder/kernel-vm';
 /** Made for this kernel, and those that show more on it than elsewhere. */
-const FILES = ['{src,test}/**/*.vm.test.ts', 'src/kernel/netlink/*.kernel.test.ts', 'src/kernel/*.kernel.test.ts'];
+const FILES = ['{src,test}/**/*.vm.test.ts', 'src/kernel/{.,netlink,nft,conntrack}/*.kernel.test.ts'];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { dir: { type: 'string', default: DIR }, grep: { type: 'string' } },
 });
 
-const parts = machineOrReason(values.dir);
-if (typeof parts === 'string') process.stdout.write(`TAP version 13\n1..0 # SKIP ${parts}\n`);
-else process.exitCode = await runTests(parts);
-
-function machineOrReason(dir: string): Parts | string {
-  if (process.getuid?.() !== 0) return 'needs root: it shares the files of the machine';
-  try {
-    return prepare(dir, (line) => process.stderr.write(`${line}\n`));
-  } catch (error) {
-    if (error instanceof NoMachine) return error.message;
-    throw error;
-  }
+try {
+  if (process.getuid?.() !== 0) throw new NoMachine('needs root: it shares the files of the machine');
+  process.exitCode = await runTests(prepare(values.dir, (line) => process.stderr.write(`${line}\n`)));
+} catch (error) {
+  if (!(error instanceof NoMachine)) throw error;
+  process.stdout.write(`TAP version 13\n1..0 # SKIP ${error.message}\n`);
 }
 
 async function runTests(machine: Parts): Promise<number> {

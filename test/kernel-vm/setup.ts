@@ -12,10 +12,11 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 
 const KERNEL = 'linux-image-6.12-cloud-amd64';
 /** QEMU of Debian 12 itself crashes with this kernel's start in emulation; the backport does not. */
@@ -39,7 +40,7 @@ export interface Parts {
 /** Parts that are there already are kept. @throws NoMachine */
 export function prepare(dir: string, say: (line: string) => void): Parts {
   if (process.arch !== 'x64') throw new NoMachine(`the machine is made for x86-64, this is ${process.arch}`);
-  if (!existsSync(join(dir, 'ready'))) make(dir, say);
+  if (!existsSync(join(dir, 'ready'))) makeBeside(dir, say);
   const root = join(dir, 'root');
   const libraries = ['usr/lib/x86_64-linux-gnu', 'lib/x86_64-linux-gnu'].map((path) => join(root, path)).join(':');
   const run = (program: string) => ['env', `LD_LIBRARY_PATH=${libraries}`, program];
@@ -53,8 +54,19 @@ export function prepare(dir: string, say: (line: string) => void): Parts {
   };
 }
 
+/** Two that begin at once do not meet, and what is broken off is not taken for whole. */
+function makeBeside(dir: string, say: (line: string) => void): void {
+  const fresh = `${dir}.${process.pid}`;
+  try {
+    make(fresh, say);
+    rmSync(dir, { recursive: true, force: true });
+    renameSync(fresh, dir);
+  } finally {
+    rmSync(fresh, { recursive: true, force: true });
+  }
+}
+
 function make(dir: string, say: (line: string) => void): void {
-  rmSync(dir, { recursive: true, force: true });
   for (const sub of ['apt/sources', 'apt/lists/partial', 'apt/archives/partial', 'root', 'kernel', 'files']) {
     mkdirSync(join(dir, sub), { recursive: true });
   }
@@ -128,10 +140,10 @@ function unpack(deb: string, into: string): void {
 
 /** What the guest's kernel calls for a module that it lacks. */
 function writeModprobe(dir: string): void {
-  const root = join(dir, 'root');
   const path = join(dir, 'modprobe');
-  const libraries = join(root, 'usr/lib/x86_64-linux-gnu');
-  writeFileSync(path, `#!/bin/sh\nLD_LIBRARY_PATH=${libraries} exec ${kmod(dir)} "$@"\n`);
+  const program = relative(dir, kmod(dir));
+  const library = 'LD_LIBRARY_PATH="$here/root/usr/lib/x86_64-linux-gnu:$here/root/lib/x86_64-linux-gnu"';
+  writeFileSync(path, `#!/bin/sh\nhere=$(dirname "$0")\n${library} exec "$here/${program}" "$@"\n`);
   chmodSync(path, 0o755);
 }
 

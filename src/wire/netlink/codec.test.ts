@@ -340,11 +340,6 @@ function readBack(op: NetlinkOp, message: Message): unknown {
   return readLink(message, names);
 }
 
-/** What a deletion says: which, not what. Of u32 without keys nothing is told. */
-function reference({ class: _c, action: _a, ...filter }: Filter): Filter | undefined {
-  return filter.match.kind === 'u32' ? undefined : filter;
-}
-
 /** What reading gives for what was written: indices in the place of names, and the kernel's own values where none was said. */
 function expected(op: NetlinkOp): unknown {
   if ('address' in op) return op.address;
@@ -354,7 +349,8 @@ function expected(op: NetlinkOp): unknown {
   if ('rule' in op) return op.rule;
   if ('qdisc' in op) return op.qdisc;
   if ('class' in op) return op.class;
-  if ('filter' in op) return op.op === 'filter.del' ? reference(op.filter) : op.filter;
+  // A deletion says which, not what, as the kernel does of a classifier that only holds filters.
+  if ('filter' in op) return op.op === 'filter.del' ? undefined : op.filter;
   // What a message about a port says of a master it says of none.
   if ('vlan' in op) return [{ ...op.vlan, self: true }];
   const bare = {

@@ -154,9 +154,10 @@ function placeName(parent: number): Filter['parent'] {
   return parent === PLACES.ingress || parent === N.TC_H_INGRESS_HANDLE ? 'ingress' : parent;
 }
 
-/** Undefined of a table of u32, which has no selector. */
+/** Undefined of what only holds filters: a classifier itself, which has no options; a table of u32, which has no selector. */
 function readMatch(attrs: Attrs): FilterMatch | undefined {
   const kind = attrs.text(N.TCA_KIND) ?? '';
+  if (!attrs.has(N.TCA_OPTIONS)) return undefined;
   if (kind === 'matchall') return { kind };
   if (kind !== 'u32') return { kind: 'other', name: kind };
   const selector = attrs.nested(N.TCA_OPTIONS).span(TCA_U32_SEL);
