@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { installAlone } from '#cni/daemonless/install.ts';
 import { PLUGINS } from '#cni/plugins/table.ts';
 import { type Containerd, startContainerd } from './support/containerd.ts';
 import type { CriClient, PodConfig } from './support/cri.ts';
@@ -16,7 +17,7 @@ import {
   serveHttp,
 } from './support/network.ts';
 import { without } from './support/programs.ts';
-import { makeBin, startServer, useOurs, useReference } from './support/server.ts';
+import { type CniServerProcess, makeBin, startServer, useOurs, useReference } from './support/server.ts';
 
 /** What the documents of the reference plugins show, and most nodes have. */
 const USUAL = [
@@ -53,6 +54,7 @@ function cannot(): string | false {
 describe('the usual conflist', { skip: cannot() }, () => {
   let machine: Machine;
   let containerd: Containerd;
+  let server: CniServerProcess;
   let bin: string;
   let links: string[];
   const cri = (): CriClient => containerd.cri;
@@ -60,10 +62,11 @@ describe('the usual conflist', { skip: cannot() }, () => {
   before(async () => {
     machine = await makeMachine();
     await addNeighbour(machine);
-    await startServer(machine);
+    server = await startServer(machine);
     bin = makeBin(machine);
     containerd = await startContainerd(machine, bin, { '': USUAL });
-    links = await linksOf(machine);
+    // The bridge stays, as the reference’s does.
+    links = [...(await linksOf(machine)), 'cni0'];
   });
   after(() => machine?.[Symbol.asyncDispose]());
 
@@ -84,9 +87,7 @@ describe('the usual conflist', { skip: cannot() }, () => {
       await cri().stopPod(id);
       await cri().removePod(id);
     }
-    // The bridge stays, as the reference's does.
-    const here = new Set(await linksOf(machine));
-    await assertLinks(machine, here.has('cni0') ? [...links, 'cni0'] : links);
+    if ((await cri().list()).length === 0) await assertLinks(machine, links);
     await assertForgotten(
       machine,
       pods.flatMap(({ id, ip }) => [id, ip]),
@@ -118,5 +119,19 @@ describe('the usual conflist', { skip: cannot() }, () => {
       { id: old, ip },
       { id: fresh, ip: freshIp },
     ]);
+  });
+
+  test('without an agent the executables do it by themselves; pods go from one way to the other', async () => {
+    useOurs(bin);
+    installAlone(bin, process.execPath);
+    const withAgent = await cri().runPod(pod('with', 8083));
+    const ips = [await assertWorks(withAgent, 8083)];
+    await server.kill();
+    const alone = await cri().runPod(pod('alone', 8084));
+    ips.push(await assertWorks(alone, 8084));
+    await assertGone([{ id: withAgent, ip: ips[0] ?? '' }]);
+    await assertReachable(machine, ips[1] ?? '');
+    await server.start();
+    await assertGone([{ id: alone, ip: ips[1] ?? '' }]);
   });
 });
