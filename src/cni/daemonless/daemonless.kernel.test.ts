@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { test } from 'node:test';
 import { lockPathOf, takeNode } from '#cni/daemonless/lock.ts';
+import { PLUGINS } from '#cni/plugins/table.ts';
 import { startCniServer } from '#cni/server/server.ts';
 import { alone } from '#cni/testing/alone.ts';
-import { moveAway, noBed, ROUTED } from '#cni/testing/bed.ts';
+import { moveAway, noBed, pathOf, ROUTED } from '#cni/testing/bed.ts';
 import { tryLockFile } from '#kernel/file-lock.ts';
+import { scratchNetns } from '#kernel/testing/scratch-netns.ts';
 
 const skip = noBed();
 const CONF = { cniVersion: '1.1.0', name: 'net', type: 'polder' };
@@ -22,6 +25,15 @@ test('the plugin polder says that it needs the agent: 11 to ADD, 50 to STATUS; V
   assert.equal((await a.cni('polder', 'STATUS', {}, CONF)).json?.code, 50);
   const version = await a.cni('polder', 'VERSION', {}, '{"cniVersion":"1.0.0"}');
   assert.deepEqual([version.exit, version.json?.cniVersion], [0, '1.0.0']);
+});
+
+test('every plugin of the agent is in the bundle, too', { skip }, async (t) => {
+  const types = [...PLUGINS.keys()];
+  const a = alone(t, types);
+  for (const type of types) {
+    const { exit, stdout } = await a.cni(type, 'VERSION', {}, '{"cniVersion":"1.0.0"}');
+    assert.equal(exit, 0, `${type}: ${stdout}`);
+  }
 });
 
 test('an executable without a plugin, and without the file of the installation, says so', { skip }, async (t) => {
@@ -70,3 +82,88 @@ test('while an agent starts, no plugin works by itself; an agent waits for those
   await server.close();
   assert.equal((await a.cni('polder', 'STATUS', {}, CONF)).json?.code, 50);
 });
+
+const BRIDGE = {
+  cniVersion: '1.1.0',
+  name: 'alone',
+  type: 'bridge',
+  bridge: 'br-alone',
+  isGateway: true,
+  ipMasq: true,
+};
+
+test('bridge, host-local and portmap work without an agent, and leave nothing', { skip }, async (t) => {
+  moveAway();
+  const a = alone(t, ['bridge', 'host-local', 'portmap']);
+  const pods = [scratchNetns(), scratchNetns(), scratchNetns()];
+  t.after(() => {
+    for (const pod of pods) pod.close();
+    spawnSync('ip', ['link', 'del', 'br-alone']);
+  });
+  const ipam = { type: 'host-local', dataDir: `${a.dir}/networks`, ranges: [[{ subnet: '10.90.0.0/24' }]] };
+  const conf = { ...BRIDGE, ipam };
+  const ports = { cniVersion: '1.1.0', name: 'alone', type: 'portmap', capabilities: { portMappings: true } };
+  const runtimeConfig = { portMappings: [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }] };
+  const envOf = (i: number) => ({
+    CNI_CONTAINERID: `c${i}`,
+    CNI_NETNS: pathOf(pods[i] ?? assert.fail()),
+    CNI_IFNAME: 'eth0',
+  });
+  // At once: host-local's lock is between processes.
+  const adds = await Promise.all(pods.map((_, i) => a.cni('bridge', 'ADD', envOf(i), conf)));
+  for (const { exit, stdout } of adds) assert.equal(exit, 0, stdout);
+  const addresses = adds.map(({ json }) => ((json?.ips ?? []) as { address: string }[])[0]?.address);
+  assert.equal(new Set(addresses).size, pods.length);
+  assert.match(addresses[0] ?? '', /^10\.90\.0\.\d+\/24$/);
+
+  const prevResult = adds[0]?.json;
+  const mapped = await a.cni('portmap', 'ADD', envOf(0), { ...ports, runtimeConfig, prevResult });
+  assert.equal(mapped.exit, 0, mapped.stdout);
+  assert.match(rules(), /8080/);
+  assert.equal((await a.cni('bridge', 'CHECK', envOf(0), { ...conf, prevResult })).exit, 0);
+  assert.equal((await a.cni('portmap', 'DEL', envOf(0), { ...ports, runtimeConfig, prevResult })).exit, 0);
+  assert.doesNotMatch(rules(), /8080/);
+  const dels = await Promise.all(pods.map((_, i) => a.cni('bridge', 'DEL', envOf(i), conf)));
+  for (const { exit, stdout } of dels) assert.equal(exit, 0, stdout);
+  assert.deepEqual(
+    readdirSync(`${a.dir}/networks/alone`).filter((name) => name.startsWith('10.')),
+    [],
+  );
+});
+
+test('what one way has made the other takes down: host-local’s files and the node’s rules are the same', {
+  skip,
+}, async (t) => {
+  moveAway();
+  const a = alone(t, ['bridge']);
+  const pod = scratchNetns();
+  t.after(() => pod.close());
+  mkdirSync(dirname(a.socketPath), { recursive: true });
+  const log = { info() {}, warn() {}, error() {} };
+  const options = { socketPath: a.socketPath, stateDir: a.dir, nodeNetwork: () => ROUTED, log };
+  const ipam = { type: 'host-local', subnet: '10.90.0.0/24', dataDir: `${a.dir}/networks` };
+  const conf = { ...BRIDGE, ipam };
+  const env = { CNI_CONTAINERID: 'c1', CNI_NETNS: pathOf(pod), CNI_IFNAME: 'eth0' };
+  const verb = async (command: string, more: object = {}) => {
+    const { exit, stdout, json } = await a.cni('bridge', command, env, { ...conf, ...more });
+    assert.equal(exit, 0, stdout);
+    return json;
+  };
+  const prevResult = await verb('ADD');
+  const server = await startCniServer(options);
+  await verb('CHECK', { prevResult });
+  await verb('DEL');
+  const again = await verb('ADD');
+  await server.close();
+  await verb('CHECK', { prevResult: again });
+  await verb('DEL');
+  assert.deepEqual(
+    readdirSync(`${a.dir}/networks/alone`).filter((name) => name.startsWith('10.')),
+    [],
+  );
+  spawnSync('ip', ['link', 'del', 'br-alone']);
+});
+
+function rules(): string {
+  return spawnSync('nft', ['list', 'ruleset'], { encoding: 'utf8' }).stdout;
+}

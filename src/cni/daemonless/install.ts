@@ -1,23 +1,58 @@
 /** What makes the executables of a folder work without an agent: a file that tells the shim what to run instead. */
 
-import { renameSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { bundle, modulesOf } from '#cni/daemonless/bundle.ts';
+import { NEED_AGENT } from '#cni/daemonless/load.ts';
 
 /** The name is in native/cni-shim.c, too. */
 const FILE = '.polder';
 
 const ROOT = join(import.meta.dirname, '../../..');
+const ENTRY = join(ROOT, 'src/cmd/cni-plugin.ts');
+const PLUGINS = join(ROOT, 'src/cni/plugins');
 
 /**
- * Writes the file beside the executables. Node keeps what it compiled where the command `polder` has it, too: each call
- * would compile everything anew without it.
+ * Writes the file beside the executables. The program is bundled into one file; it and what Node compiles of it are kept
+ * where the command `polder` keeps such things.
  * @param node the Node that is to run the plugins
  * @throws Error if the folder cannot be written
  */
 export function installAlone(binDir: string, node: string): void {
-  const words = [`NODE_COMPILE_CACHE=${join(ROOT, '.polder/cache')}`, node, join(ROOT, 'src/cmd/cni-plugin.ts')];
-  const path = join(binDir, FILE);
-  // The shim may read it at this moment.
-  writeFileSync(`${path}.new`, `${words.join('\n')}\n`);
-  renameSync(`${path}.new`, path);
+  const state = join(ROOT, '.polder');
+  const words = [`NODE_COMPILE_CACHE=${join(state, 'cache')}`, node, bundledProgram(state) ?? ENTRY];
+  write(join(binDir, FILE), `${words.join('\n')}\n`);
+}
+
+/** Path of the bundle of the present sources; undefined where it cannot be kept. */
+function bundledProgram(state: string): string | undefined {
+  const late = plugins();
+  const hash = createHash('sha256');
+  for (const { path, source } of modulesOf(ROOT, [ENTRY, ...Object.values(late)]).values()) {
+    hash.update(`${path}\0${source}\0`);
+  }
+  const file = join(state, `cni-plugin-${hash.digest('hex').slice(0, 16)}.cjs`);
+  if (existsSync(file)) return file;
+  try {
+    mkdirSync(state, { recursive: true });
+    write(file, bundle(ROOT, ENTRY, late));
+    return file;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error) return undefined; // a read-only installation
+    throw error;
+  }
+}
+
+/** Every plugin that has its file in its place. */
+function plugins(): Record<string, string> {
+  const types = readdirSync(PLUGINS).filter((type) => !NEED_AGENT.includes(type));
+  const files = types.map((type) => [type, join(PLUGINS, type, `${type}.ts`)] as const);
+  return Object.fromEntries(files.filter(([, file]) => existsSync(file)));
+}
+
+/** The shim may read it at this moment. */
+function write(path: string, text: string): void {
+  writeFileSync(`${path}.${process.pid}.new`, text);
+  renameSync(`${path}.${process.pid}.new`, path);
 }

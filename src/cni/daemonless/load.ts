@@ -16,9 +16,23 @@ export const NEED_AGENT: readonly string[] = ['polder'];
 /** Undefined if there is no such plugin. */
 export async function loadPlugin(type: string): Promise<Plugin | undefined> {
   if (NEED_AGENT.includes(type)) return needsAgent(type);
+  const late: unknown = Reflect.get(globalThis, 'polderLate');
+  const module = typeof late === 'object' && late !== null ? bundled(late, type) : await found(type);
+  return Object.values(module ?? {}).find((value): value is Plugin => isPlugin(value, type));
+}
+
+type Module = Readonly<Record<string, unknown>>;
+
+/** In a bundle (`bundle.ts`) there are no files to be found: it has a table. */
+function bundled(late: object, type: string): Module | undefined {
+  const load: unknown = Object.hasOwn(late, type) ? Reflect.get(late, type) : undefined;
+  return typeof load === 'function' ? load() : undefined;
+}
+
+async function found(type: string): Promise<Module | undefined> {
   if (!/^[a-z][a-z0-9-]*$/.test(type) || !existsSync(join(PLUGINS_DIR, type, `${type}.ts`))) return undefined;
-  const module: Record<string, unknown> = await import(`#cni/plugins/${type}/${type}.ts`);
-  return Object.values(module).find((value): value is Plugin => isPlugin(value, type));
+  const file = `#cni/plugins/${type}/${type}.ts`;
+  return import(file);
 }
 
 function isPlugin(value: unknown, type: string): boolean {
