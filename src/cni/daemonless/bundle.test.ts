@@ -23,37 +23,37 @@ test('a bundle does what its modules do', (t) => {
   const text = program(t, {
     'src/main.ts': `import { basename as base } from 'node:path';
 import type { Nothing } from '#net/types.ts';
-import { type Shape, area, NAMES as names } from './area.ts';
-import table from './table.json' with { type: 'json' };
+import { type Shape, area, NAMES as names } from '#cni/area.ts';
+import table from '#cni/table.json' with { type: 'json' };
 import * as all from '#net/area2.ts';
 const shape: Shape = { side: await Promise.resolve(2) };
 const late = Reflect.get(globalThis, 'polderLate');
-const { far } = await import('./far.ts');
+const { far } = await import('#cni/far.ts');
 console.log(area(shape), names.join(), base('/a/b'), table.x, all.default2(), Object.keys(late), late.other().other, far);
 `,
-    'src/area.ts': `export interface Shape { readonly side: number }
+    'src/cni/area.ts': `export interface Shape { readonly side: number }
 export function area({ side }: Shape): number { return side * side; }
 const NAMES = ['a', 'b'] as const;
 export { NAMES };
 export type Kind = 'x';
 `,
-    'src/net/area2.ts': `import { area } from '../area.ts';
+    'src/net/area2.ts': `import { area } from '#cni/area.ts';
 export async function never(): Promise<void> {}
 export class C { readonly x = 1; }
 export const default2 = (): number => area({ side: new C().x });
 `,
-    'src/table.json': '{ "x": 7 }',
-    'src/far.ts': "export const far = 'far';\n",
-    'src/other.ts': "export const other = 'late';\n",
-  })({ other: 'src/other.ts' });
+    'src/cni/table.json': '{ "x": 7 }',
+    'src/cni/far.ts': "export const far = 'far';\n",
+    'src/cni/other.ts': "export const other = 'late';\n",
+  })({ other: 'src/cni/other.ts' });
   const said = execFileSync(process.execPath, ['--input-type=commonjs', '-e', text], { encoding: 'utf8' });
   assert.equal(said, "4 a,b b 7 1 [ 'other' ] late far\n");
 });
 
 test('a bundle refuses what it does not understand, and says where', (t) => {
   const fails = (text: string, message: RegExp) =>
-    assert.throws(() => program(t, { 'src/main.ts': text, 'src/a.ts': 'export const a = 1;\n' })(), message);
-  fails("export * from './a.ts';\n", /Cannot bundle src\/main.ts: export \*/);
+    assert.throws(() => program(t, { 'src/main.ts': text, 'src/cni/a.ts': 'export const a = 1;\n' })(), message);
+  fails("export * from '#cni/a.ts';\n", /Cannot bundle src\/main.ts: export \*/);
   fails('export default 1;\n', /export default/);
   fails('export let x = 1;\n', /export let/);
   fails('console.log(import.meta.url);\n', /import\.meta/);

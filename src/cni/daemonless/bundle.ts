@@ -43,16 +43,15 @@ function readModule(root: string, path: string): Module {
   const named = [...code.matchAll(IMPORT)].map(([, , words = '']) => words);
   const dynamic = [...code.matchAll(DYNAMIC)].map(([, words = '']) => words);
   const own = [...named, ...dynamic].flatMap((words): [string, string][] => {
-    const target = resolve(root, path, words);
+    const target = resolve(root, words);
     return target === undefined ? [] : [[words, target]];
   });
   return { path, source, imports: new Map(own) };
 }
 
-/** `#net/addr.ts` and `./addr.ts`; undefined for packages. */
-function resolve(root: string, from: string, words: string): string | undefined {
-  if (words.startsWith('#')) return join(root, 'src', words.slice(1));
-  return words.startsWith('.') ? join(dirname(from), words) : undefined;
+/** `#net/addr.ts`; undefined for packages. */
+function resolve(root: string, words: string): string | undefined {
+  return words.startsWith('#') ? join(root, 'src', words.slice(1)) : undefined;
 }
 
 /**
