@@ -58,7 +58,11 @@ export async function assertLinks(machine: Machine, expected: readonly string[])
 
 /** No route, rule or chain of the node speaks of these pods any more: IDs and addresses; '' is none. */
 export async function assertForgotten(machine: Machine, pods: readonly string[]): Promise<void> {
-  const state = await machine.must('sh', '-c', 'ip route show table all; ip neigh show nud permanent; nft list ruleset 2>&1');
+  const state = await machine.must(
+    'sh',
+    '-c',
+    'ip route show table all; ip neigh show nud permanent; nft list ruleset 2>&1',
+  );
   const found = state
     .split('\n')
     .filter((line) => pods.some((pod) => pod !== '' && line.split(/[\s,:]+/).includes(pod)));
