@@ -13,6 +13,7 @@ import { machineMountsBelow } from '#lab/mounts.ts';
 import { LABS_DIR, LABS_RUN_DIR, labPaths, nodePaths } from '#lab/names.ts';
 import type { Step } from '#lab/step.ts';
 import { labNetns } from '#lab/underlay.ts';
+import { removeUplink } from '#lab/uplink.ts';
 
 /** What was there to remove. All zero and false: there was no such lab. */
 export interface Removed {
@@ -26,7 +27,10 @@ export async function removeLab(lab: string, step: Step): Promise<Removed> {
   const paths = labPaths(lab);
   await step('ending processes', () => endProcesses(paths.cgroup));
   const mounts = await step('unmounting', async () => unmountBelow([paths.dir, paths.runDir]));
-  const namespaces = await step('removing namespaces', async () => labNetns(lab).filter(deleteNetns).length);
+  const namespaces = await step('removing namespaces', async () => {
+    removeUplink(lab);
+    return labNetns(lab).filter(deleteNetns).length;
+  });
   const files = existsSync(paths.dir) || existsSync(paths.runDir);
   await step('removing files', async () => {
     await removeGroups(paths.cgroup);

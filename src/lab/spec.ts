@@ -35,6 +35,8 @@ export interface LabSpec {
   readonly apiPort: number;
   /** Whether what leaves the cluster is masqueraded. */
   readonly masquerade: boolean;
+  /** Whether it reaches what the machine reaches. Absent in files of before there was an uplink. */
+  readonly uplink?: boolean;
   readonly nodes: readonly NodeSpec[];
 }
 
@@ -57,6 +59,7 @@ export interface WantedLab {
   readonly mtu?: number;
   readonly apiPort?: number;
   readonly masquerade?: boolean;
+  readonly uplink?: boolean;
 }
 
 /** ClusterIPs; kubeadm's default. */
@@ -146,6 +149,7 @@ export function labSpec(wanted: WantedLab): LabSpec {
     mtu: wholeNumber('The MTU', wanted.mtu ?? DEFAULT_MTU, MIN_MTU, MAX_MTU),
     apiPort: wholeNumber('The API port', wanted.apiPort ?? DEFAULT_API_PORT, 1, 65_535),
     masquerade: wanted.masquerade ?? true,
+    ...(wanted.uplink === true ? { uplink: true } : {}),
     nodes: placeNodes(nodes, subnets),
   };
 }

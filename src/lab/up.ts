@@ -17,6 +17,7 @@ import type { Step } from '#lab/step.ts';
 import { askSupervisor, ensureSupervisor, supervisorStatus } from '#lab/supervisor/client.ts';
 import type { ProgramStatus } from '#lab/supervisor/keeper.ts';
 import { ensureNode, ensureUnderlay, labNetns } from '#lab/underlay.ts';
+import { ensureUplink } from '#lab/uplink.ts';
 import { PolderError } from '#spec/errors.ts';
 
 export interface UpContext {
@@ -70,8 +71,8 @@ function plan(wanted: WantedLab): LabSpec {
 }
 
 function keep(found: LabSpec): WantedLab {
-  const { name, profile, clusterCidr, subnets, mtu, apiPort, masquerade } = found;
-  return { name, profile, clusterCidr, subnets, mtu, apiPort, masquerade, nodes: found.nodes };
+  const { name, profile, clusterCidr, subnets, mtu, apiPort, masquerade, uplink = false } = found;
+  return { name, profile, clusterCidr, subnets, mtu, apiPort, masquerade, uplink, nodes: found.nodes };
 }
 
 /** The first thing of an existing lab that is not as asked, said so that it can be read after "with". */
@@ -79,6 +80,7 @@ export function differs(found: LabSpec, asked: LabSpec, wanted: WantedLab): stri
   for (const key of ['profile', 'clusterCidr', 'subnets', 'mtu', 'apiPort', 'masquerade'] as const) {
     if (found[key] !== asked[key]) return `${WORDS[key]} ${found[key]}, not ${asked[key]}`;
   }
+  if (found.uplink !== asked.uplink) return found.uplink ? 'an uplink' : 'no uplink';
   const names = (spec: LabSpec) => spec.nodes.map((node) => node.name).join(', ');
   const sameNodes =
     wanted.nodes === undefined || wanted.nodeCount !== undefined
@@ -107,6 +109,7 @@ function checkMachine(spec: LabSpec): void {
 
 function makeNetwork(spec: LabSpec): void {
   using underlay = ensureUnderlay(spec);
+  if (spec.uplink) ensureUplink(spec.name, underlay);
   for (const node of spec.nodes) {
     ensureNodeFiles(spec.name, node.name);
     if (node.stopped !== true) ensureNode(spec, node, underlay).close();

@@ -2,7 +2,7 @@
 
 import { chownSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { command, requireRoot, self, whole, yesOption } from '#cli/command.ts';
 import { progress } from '#cli/progress.ts';
 import { paint, type Terminal } from '#cli/terminal.ts';
@@ -23,9 +23,6 @@ interface UpOptions {
   readonly uplink?: boolean;
 }
 
-const NO_UPLINK =
-  'There is no --uplink yet: a lab is sealed, nothing in it reaches the machine’s networks. Load images with `polder lab load`.';
-
 const EXAMPLES = [
   { line: 'polder lab up', does: 'three nodes, pods across them by VXLAN' },
   { line: 'polder lab up --nodes 5 --profile flannel-host-gw', does: 'five nodes, routes by node addresses' },
@@ -43,13 +40,12 @@ export function upCommand(io: Terminal): Command {
     .option('--api-port <port>', `API on the loopback (default: ${DEFAULT_API_PORT}, or the next free one)`, whole)
     .option('--cluster-cidr <network>', `pods' addresses (default: ${DEFAULT_CLUSTER_CIDR})`)
     .option('--mtu <bytes>', `MTU of the nodes' interfaces (default: ${DEFAULT_MTU})`, whole)
+    .option('--uplink', 'let nodes and pods reach what this machine reaches (default: sealed)')
     .addOption(yesOption())
-    .addOption(new Option('--uplink').hideHelp())
     .action((options: UpOptions) => up(io, options));
 }
 
 async function up(io: Terminal, options: UpOptions): Promise<void> {
-  if (options.uplink === true) throw new PolderError('usage', { what: NO_UPLINK });
   const wanted = await wantedLab(io, options);
   requireRoot(io);
   const { bringUp } = await import('#lab/up.ts');
@@ -72,7 +68,7 @@ async function wantedLab(io: Terminal, options: UpOptions): Promise<WantedLab> {
   };
 }
 
-const KEYS = new Set(['profile', 'subnets', 'apiPort', 'clusterCidr', 'mtu']);
+const KEYS = new Set(['profile', 'subnets', 'apiPort', 'clusterCidr', 'mtu', 'uplink']);
 
 async function fromFile(io: Terminal, path: string): Promise<Partial<WantedLab>> {
   const { readClusterFile } = await import('#lab/file.ts');
@@ -99,6 +95,11 @@ function giveToCaller(io: Terminal, file: string): void {
   if (SUDO_UID !== undefined && SUDO_GID !== undefined) chownSync(file, Number(SUDO_UID), Number(SUDO_GID));
 }
 
+const UPLINK = `It has an uplink: its nodes and pods reach what this machine reaches, with the machine's address; nothing new comes in
+by it. On this machine it is one interface, one nftables table and IP forwarding; \`lab down\` takes them back.
+
+`;
+
 function farewell(io: Terminal, spec: LabSpec): string {
   const name = spec.name === DEFAULT_LAB ? '' : ` --name ${spec.name}`;
   const polder = `sudo ${self(io)}`;
@@ -115,6 +116,6 @@ Try:
   ${bold('kubectl run web --image=nginx && kubectl wait --for=condition=Ready pod/web && kubectl get pod web -o wide')}
   ${bold(`${polder} lab shell${name} ${node} -- ip route`)}
 
-It keeps the Kubernetes network model: ${polder} lab verify${name}. Remove it: ${polder} lab down${name}
+${spec.uplink ? UPLINK : ''}It keeps the Kubernetes network model: ${polder} lab verify${name}. Remove it: ${polder} lab down${name}
 `;
 }
