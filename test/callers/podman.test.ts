@@ -19,6 +19,7 @@ import { makeBin, startServer } from './support/server.ts';
 
 const NETWORKS = {
   pods: [{ type: 'polder' }],
+  second: [{ type: 'polder' }],
   recorded: [
     { type: 'recorded-polder', capabilities: EVERY_CAPABILITY },
     { type: 'portmap', capabilities: { portMappings: true } },
@@ -64,6 +65,24 @@ describe('podman', { skip: without('podman', 'conmon', 'runc', 'busybox') }, () 
     await podman.must('start', 'again');
     await assertReachable(machine, await addressOf('again'));
     await podman.must('rm', '-f', 'again');
+    await assertLinks(machine, links);
+  });
+
+  test('a second network comes behind the first, and leaves it as it was when it goes', async () => {
+    await podman.idle('pods', 'both');
+    const first = await addressOf('both');
+    const pid = await podman.must('inspect', '--format', '{{.State.Pid}}', 'both');
+    const routes = () => machine.must('nsenter', '-t', pid, '-n', 'ip', 'route');
+    const before = await routes();
+    await podman.must('network', 'connect', 'second', 'both');
+    const second = await addressOf('both', 'second');
+    assert.notEqual(second, first);
+    for (const addr of [first, second]) await assertReachable(machine, addr);
+    assert.equal((await routes()).split('\n')[0], before.split('\n')[0]);
+    await podman.must('network', 'disconnect', 'second', 'both');
+    assert.equal(await routes(), before);
+    await assertReachable(machine, first);
+    await podman.must('rm', '-f', 'both');
     await assertLinks(machine, links);
   });
 

@@ -145,7 +145,8 @@ function podOps(endpoint: LocalEndpoint, wanted: Wanted): NetlinkOp[] {
   return [
     { op: 'link.set', name: endpoint.ifname, change: { up: true } },
     ...wanted.podAddresses.map((address): NetlinkOp => ({ op: 'addr.add', address })),
-    ...wanted.podRoutes.map((route): NetlinkOp => ({ op: 'route.replace', route })),
+    // Behind those of another network's interface, which must be there when this one goes.
+    ...wanted.podRoutes.map((route): NetlinkOp => ({ op: 'route.append', route })),
     ...wanted.podNeighbours.map((neighbour): NetlinkOp => ({ op: 'neigh.replace', neighbour })),
   ];
 }
