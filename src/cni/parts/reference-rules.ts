@@ -9,6 +9,7 @@
 import { createHash } from 'node:crypto';
 import type { PluginCall } from '#cni/plugin.ts';
 import type { KernelNft } from '#kernel/nft/nft.ts';
+import type { Addr } from '#net/addr.ts';
 import { isObject, type JsonObject } from '#wire/cni/json.ts';
 
 /** The longest name of a chain that the reference plugins make. */
@@ -22,6 +23,18 @@ export function forgetReferenceMasquerade(call: PluginCall): void {
 /** What the reference's portmap made. */
 export function forgetReferencePorts(call: PluginCall): void {
   forget(call, 'CNI-DN-', 'CNI-HOSTPORT-DNAT');
+}
+
+/** What the reference's firewall made for these addresses: two rules each in a chain that all share. */
+export function forgetReferenceForward({ caller }: PluginCall, addresses: readonly Addr[]): void {
+  for (const family of ['ip', 'ip6']) {
+    const meant = new Set<unknown>(addresses.filter((addr) => (family === 'ip6') === addr.includes(':')));
+    const rules = meant.size === 0 ? [] : rulesOf(caller.nft, `${family} filter`, 'CNI-FORWARD');
+    const ops = rules
+      .filter((rule) => partsOf(rule).some((part) => isObject(part.match) && meant.has(part.match.right)))
+      .map(({ handle }) => `delete rule ${family} filter CNI-FORWARD handle ${handle}`);
+    if (ops.length > 0) caller.nft.run(ops.join('\n'));
+  }
 }
 
 function forget({ conf, request, caller }: PluginCall, prefix: string, from: string): void {
@@ -49,7 +62,11 @@ function rulesOf(nft: KernelNft, table: string, chain: string): JsonObject[] {
   return objects.flatMap((object: unknown) => (isObject(object) && isObject(object.rule) ? [object.rule] : []));
 }
 
-function jumpsTo({ expr }: JsonObject, chain: string): boolean {
+function jumpsTo(rule: JsonObject, chain: string): boolean {
+  return partsOf(rule).some(({ jump }) => isObject(jump) && jump.target === chain);
+}
+
+function partsOf({ expr }: JsonObject): JsonObject[] {
   const parts: readonly unknown[] = Array.isArray(expr) ? expr : [];
-  return parts.some((part) => isObject(part) && isObject(part.jump) && part.jump.target === chain);
+  return parts.filter(isObject);
 }
