@@ -8,6 +8,8 @@ import type { Prefix } from '#net/prefix.ts';
 import type { Controller } from '#serve/controller/controller.ts';
 import { daemonSetController } from '#serve/controller/daemonset/daemonset.ts';
 import { deploymentController } from '#serve/controller/deployment/deployment.ts';
+import { endpointsController } from '#serve/controller/endpoints/endpoints.ts';
+import { endpointSliceController } from '#serve/controller/endpoints/slices.ts';
 import { garbageCollector } from '#serve/controller/gc/gc.ts';
 import { podGarbageCollector } from '#serve/controller/gc/pod-gc.ts';
 import type { Range } from '#serve/controller/ipam/allocate.ts';
@@ -102,6 +104,8 @@ function controllersOf(options: ControllerOptions, watches: Watches): Controller
     daemonSetController,
     deploymentController,
     replicaSetController,
+    endpointSliceController,
+    endpointsController,
     garbageCollector,
     podGarbageCollector(options.orphanGraceMs),
     nodeLifecycle(options),

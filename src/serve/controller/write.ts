@@ -26,6 +26,10 @@ export interface Patch {
   readonly metadata?: object;
   readonly spec?: object;
   readonly status?: object;
+  /** Of EndpointSlices. */
+  readonly endpoints?: readonly object[];
+  /** Of Endpoints. */
+  readonly subsets?: readonly object[];
 }
 
 export type Write =

@@ -13,7 +13,8 @@ export function templateHash(template: PodTemplateSpec, collisions = 0): string 
   return Array.from(digest.subarray(0, 10), (byte) => ALPHABET[byte % ALPHABET.length]).join('');
 }
 
-function canonical(value: unknown): string {
+/** JSON that does not depend on the order of keys. */
+export function canonical(value: unknown): string {
   return JSON.stringify(value, (_, inner: unknown) =>
     typeof inner === 'object' && inner !== null && !Array.isArray(inner)
       ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))

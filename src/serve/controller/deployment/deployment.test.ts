@@ -8,7 +8,7 @@ import { replicaSetController } from '#serve/controller/replicaset/replicaset.ts
 import { pod, running, TestWorld } from '#serve/controller/testing.ts';
 import { isActive } from '#serve/controller/workload/pods.ts';
 import { conditionOf, controllerOf, PODS } from '#spec/k8s.ts';
-import { DEPLOYMENTS, type Deployment, REPLICA_SETS } from '#spec/workloads.ts';
+import { DEPLOYMENTS, type Deployment, REPLICA_SETS, type ReplicaSet } from '#spec/workloads.ts';
 
 const KEY = 'default/web';
 const BOTH: readonly Controller[] = [deploymentController, replicaSetController];
@@ -218,7 +218,8 @@ test('a name that is taken gets another hash', () => {
   assert.ok(set);
   const fresh = new TestWorld([deployment()]);
   const metadata = { name: set.metadata.name ?? '', namespace: 'default' };
-  fresh.put({ ...set, metadata, spec: { ...set.spec, replicas: 0 } });
+  const taken: ReplicaSet = { ...set, metadata, spec: { ...set.spec, replicas: 0 } };
+  fresh.put(taken);
   rollOut(fresh);
   assert.equal(webOf(fresh).status?.collisionCount, 1);
   assert.equal(podsOf(fresh).length, 3);

@@ -19,10 +19,18 @@ import {
   PODS,
   type Resource,
 } from '#spec/k8s.ts';
+import { ENDPOINT_SLICES, SERVICES } from '#spec/services.ts';
 import { DEPLOYMENTS, REPLICA_SETS } from '#spec/workloads.ts';
 
 /** Kinds that own or are owned. A reference to any other kind is left alone: nothing is known of its owner. */
-const KINDS: readonly Resource<KubeObject>[] = [DAEMON_SETS, DEPLOYMENTS, REPLICA_SETS, PODS];
+const KINDS: readonly Resource<KubeObject>[] = [
+  DAEMON_SETS,
+  DEPLOYMENTS,
+  REPLICA_SETS,
+  PODS,
+  SERVICES,
+  ENDPOINT_SLICES,
+];
 
 const FOREGROUND = 'foregroundDeletion';
 const ORPHAN = 'orphan';

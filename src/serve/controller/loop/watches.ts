@@ -16,6 +16,7 @@ import {
   type Resource,
   SERVICE_ACCOUNTS,
 } from '#spec/k8s.ts';
+import { ENDPOINT_SLICES, ENDPOINTS, SERVICES } from '#spec/services.ts';
 import { DEPLOYMENTS, REPLICA_SETS } from '#spec/workloads.ts';
 
 const SETTINGS: Selector = { namespace: CONFIG_MAP.namespace, fieldSelector: `metadata.name=${CONFIG_MAP.name}` };
@@ -28,6 +29,9 @@ const WATCHED: readonly (readonly [Resource<KubeObject>, Selector?])[] = [
   [DAEMON_SETS],
   [DEPLOYMENTS],
   [REPLICA_SETS],
+  [SERVICES],
+  [ENDPOINT_SLICES],
+  [ENDPOINTS],
   [SERVICE_ACCOUNTS],
   [LEASES],
   [CONFIG_MAPS, SETTINGS],

@@ -31,6 +31,16 @@ describe('decodeObject', () => {
     assert.deepEqual(value, { metadata: { name: 'a' } });
   });
 
+  it('takes false as absent where Go does, so that protobuf and JSON give the same', () => {
+    const spec = {
+      hostNetwork: false,
+      enableServiceLinks: false,
+      containers: [{ name: 'c', stdin: false, tty: true }],
+    };
+    const want = { enableServiceLinks: false, containers: [{ name: 'c', tty: true }] };
+    assert.deepEqual(decoded({ spec }, 'V1Pod').value, { spec: want });
+  });
+
   it('keeps empty objects, which mean something', () => {
     const { value } = decoded({ spec: { volumes: [{ name: 'v', emptyDir: {} }], securityContext: {} } }, 'V1Pod');
     assert.deepEqual(value, { spec: { volumes: [{ name: 'v', emptyDir: {} }], securityContext: {} } });

@@ -46,8 +46,27 @@ function decodeStruct(value: JsonObject, type: string, place: Place, unknown: st
     const names = place.fields === '' ? key : `${place.fields}.${key}`;
     value[key] = decodeValue(item, field.shape, { struct, fields: names, path }, unknown);
     if (!field.required && isEmptyCollection(value[key], field.shape)) delete value[key];
+    if (value[key] === false && FALSE_IS_ABSENT.has(key)) delete value[key];
   }
 }
+
+/**
+ * Plain (not pointer) booleans of the Go types, which are left out when they are false: a client that sends protobuf
+ * writes them all, and the same object must come of it as of JSON. Elsewhere `false` is an answer of its own.
+ */
+const FALSE_IS_ABSENT: ReadonlySet<string> = new Set([
+  'globalDefault',
+  'hostIPC',
+  'hostNetwork',
+  'hostPID',
+  'paused',
+  'publishNotReadyAddresses',
+  'readOnly',
+  'stdin',
+  'stdinOnce',
+  'tty',
+  'unschedulable',
+]);
 
 /** Go leaves empty lists and maps out (`omitempty`), so that `annotations: {}` and none are the same. */
 function isEmptyCollection(value: Json | undefined, shape: Shape): boolean {
