@@ -4,6 +4,7 @@ import type { Plugin } from '#cni/plugin.ts';
 import { bandwidth } from '#cni/plugins/bandwidth/bandwidth.ts';
 import { bridge } from '#cni/plugins/bridge/bridge.ts';
 import { dummy } from '#cni/plugins/dummy/dummy.ts';
+import { firewall } from '#cni/plugins/firewall/firewall.ts';
 import { flannel } from '#cni/plugins/flannel/flannel.ts';
 import { hostDevice } from '#cni/plugins/host-device/host-device.ts';
 import { hostLocal } from '#cni/plugins/host-local/host-local.ts';
@@ -39,6 +40,7 @@ const ALL: readonly Plugin[] = [
   sbr,
   vrf,
   bandwidth,
+  firewall,
   flannel,
   polderMulti,
 ];

@@ -112,6 +112,17 @@ export function makeNeighbour(t: TestContext): Netns {
   return netns;
 }
 
+/** Another bridge of the node, cni1 with 10.8.0.1/24, and a pod 10.8.0.2 on it that runs no plugin. */
+export function makeOtherBridge(t: TestContext): Netns {
+  const netns = scratchNetns();
+  t.after(() => netns.close());
+  sh('ip link add cni1 type bridge && ip addr add 10.8.0.1/24 dev cni1 && ip link set cni1 up');
+  sh(`ip link add vethother type veth peer name eth0 netns /proc/${process.pid}/fd/${netns.fd}`);
+  sh('ip link set vethother master cni1 up');
+  sh('ip addr add 10.8.0.2/24 dev eth0 && ip link set eth0 up && ip route add default via 10.8.0.1', netns);
+  return netns;
+}
+
 /** A pod on the bridge with the number as the last part of its addresses. */
 export function makePod(t: TestContext, number: number): TestPod {
   const netns = scratchNetns();

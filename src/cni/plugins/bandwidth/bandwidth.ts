@@ -1,6 +1,7 @@
 /** The CNI plugin `bandwidth`: see README.md of this folder. */
 
 import { failOn, needPrevResult } from '#cni/parts/chained.ts';
+import { hostEndOf } from '#cni/parts/host-end.ts';
 import { ownerOfCall, staleIn } from '#cni/parts/owner.ts';
 import { run } from '#cni/parts/run.ts';
 import { Undo } from '#cni/parts/undo.ts';
@@ -31,14 +32,10 @@ async function add(call: PluginCall): Promise<CniResult> {
 }
 
 /** The node's end of the pod's veth. @throws PolderError cni-config if it is none, or its other end is not here. */
-function hostEnd({ caller, request }: PluginCall): Link {
-  const { ifname, netns } = request;
-  using pod = caller.openPod(netns);
-  const inner = pod.netlink.link(ifname);
-  const port = caller.netlink.links().find(({ index, parent, info }) => {
-    return info.kind === 'veth' && index === inner?.parent && parent === inner.index;
-  });
-  if (inner?.info.kind === 'veth' && port) return port;
+function hostEnd(call: PluginCall): Link {
+  const { ifname, netns } = call.request;
+  const port = hostEndOf(call);
+  if (port) return port;
   throw new PolderError('cni-config', {
     what: `${ifname} in ${netns} is no veth with its other end on the node: it cannot be shaped`,
   });

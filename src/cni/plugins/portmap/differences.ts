@@ -1,8 +1,9 @@
 /** CHECK: the table of `portmap` against what ADD made of it. */
 
 import { isDeepStrictEqual } from 'node:util';
+import { type Placed, placeKey } from '#cni/parts/owned-elements.ts';
 import type { PortmapConf } from '#cni/plugins/portmap/conf.ts';
-import { digestOf, type Placed, placeKey } from '#cni/plugins/portmap/elements.ts';
+import { digestOf } from '#cni/plugins/portmap/elements.ts';
 import { CHAINS, dnatRules, FAMILIES, RULES, TABLE } from '#cni/plugins/portmap/table.ts';
 import { printValue } from '#wire/nft/print-expr.ts';
 import type { Element, ListedChain, Statement, TableListing } from '#wire/nft/values.ts';

@@ -1,6 +1,7 @@
 /** What ports of the node lead to what ports of the pod, as elements of the table. */
 
 import { createHash } from 'node:crypto';
+import { type Placed, placeKey } from '#cni/parts/owned-elements.ts';
 import type { Mapping, PortmapConf } from '#cni/plugins/portmap/conf.ts';
 import { PROTOCOLS } from '#cni/plugins/portmap/conf.ts';
 import { FAMILIES, mapNames, masqName } from '#cni/plugins/portmap/table.ts';
@@ -8,13 +9,7 @@ import { type Addr, bitsOf, type Family } from '#net/addr.ts';
 import { addrOf, type IfAddr, lengthOf, networkOf, type Prefix, parsePrefix, prefixFamily } from '#net/prefix.ts';
 import type { CniIp } from '#wire/cni/result.ts';
 import { prefixExpr } from '#wire/nft/build.ts';
-import type { Element, Expr } from '#wire/nft/values.ts';
-
-/** One element, and where it belongs. */
-export interface Placed {
-  readonly set: string;
-  readonly element: Element;
-}
+import type { Expr } from '#wire/nft/values.ts';
 
 const ANYWHERE: Readonly<Record<Family, Prefix>> = { 4: parsePrefix('0.0.0.0/0'), 6: parsePrefix('::/0') };
 const LOCALHOST = parsePrefix('127.0.0.0/8');
@@ -74,11 +69,6 @@ function masqKey(source: Prefix, mapping: Mapping, pod: Addr): Expr[] {
 /** As nft lists it: a network of one address is that address. */
 function sourceExpr(source: Prefix): Expr {
   return lengthOf(source) === bitsOf(prefixFamily(source)) ? addrOf(source) : prefixExpr(source);
-}
-
-/** What makes two elements the same one. */
-export function placeKey({ set, element }: Placed): string {
-  return `${set} ${JSON.stringify(element.key)}`;
 }
 
 /** The parts of a key or a value. */

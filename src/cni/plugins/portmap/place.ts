@@ -1,29 +1,15 @@
 /** Elements into the table and out of it, each time in one transaction. */
 
+import { changeTable, elementOps, ownedIn, type Placed, placedIn, placeKey } from '#cni/parts/owned-elements.ts';
 import { ownerOfCall } from '#cni/parts/owner.ts';
 import type { PluginCall } from '#cni/plugin.ts';
 import type { PortmapConf } from '#cni/plugins/portmap/conf.ts';
-import { concatOf, digestOf, type Placed, placeKey } from '#cni/plugins/portmap/elements.ts';
+import { concatOf, digestOf } from '#cni/plugins/portmap/elements.ts';
 import { forgetStaleUdp } from '#cni/plugins/portmap/stale-udp.ts';
 import { baseOps, conditionOps, FAMILIES, mapNames, TABLE } from '#cni/plugins/portmap/table.ts';
-import type { KernelNft } from '#kernel/nft/nft.ts';
 import type { Addr } from '#net/addr.ts';
 import { PolderError } from '#spec/errors.ts';
-import { nftRefusalError } from '#wire/nft/refusal.ts';
 import type { NftOp, TableListing } from '#wire/nft/values.ts';
-
-/** Without an agent another process may change the table between our reading and writing it. */
-const ATTEMPTS = 5;
-const CHANGED = /No such file or directory|File exists/;
-
-/** Reads the table, lets `plan` say what to do, does it; again if the table had changed meanwhile. */
-function change(nft: KernelNft, plan: (have: TableListing | undefined) => NftOp[]): void {
-  for (let left = ATTEMPTS; ; left--) {
-    const failure = nft.apply(TABLE, plan(nft.list(TABLE)));
-    if (!failure) return;
-    if (left === 1 || !CHANGED.test(failure.text)) throw nftRefusalError(TABLE, failure);
-  }
-}
 
 /**
  * @param pod addresses: an element of another container that leads to one of them is left from one that is gone
@@ -31,7 +17,7 @@ function change(nft: KernelNft, plan: (have: TableListing | undefined) => NftOp[
  */
 export function place(call: PluginCall, conf: PortmapConf, pod: readonly Addr[], placed: readonly Placed[]): void {
   const owner = ownerOfCall(call);
-  change(call.caller.nft, (have) => {
+  changeTable(call.caller.nft, TABLE, (have) => {
     const held = placedIn(have);
     const old = held.filter((one) => one.element.comment === owner || leadsTo(one, pod));
     refuseTaken(
@@ -41,8 +27,8 @@ export function place(call: PluginCall, conf: PortmapConf, pod: readonly Addr[],
     return [
       ...baseOps(),
       ...conditionsFor(have, conf),
-      ...opsOf('element.delete', old),
-      ...opsOf('element.add', placed),
+      ...elementOps('element.delete', old),
+      ...elementOps('element.add', placed),
     ];
   });
   forgetStaleUdp(call, placed);
@@ -51,15 +37,11 @@ export function place(call: PluginCall, conf: PortmapConf, pod: readonly Addr[],
 /** Removes all elements whose owner is meant. */
 export function removeOwned(call: PluginCall, meant: (owner: string) => boolean): void {
   let removed: Placed[] = [];
-  change(call.caller.nft, (have) => {
-    removed = placedIn(have).filter(({ element }) => element.comment !== undefined && meant(element.comment));
-    return opsOf('element.delete', removed);
+  changeTable(call.caller.nft, TABLE, (have) => {
+    removed = ownedIn(have, meant);
+    return elementOps('element.delete', removed);
   });
   forgetStaleUdp(call, removed);
-}
-
-function placedIn(have: TableListing | undefined): Placed[] {
-  return (have?.sets ?? []).flatMap(({ name, elements }) => elements.map((element) => ({ set: name, element })));
 }
 
 /** The pod's address is the first part of a map's value, the second of a key of the masquerading set. */
@@ -77,14 +59,6 @@ function refuseTaken(others: readonly Placed[], placed: readonly Placed[]): void
     const port = concatOf(one.element.key).at(-1);
     throw new PolderError('host-port-taken', { port: String(port), holder: holder.split(' ')[1] ?? holder });
   }
-}
-
-function opsOf(op: 'element.add' | 'element.delete', placed: readonly Placed[]): NftOp[] {
-  return [...Map.groupBy(placed, ({ set }) => set)].map(([set, ones]) => ({
-    op,
-    set,
-    elements: ones.map(({ element }) => (op === 'element.add' ? element : { key: element.key })),
-  }));
 }
 
 /** Maps and rules of conditions are made by the first container that has them, and stay. */

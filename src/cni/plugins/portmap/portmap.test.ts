@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { placeKey } from '#cni/parts/owned-elements.ts';
 import { readConditions } from '#cni/plugins/portmap/conditions.ts';
 import { readPortmapConf } from '#cni/plugins/portmap/conf.ts';
-import { elementsOf, placeKey } from '#cni/plugins/portmap/elements.ts';
+import { elementsOf } from '#cni/plugins/portmap/elements.ts';
 import { parseIfAddr } from '#net/prefix.ts';
 import { PolderError } from '#spec/errors.ts';
 import { readNetConf } from '#wire/cni/conf.ts';

@@ -1,12 +1,13 @@
 /** The CNI plugin `portmap`: see README.md of this folder. */
 
 import { failOn, ipsOf, needPrevResult } from '#cni/parts/chained.ts';
+import type { Placed } from '#cni/parts/owned-elements.ts';
 import { ownerOfCall, staleIn } from '#cni/parts/owner.ts';
 import { forgetReferencePorts } from '#cni/parts/reference-rules.ts';
 import type { Plugin, PluginCall } from '#cni/plugin.ts';
 import { type PortmapConf, readPortmapConf } from '#cni/plugins/portmap/conf.ts';
 import { tableDifferences } from '#cni/plugins/portmap/differences.ts';
-import { elementsOf, type Placed, podAddresses } from '#cni/plugins/portmap/elements.ts';
+import { elementsOf, podAddresses } from '#cni/plugins/portmap/elements.ts';
 import { admitLocalhost, localnetDifferences } from '#cni/plugins/portmap/localhost.ts';
 import { place, removeOwned } from '#cni/plugins/portmap/place.ts';
 import { baseOps, TABLE } from '#cni/plugins/portmap/table.ts';

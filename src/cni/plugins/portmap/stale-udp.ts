@@ -3,8 +3,9 @@
  * it went before. So the entries of a port that has changed are removed; those to other machines are not touched.
  */
 
+import type { Placed } from '#cni/parts/owned-elements.ts';
 import type { PluginCall } from '#cni/plugin.ts';
-import { concatOf, type Placed } from '#cni/plugins/portmap/elements.ts';
+import { concatOf } from '#cni/plugins/portmap/elements.ts';
 import { openConntrack } from '#kernel/conntrack/conntrack.ts';
 import type { Conntrack } from '#kernel/conntrack/handle.ts';
 import { type Addr, readAddr } from '#net/addr.ts';
