@@ -157,3 +157,33 @@ test('applyAsync leaves the event loop free and keeps its order', { skip }, asyn
   assert.ok(turns > 0);
   assert.deepEqual(nft.list(TABLE)?.sets[0]?.elements, [{ key: '10.0.0.0' }]);
 });
+
+test('a protocol is part of a key with intervals if it is taken from the header', { skip }, () => {
+  using ns = scratchNetns();
+  using nft = openNft(ns);
+  const table = { family: 'inet', name: 'polder-test' } as const;
+  const types = (addr: string) => [addr, 'inet_proto', 'inet_service'];
+  const key = (ip: string, protocol: string) => ({
+    concat: [payload(ip, 'saddr'), payload(ip, protocol), payload('th', 'dport')],
+  });
+  const rules = [
+    { expr: [match(key('ip', 'protocol'), '@m4'), accept] },
+    { expr: [match(key('ip6', 'nexthdr'), '@m6'), accept] },
+  ];
+  const wanted: Table = {
+    sets: [
+      { name: 'm4', type: types('ipv4_addr'), flags: ['interval'], elements: [{ key: { concat: [TEN, 6, 80] } }] },
+      { name: 'm6', type: types('ipv6_addr'), flags: ['interval'], elements: [] },
+    ],
+    chains: [{ name: 'c', rules }],
+  };
+  assert.equal(nft.apply(table, replaceTable(wanted)), undefined);
+  const have = nft.list(table);
+  assert.deepEqual(have?.sets, wanted.sets);
+  assert.deepEqual(
+    have?.chains[0]?.rules.map(({ expr }) => expr),
+    rules.map(({ expr }) => expr),
+  );
+});
+
+const TEN = prefixExpr(parsePrefix('10.0.0.0/8'));

@@ -116,6 +116,10 @@ export interface NftSet {
   readonly type: readonly string[];
   /** Types of the value's parts, or `['verdict']`: then it is a map. */
   readonly map?: readonly string[];
+  /**
+   * A key of several parts with `interval` may hold no `meta l4proto`: nft 1.0.6 turns its byte order as if it had two
+   * bytes, and Debian's kernel refuses that (EOPNOTSUPP). `ip protocol` and `ip6 nexthdr` do in its place.
+   */
   readonly flags?: readonly ('constant' | 'interval' | 'timeout' | 'dynamic')[];
   /** Seconds that an element lives if it says nothing else. */
   readonly timeout?: number;
