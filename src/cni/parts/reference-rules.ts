@@ -9,7 +9,7 @@
 import { createHash } from 'node:crypto';
 import type { PluginCall } from '#cni/plugin.ts';
 import type { KernelNft } from '#kernel/nft/nft.ts';
-import type { Addr } from '#net/addr.ts';
+import { addrOf } from '#net/prefix.ts';
 import { isObject, type JsonObject } from '#wire/cni/json.ts';
 
 /** The longest name of a chain that the reference plugins make. */
@@ -25,8 +25,9 @@ export function forgetReferencePorts(call: PluginCall): void {
   forget(call, 'CNI-DN-', 'CNI-HOSTPORT-DNAT');
 }
 
-/** What the reference's firewall made for these addresses: two rules each in a chain that all share. */
-export function forgetReferenceForward({ caller }: PluginCall, addresses: readonly Addr[]): void {
+/** What the reference's firewall made for the addresses of prevResult: two rules each in a chain that all share. */
+export function forgetReferenceForward({ conf, caller }: PluginCall): void {
+  const addresses = (conf.prevResult?.ips ?? []).map(({ address }) => addrOf(address));
   for (const family of ['ip', 'ip6']) {
     const meant = new Set<unknown>(addresses.filter((addr) => (family === 'ip6') === addr.includes(':')));
     const rules = meant.size === 0 ? [] : rulesOf(caller.nft, `${family} filter`, 'CNI-FORWARD');
