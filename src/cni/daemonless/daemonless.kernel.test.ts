@@ -59,7 +59,8 @@ test('while an agent starts, no plugin works by itself; an agent waits for those
   mkdirSync(dirname(a.socketPath), { recursive: true });
   {
     using _ = await takeNode(a.socketPath);
-    const answer = await a.cni('polder', 'STATUS', {}, CONF);
+    assert.equal((await a.cni('polder', 'STATUS', {}, CONF)).json?.code, 50);
+    const answer = await a.cni('polder', 'ADD', ENV, CONF);
     assert.equal(answer.json?.code, 11);
     assert.match(String(answer.json?.msg), /agent is starting/);
   }

@@ -24,7 +24,7 @@ export interface AloneOptions {
 /** Never throws: what goes wrong is in the answer. */
 export async function runAlone(call: ShimCall, options: AloneOptions): Promise<Answer> {
   try {
-    using _ = shareNode(options.socketPath);
+    using _ = shareNode(options.socketPath, call.env.CNI_COMMAND);
     using callers = new Callers();
     return await dispatch(call, {
       locks: new KeyedLock(),
@@ -38,12 +38,16 @@ export async function runAlone(call: ShimCall, options: AloneOptions): Promise<A
   }
 }
 
-/** Any number of us work at once, but none beside an agent. @throws PolderError cni-try-later if one has started meanwhile. */
-function shareNode(socketPath: string): Disposable {
+/**
+ * Any number of us work at once, but none beside an agent.
+ * @throws PolderError cni-try-later if one has started meanwhile; for STATUS cni-not-available
+ */
+function shareNode(socketPath: string, command: string | undefined): Disposable {
   mkdirSync(dirname(socketPath), { recursive: true });
   const lock = tryLockFile(lockPathOf(socketPath), 'shared');
   if (lock) return lock;
-  throw new PolderError('cni-try-later', { what: 'The Polder agent is starting on this node' });
+  const code = command === 'STATUS' ? 'cni-not-available' : 'cni-try-later';
+  throw new PolderError(code, { what: 'The Polder agent is starting on this node' });
 }
 
 function hostOf(log: Log): PluginHost {

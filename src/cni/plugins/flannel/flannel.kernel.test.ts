@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { BRIDGED, bed, noBed, pathOf, type ShimAnswer } from '#cni/testing/bed.ts';
@@ -64,6 +64,44 @@ test('flannel makes the pod’s network of subnet.env by bridge and host-local, 
   good(await b.cni('DEL', env, conf));
   assert.equal(existsSync(join(b.dir, 'flannel/c1')), false);
   assert.equal(existsSync(join(b.dir, 'networks/cbr0/10.99.7.2')), false);
+});
+
+test('portmap comes after flannel, as in the conflist that Flannel installs', { skip }, async (t) => {
+  const { b, conf, env } = await node(t);
+  const prevResult = good(await b.cni('ADD', env, conf));
+  const portMappings = [{ hostPort: 18080, containerPort: 80, protocol: 'tcp' }];
+  const ports = {
+    ...conf,
+    type: 'portmap',
+    capabilities: { portMappings: true },
+    runtimeConfig: { portMappings },
+    prevResult,
+  };
+  assert.deepEqual(good(await b.cni('ADD', env, ports)), prevResult);
+  assert.match(sh('nft list ruleset'), /18080/);
+  good(await b.cni('CHECK', env, ports));
+  good(await b.cni('DEL', env, ports));
+  assert.doesNotMatch(sh('nft list ruleset'), /18080/);
+  good(await b.cni('DEL', env, { ...conf, prevResult }));
+});
+
+test('flannel calls a delegate that is not ours along CNI_PATH, and undoes it', { skip }, async (t) => {
+  const { b, conf, env } = await node(t);
+  const bin = join(b.dir, 'bin');
+  mkdirSync(bin);
+  const log = join(b.dir, 'calls');
+  const script = `#!/bin/sh
+echo "$CNI_COMMAND $CNI_IFNAME" >>${log}; cat >${log}.$CNI_COMMAND
+[ "$CNI_COMMAND" != ADD ] || { echo '{ "cniVersion": "1.1.0", "code": 7, "msg": "it will not" }'; exit 1; }
+`;
+  writeFileSync(join(bin, 'foreign'), script, { mode: 0o755 });
+  const answer = await b.cni('ADD', { ...env, CNI_PATH: bin }, { ...conf, delegate: { type: 'foreign', key: 'kept' } });
+  assert.equal(answer.exit, 1);
+  assert.match(String(answer.json?.msg), /foreign.*it will not/);
+  assert.equal(readFileSync(log, 'utf8'), 'ADD eth0\nDEL eth0\n');
+  const got = JSON.parse(readFileSync(`${log}.ADD`, 'utf8'));
+  assert.deepEqual([got.key, got.mtu, got.isGateway, got.ipam.type], ['kept', 1450, undefined, 'host-local']);
+  assert.equal(existsSync(join(b.dir, 'flannel/c1')), false);
 });
 
 test('flannel GC removes what is not named', { skip }, async (t) => {
