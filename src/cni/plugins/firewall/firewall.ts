@@ -5,6 +5,7 @@ import { failOn, ipsOf, needPrevResult } from '#cni/parts/chained.ts';
 import { hostEndOf } from '#cni/parts/host-end.ts';
 import { changeTable, elementOps, ownedIn, type Placed, placedIn, placeKey } from '#cni/parts/owned-elements.ts';
 import { ownerOfCall, staleIn } from '#cni/parts/owner.ts';
+import { forgetReferenceForward } from '#cni/parts/reference-rules.ts';
 import { run } from '#cni/parts/run.ts';
 import { Undo } from '#cni/parts/undo.ts';
 import type { Plugin, PluginCall } from '#cni/plugin.ts';
@@ -104,6 +105,7 @@ function bridgeOf({ set, element: { key } }: Placed): string[] {
 
 async function del(call: PluginCall): Promise<void> {
   removeOwned(call, isOwner(call));
+  forgetReferenceForward(call);
 }
 
 async function gc(call: PluginCall): Promise<void> {
