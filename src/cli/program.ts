@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { cniCommand } from '#cli/cni.ts';
 import { command } from '#cli/command.ts';
 import { completionCommand } from '#cli/completion.ts';
+import { conformanceCommand } from '#cli/conformance.ts';
 import { labCommand } from '#cli/lab/lab.ts';
 import type { Terminal } from '#cli/terminal.ts';
 import { testCommand } from '#cli/test/command.ts';
@@ -26,7 +27,8 @@ export function polderCommand(io: Terminal, version: string, programs: readonly 
     .version(version, '-V, --version', 'print the version')
     .addCommand(labCommand(io))
     .addCommand(cniCommand(io))
-    .addCommand(testCommand(io));
+    .addCommand(testCommand(io))
+    .addCommand(conformanceCommand(io));
   for (const program of programs) polder.addCommand(ownCommand(program));
   return polder.addCommand(completionCommand(io, polder));
 }

@@ -1,0 +1,139 @@
+/** `polder conformance cni`: tries anyone's CNI plugins against the specification. */
+
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { type Command, Option } from 'commander';
+import { command, requireRoot, whole } from '#cli/command.ts';
+import { paint, type Terminal } from '#cli/terminal.ts';
+import type { Descriptor } from '#cni/conformance/descriptor.ts';
+import type { CaseResult } from '#cni/conformance/outcome.ts';
+import type { SuiteResult } from '#cni/conformance/run.ts';
+import { PolderError } from '#spec/errors.ts';
+
+const FORMATS = ['table', 'tap', 'junit'] as const;
+type Format = (typeof FORMATS)[number];
+
+interface Flags {
+  readonly bin: string;
+  readonly with?: readonly string[];
+  readonly type?: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly format: Format;
+  readonly json?: boolean;
+  readonly out?: string;
+  readonly grep?: string;
+  readonly seed: number;
+  readonly jobs: number;
+  readonly descriptors?: string;
+}
+
+const EXAMPLES = [
+  { line: 'sudo polder conformance cni --bin /opt/cni/bin', does: 'all plugins of that folder' },
+  { line: 'sudo polder conformance cni --bin ./bin --type bridge,host-local', does: 'two of them' },
+  { line: "sudo polder conformance cni --bin ./bin --grep 'killed|parallel'", does: 'only cases of that name' },
+  { line: 'sudo polder conformance cni --bin ./bin --format junit --out r.xml', does: 'for continuous integration' },
+];
+
+export function conformanceCommand(io: Terminal): Command {
+  return command('conformance', 'Try anyone’s programs against their specification.', EXAMPLES).addCommand(cni(io));
+}
+
+function cni(io: Terminal): Command {
+  const summary = 'Try CNI plugins: protocol, effect on the kernel, traffic, clean-up. Works in namespaces of its own.';
+  return command('cni', summary, EXAMPLES)
+    .requiredOption('--bin <dir>', 'folder of the executables to try')
+    .option(
+      '--with <dirs>',
+      'folders of plugins to use where --bin has none (IPAM, chains), parted by ":"',
+      parted(':'),
+    )
+    .option('--type <types>', 'only these plugins, parted by ","', parted(','))
+    .option('--env <K=V>', 'environment for the plugins; may be given several times', variable, {})
+    .addOption(new Option('--format <format>', 'print as').choices(FORMATS).default('table'))
+    .option('--json', 'print {passed, failed, skipped, cases}')
+    .option('--out <file>', 'print into a file')
+    .option('--grep <pattern>', 'only cases whose name, PLUGIN/CASE, matches this regular expression')
+    .option('--seed <number>', 'of the random moments at which calls are killed', whole, 1)
+    .option('--jobs <number>', 'cases at the same time', whole, 2)
+    .option('--descriptors <file>', 'JSON list of descriptors of plugins that the suite does not know')
+    .action((flags: Flags) => conform(io, flags));
+}
+
+async function conform(io: Terminal, flags: Flags): Promise<void> {
+  requireRoot(io);
+  for (const dir of [flags.bin, ...(flags.with ?? [])]) needDir(dir);
+  const { runSuite } = await import('#cni/conformance/run.ts');
+  const result = await runSuite({
+    dir: flags.bin,
+    helpers: flags.with ?? [],
+    types: flags.type ?? [],
+    env: flags.env,
+    seed: flags.seed,
+    jobs: flags.jobs,
+    signal: io.signal,
+    ...(flags.grep !== undefined && { grep: pattern(flags.grep) }),
+    ...(flags.descriptors !== undefined && { descriptors: descriptorsOf(flags.descriptors) }),
+    onResult: (one) => progress(io, one),
+  });
+  io.signal.throwIfAborted();
+  const text = await written(flags, result);
+  if (flags.out === undefined) io.out(text);
+  else writeFileSync(flags.out, text);
+  if (result.failed > 0) io.exitWith(1);
+}
+
+function progress(io: Terminal, one: CaseResult): void {
+  const colour = { passed: 'green', failed: 'red', skipped: 'yellow' } as const;
+  if (io.live) io.err(`${paint(io.errColour, colour[one.status], one.status.padEnd(7))} ${one.id}\n`);
+}
+
+async function written(flags: Flags, result: SuiteResult): Promise<string> {
+  if (flags.json === true) return `${JSON.stringify(result, null, 2)}\n`;
+  if (flags.format === 'tap') return (await import('#cni/conformance/report/tap.ts')).asTap(result);
+  if (flags.format === 'junit') return (await import('#cni/conformance/report/junit.ts')).asJunit(result);
+  return (await import('#cni/conformance/report/text.ts')).asTable(result);
+}
+
+function needDir(dir: string): void {
+  if (statSync(dir, { throwIfNoEntry: false })?.isDirectory()) return;
+  throw new PolderError('usage', { what: `${dir} is not a folder` });
+}
+
+function parted(by: string): (text: string) => string[] {
+  return (text) => text.split(by).filter((part) => part !== '');
+}
+
+function variable(text: string, before: Readonly<Record<string, string>>): Record<string, string> {
+  const at = text.indexOf('=');
+  if (at <= 0) throw new PolderError('usage', { what: `--env takes K=V, not "${text}"` });
+  return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
+}
+
+function pattern(text: string): RegExp {
+  try {
+    return new RegExp(text);
+  } catch (error) {
+    throw new PolderError('usage', { what: `--grep: ${error instanceof Error ? error.message : String(error)}` });
+  }
+}
+
+/** @throws PolderError file-invalid */
+function descriptorsOf(file: string): Descriptor[] {
+  const bad = (what: string) => new PolderError('file-invalid', { file, what });
+  let list: unknown;
+  try {
+    list = JSON.parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    throw bad(error instanceof Error ? error.message : String(error));
+  }
+  if (!Array.isArray(list)) throw bad('it is not a JSON list of descriptors');
+  return list.map((one: unknown, i) => {
+    if (isDescriptor(one)) return one;
+    throw bad(`descriptor ${i + 1} needs "type", "kind" (main, ipam or meta) and "conf"`);
+  });
+}
+
+function isDescriptor(value: unknown): value is Descriptor {
+  if (typeof value !== 'object' || value === null) return false;
+  const { type, kind, conf } = value as Readonly<Record<string, unknown>>;
+  return typeof type === 'string' && ['main', 'ipam', 'meta'].includes(String(kind)) && typeof conf === 'object';
+}

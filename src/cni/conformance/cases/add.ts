@@ -1,0 +1,261 @@
+/** ADD: the kernel is as the result says, as an independent reader sees it; a failed ADD leaves nothing. */
+
+import { addressesOf, objects, printed, refused, shown } from '#cni/conformance/answer.ts';
+import type { Case, Facts } from '#cni/conformance/case.ts';
+import { seeEffects } from '#cni/conformance/effects.ts';
+import { must } from '#cni/conformance/exec.ts';
+import { need } from '#cni/conformance/outcome.ts';
+import { read } from '#cni/conformance/read.ts';
+import { difference } from '#cni/conformance/snapshot.ts';
+import { isSandboxed, type Pod, type Trial } from '#cni/conformance/trial.ts';
+import type { JsonObject } from '#wire/cni/json.ts';
+
+const MEBIBYTE = 2 ** 20;
+
+export function addCases(facts: Facts): Case[] {
+  const { subject } = facts;
+  return [
+    ...(subject.noInterface ? [] : kernelCases()),
+    ...effectCases(facts),
+    ...inputCases(),
+    ...(subject.repeatable ? [] : [twice]),
+    ...(subject.noInterface ? [] : [netnsGone]),
+    ...(subject.kind === 'main' && subject.ifname !== 'lo' ? [nameTaken] : []),
+    ...(subject.kind === 'meta' ? [keepsResult, needsPrev] : []),
+  ];
+}
+
+function kernelCases(): Case[] {
+  return [
+    {
+      id: 'add.interfaces',
+      about: 'each interface of the result is where it says, with the MAC and the MTU that it says',
+      async run(trial) {
+        const pod = await trial.added();
+        for (const link of objects(pod.result?.interfaces)) await seeLink(trial, pod, link);
+      },
+    },
+    {
+      id: 'add.addresses',
+      about: 'the interface has the addresses of the result, and no others',
+      async run(trial) {
+        const pod = await trial.added();
+        const wanted = addressesOf(pod.result ?? {}).sort();
+        const seen = await addressesIn(trial, pod);
+        need(
+          String(seen) === String(wanted),
+          `${wanted.join(', ') || 'no address'} on ${trial.ifname}`,
+          () => seen.join(', ') || 'none',
+        );
+      },
+    },
+    {
+      id: 'add.routes',
+      about: 'the pod has the routes of the result',
+      async run(trial) {
+        const pod = await trial.added();
+        const seen = [...(await read(pod.netns, 'route')), ...(await read(pod.netns, 'route6'))];
+        for (const route of objects(pod.result?.routes)) {
+          const dst = kernelDst(String(route.dst));
+          const there = seen.some((row) => row.dst === dst && (route.gw === undefined || row.gateway === route.gw));
+          const gateway = route.gw === undefined ? '' : ` via ${String(route.gw)}`;
+          need(there, `a route ${dst}${gateway}`, () => JSON.stringify(seen.filter((row) => row.table !== 'local')));
+        }
+      },
+    },
+  ];
+}
+
+async function seeLink(trial: Trial, pod: Pod, link: JsonObject): Promise<void> {
+  const inside = isSandboxed(link);
+  const rows = await read(inside ? pod.netns : trial.node, 'addr');
+  const row = rows.find((one) => one.ifname === link.name);
+  const where = inside ? 'in the pod' : 'on the node';
+  need(row !== undefined, `${where} an interface ${String(link.name)}`, () => rows.map((one) => one.ifname).join(', '));
+  const brought = Array.isArray(row.flags) && row.flags.includes('UP');
+  need(brought, `${String(link.name)} ${where} to be up`, () => JSON.stringify(row));
+  // A bridge takes the MAC of its ports, so what was said may be past.
+  if (link.mac && row.master === undefined)
+    need(row.address === link.mac, `MAC ${String(link.mac)} ${where}`, () => String(row.address));
+  if (link.mtu) need(row.mtu === link.mtu, `MTU ${String(link.mtu)} ${where}`, () => String(row.mtu));
+}
+
+async function addressesIn(trial: Trial, pod: Pod): Promise<string[]> {
+  const row = (await read(pod.netns, 'addr')).find((one) => one.ifname === trial.ifname);
+  return objects(row?.addr_info)
+    .filter((one) => one.scope !== 'link' && one.local !== undefined)
+    .map((one) => `${String(one.local)}/${String(one.prefixlen)}`)
+    .sort();
+}
+
+/** As iproute2 prints a destination. */
+function kernelDst(dst: string): string {
+  if (dst === '0.0.0.0/0' || dst === '::/0') return 'default';
+  return dst.replace(dst.includes(':') ? /\/128$/ : /\/32$/, '');
+}
+
+function effectCases(facts: Facts): Case[] {
+  const { subject } = facts;
+  const plain = subject.effects ?? [];
+  const own: Case[] = plain.length === 0 ? [] : [effectCase('add.effect', 'ADD makes, and DEL removes,', {}, plain)];
+  const variants = (subject.variants ?? []).map((variant) => ({
+    ...effectCase(
+      `add.effect.${variant.name}`,
+      `with ${JSON.stringify(variant.conf)} ADD makes, and DEL removes,`,
+      variant.conf,
+      variant.effects,
+    ),
+    ...(variant.needs && { needs: variant.needs }),
+  }));
+  return [...own, ...variants];
+}
+
+function effectCase(
+  id: string,
+  how: string,
+  conf: JsonObject,
+  effects: readonly import('#cni/conformance/descriptor.ts').Effect[],
+): Case {
+  return {
+    id,
+    about: `${how} ${effects.map((effect) => effect.say).join('; ')}`,
+    async run(trial) {
+      trial.extra = conf;
+      const pod = await trial.added();
+      const values = trial.values(pod);
+      await seeEffects(trial, pod, effects, values, true);
+      await trial.del(pod);
+      await seeEffects(
+        trial,
+        pod,
+        effects.filter((effect) => !effect.stays),
+        values,
+        false,
+      );
+    },
+  };
+}
+
+function inputCases(): Case[] {
+  const works = (id: string, about: string, options: (trial: Trial) => Parameters<Trial['add']>[1]): Case => ({
+    id,
+    about,
+    async run(trial) {
+      await trial.del(await trial.added(options(trial)));
+    },
+  });
+  return [
+    works('input.unknown-keys', 'keys that the plugin does not know are ignored', () => ({
+      conf: { 'example.com/unknown': { a: [1, null] }, note: 'unknown', args: { cni: { labels: [] } } },
+    })),
+    works('input.big', 'a configuration of 1 MiB works', () => ({ conf: { 'example.com/big': 'x'.repeat(MEBIBYTE) } })),
+    works('env.kubernetes-args', 'CNI_ARGS as containerd sends them work', () => ({
+      env: {
+        CNI_ARGS:
+          'IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=web-0;K8S_POD_INFRA_CONTAINER_ID=abc;K8S_POD_UID=7d0a',
+      },
+    })),
+    works('env.foreign', 'variables that are not CNI’s change nothing', () => ({
+      env: { CNI_FUTURE: 'yes', LANG: 'de_DE.UTF-8', HOME: '/nonexistent', TMPDIR: '/nonexistent' },
+    })),
+    {
+      id: 'env.bad-args',
+      about: 'CNI_ARGS that are no KEY=VALUE are refused with an error object, or ignored, and leave nothing',
+      async run(trial) {
+        await trial.warmUp();
+        const pod = await trial.pod();
+        await trial.beneath(pod);
+        const before = await trial.state(pod);
+        const answer = await trial.call('ADD', pod, { env: { CNI_ARGS: 'garbage' } });
+        if (answer.exit === 0) return void printed(answer);
+        refused(answer);
+        await unchanged(trial, before, pod);
+      },
+    },
+  ];
+}
+
+async function unchanged(trial: Trial, before: readonly string[], ...pods: readonly Pod[]): Promise<void> {
+  const left = await trial.changed(before, ...pods);
+  need(left.length === 0, 'nothing to be left behind', () => left.join('\n'));
+}
+
+const twice: Case = {
+  id: 'add.twice',
+  about: 'a second ADD of the same container and interface fails, and leaves the first as it was',
+  async run(trial) {
+    const pod = await trial.added();
+    const before = await trial.state(pod);
+    const answer = await trial.call('ADD', pod);
+    refused(answer);
+    const left = difference(before, await trial.state(pod));
+    need(left.length === 0, 'the first attachment to be as it was', () => left.join('\n'));
+  },
+};
+
+const netnsGone: Case = {
+  id: 'add.netns-missing',
+  about: 'ADD with a CNI_NETNS that does not exist fails with an error object, and leaves nothing',
+  async run(trial) {
+    await trial.warmUp();
+    const pod = await trial.pod();
+    await trial.beneath(pod);
+    const before = await trial.state(pod);
+    refused(await trial.call('ADD', pod, { env: { CNI_NETNS: '/run/netns/polder-conformance-none' } }));
+    await unchanged(trial, before, pod);
+  },
+};
+
+const nameTaken: Case = {
+  id: 'add.name-taken',
+  about: 'ADD fails if the pod has an interface of that name, leaves that alone and leaves nothing',
+  async run(trial) {
+    await trial.warmUp();
+    const pod = await trial.pod();
+    await must(pod.netns, ['ip', 'link', 'add', trial.ifname, 'type', 'bridge']);
+    const before = await trial.state(pod);
+    refused(await trial.call('ADD', pod));
+    await unchanged(trial, before, pod);
+  },
+};
+
+const keepsResult: Case = {
+  id: 'chain.keeps-result',
+  about: 'what plugins before it answered is in its answer: interfaces, addresses, routes, DNS',
+  async run(trial) {
+    const pod = await trial.pod();
+    await trial.beneath(pod);
+    const dns = { nameservers: ['10.1.0.1'], search: ['example.org'] };
+    const prev = { ...pod.prev, dns };
+    const answer = await trial.call('ADD', pod, { prev });
+    const result = printed(answer);
+    const names = (of: JsonObject) =>
+      objects(of.interfaces).map((link) => `${String(link.name)} ${String(link.sandbox ?? '')}`);
+    const seen = () => shown(answer);
+    need(
+      names(prev).every((name) => names(result).includes(name)),
+      `interfaces ${names(prev).join(', ')}`,
+      seen,
+    );
+    need(String(addressesOf(result)) === String(addressesOf(prev)), `addresses ${addressesOf(prev).join(', ')}`, seen);
+    const routes = (of: JsonObject) =>
+      objects(of.routes)
+        .map((route) => String(route.dst))
+        .sort();
+    need(String(routes(result)) === String(routes(prev)), `routes ${routes(prev).join(', ')}`, seen);
+    need(JSON.stringify(result.dns) === JSON.stringify(dns), `dns ${JSON.stringify(dns)}`, seen);
+  },
+};
+
+const needsPrev: Case = {
+  id: 'chain.needs-prevResult',
+  about: 'ADD without prevResult is refused with an error object, and leaves nothing',
+  async run(trial) {
+    await trial.warmUp();
+    const pod = await trial.pod();
+    await trial.beneath(pod);
+    const before = await trial.state(pod);
+    refused(await trial.call('ADD', pod, { prev: null }));
+    await unchanged(trial, before, pod);
+  },
+};

@@ -1,0 +1,66 @@
+/** The verbs of CNI 1.1.0: STATUS and GC. */
+
+import { shown, succeeded } from '#cni/conformance/answer.ts';
+import type { Case, Facts } from '#cni/conformance/case.ts';
+import { need } from '#cni/conformance/outcome.ts';
+import type { CallOptions, Pod, Trial } from '#cni/conformance/trial.ts';
+
+/** STATUS and GC came with 1.1.0. */
+export function newVerbCases(facts: Facts): Case[] {
+  const skip = facts.has('1.1.0') ? {} : { skip: 'it does not support 1.1.0, which brought this verb' };
+  const cases: Case[] = [
+    {
+      id: 'status.ok',
+      about: 'STATUS succeeds and prints nothing where ADD succeeds',
+      async run(trial) {
+        await trial.warmUp();
+        const answer = succeeded(await trial.call('STATUS', undefined));
+        need(answer.stdout.trim() === '', 'nothing on standard output', () => shown(answer));
+      },
+    },
+    {
+      id: 'gc.keeps-valid',
+      about: 'GC with every attachment valid changes nothing',
+      async run(trial) {
+        const pods = [await trial.added(), await trial.added()];
+        const before = await trial.state(...pods);
+        succeeded(await trial.call('GC', undefined, valid(trial, pods)));
+        const left = await trial.changed(before, ...pods);
+        need(left.length === 0, 'nothing to change', () => left.join('\n'));
+      },
+    },
+    {
+      id: 'gc.removes-others',
+      about: 'GC frees what belongs to attachments that are not valid, and nothing else; DEL after it succeeds',
+      async run(trial) {
+        await trial.warmUp();
+        const kept = await trial.added();
+        const before = await trial.state(kept);
+        const lost = await trial.added();
+        lost.netns.close();
+        succeeded(await trial.call('GC', undefined, valid(trial, [kept])));
+        await trial.delBeneath(lost, { CNI_NETNS: '' });
+        const left = await trial.changed(before, kept);
+        need(left.length === 0, 'only the valid attachment’s state to be left', () => left.join('\n'));
+        succeeded(await trial.call('DEL', lost, { env: { CNI_NETNS: '' } }));
+      },
+    },
+    {
+      id: 'gc.ignores-other-networks',
+      about: 'GC of another network leaves this one’s attachments alone',
+      async run(trial) {
+        const pod = await trial.added();
+        const before = await trial.state(pod);
+        succeeded(await trial.call('GC', undefined, { conf: { name: 'another', 'cni.dev/valid-attachments': [] } }));
+        const left = await trial.changed(before, pod);
+        need(left.length === 0, 'nothing to change', () => left.join('\n'));
+      },
+    },
+  ];
+  return cases.map((one) => ({ ...one, ...skip }));
+}
+
+function valid(trial: Trial, pods: readonly Pod[]): CallOptions {
+  const list = pods.map((pod) => ({ containerID: pod.id, ifname: trial.ifname }));
+  return { conf: { 'cni.dev/valid-attachments': list, 'cni.dev/attachments': list } };
+}

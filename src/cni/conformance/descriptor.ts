@@ -1,0 +1,85 @@
+/**
+ * What the suite must know of a plugin type to try it: data only, so that anyone can describe a plugin of their own in
+ * a JSON file (`--descriptors FILE`). Texts may hold `{dir}` (folder for state), `{uplink}` (an interface of the node),
+ * `{ifname}`, `{n}` (number of the pod), `{port}` (a number of its own for each pod), and in effects `{ip}`, `{mac}`
+ * (of the pod's interface) and `{hostif}` (the node's end).
+ */
+
+import type { Tool } from '#cni/conformance/read.ts';
+import type { JsonObject } from '#wire/cni/json.ts';
+
+export type Kind = 'main' | 'ipam' | 'meta';
+
+/** A row that one of the tools must print. */
+export interface Effect {
+  readonly say: string;
+  readonly in: 'pod' | 'node';
+  readonly tool: Tool | 'sysctl';
+  /** Part of a row; of `sysctl`: `{name, value}`. */
+  readonly has: JsonObject;
+  /** Is there also without this plugin, or stays after DEL: not asked to be gone. */
+  readonly stays?: boolean;
+}
+
+/** The same plugin with more keys. */
+export interface Variant {
+  readonly name: string;
+  readonly conf: JsonObject;
+  readonly needs?: readonly Feature[];
+  readonly effects: readonly Effect[];
+}
+
+/** Something that is changed behind the plugin's back, and which CHECK must notice. */
+export interface Tamper {
+  readonly say: string;
+  readonly in: 'pod' | 'node';
+  readonly run: readonly string[];
+}
+
+export interface Descriptor {
+  readonly type: string;
+  readonly kind: Kind;
+  /** The configuration without `cniVersion`, `name` and `type`. Of an IPAM plugin: what stands in `ipam`. */
+  readonly conf: JsonObject;
+  /** Kernel features without which it cannot work at all. */
+  readonly needs?: readonly Feature[];
+  /** Main plugins of which one must have made the interface before; the first that is there is taken. */
+  readonly beneath?: readonly string[];
+  /** Its IPAM plugin, which must be there too. */
+  readonly ipam?: string;
+  /** Name of the interface in the pod; `eth0` if absent. */
+  readonly ifname?: string;
+  /** Why only the protocol can be tried. */
+  readonly protocolOnly?: string;
+  /** Commands in the node's namespace before anything. */
+  readonly setup?: readonly (readonly string[])[];
+  /** Commands in the node's namespace for each pod. */
+  readonly perPod?: readonly (readonly string[])[];
+  readonly effects?: readonly Effect[];
+  readonly variants?: readonly Variant[];
+  readonly tampers?: readonly Tamper[];
+  /** Whether packets must pass between pods, and between node and pod. Absent: not tried. */
+  readonly traffic?: { readonly pods: boolean; readonly node: boolean };
+  /** A second ADD of the same pod may succeed: it keeps no state and sets what is set already. */
+  readonly repeatable?: boolean;
+  /** Its result has no interface of its own. */
+  readonly noInterface?: boolean;
+}
+
+/** Kernel features, each with the command that shows whether it is there; run in a throw-away namespace with `up0`. */
+export const FEATURES = {
+  bridge: 'ip link add x0 type bridge',
+  'bridge VLAN filtering': 'ip link add x0 type bridge vlan_filtering 1',
+  veth: 'ip link add x0 type veth peer name x1',
+  macvlan: 'ip link add x0 link up0 type macvlan mode bridge',
+  ipvlan: 'ip link add x0 link up0 type ipvlan mode l2',
+  VLAN: 'ip link add x0 link up0 type vlan id 7',
+  dummy: 'ip link add x0 type dummy',
+  VRF: 'ip link add x0 type vrf table 10',
+  ifb: 'ip link add x0 type ifb',
+  'tun/tap': 'ip tuntap add x0 mode tap',
+  tbf: 'tc qdisc add dev up0 root tbf rate 1mbit burst 10k latency 10ms',
+  'nft NAT': 'nft add table ip x0; add chain ip x0 y {type nat hook postrouting priority 100;}',
+} as const;
+
+export type Feature = keyof typeof FEATURES;

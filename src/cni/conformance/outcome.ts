@@ -1,0 +1,51 @@
+/** How a case ends: by returning (it holds), by `Unmet` (it does not), or by `NotHere` (it cannot be tried here). */
+
+export class Unmet extends Error {
+  readonly expected: string;
+  readonly seen: string;
+
+  constructor(expected: string, seen: string) {
+    super(`expected ${expected}; seen ${seen}`);
+    this.name = 'Unmet';
+    this.expected = expected;
+    this.seen = seen;
+  }
+}
+
+export class NotHere extends Error {
+  constructor(reason: string) {
+    super(reason);
+    this.name = 'NotHere';
+  }
+}
+
+/** @throws Unmet unless it holds. What was seen is asked for only then. */
+export function need(holds: boolean, expected: string, seen: () => string): asserts holds {
+  if (!holds) throw new Unmet(expected, brief(seen()));
+}
+
+const LONGEST = 1200;
+
+export function brief(text: string): string {
+  const one = text.trim();
+  return one.length > LONGEST ? `${one.slice(0, LONGEST)} … (${one.length} characters)` : one;
+}
+
+export type Status = 'passed' | 'failed' | 'skipped';
+
+/** One line of the report; the shape of `cases` of `--json`. */
+export interface CaseResult {
+  readonly id: string;
+  readonly plugin: string;
+  /** CNI specification version that was spoken; empty if none was. */
+  readonly version: string;
+  readonly status: Status;
+  /** What the case is about, in words. */
+  readonly about: string;
+  /** Milliseconds. */
+  readonly ms: number;
+  readonly expected?: string;
+  readonly seen?: string;
+  /** Why it was skipped. */
+  readonly reason?: string;
+}
