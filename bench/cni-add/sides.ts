@@ -24,18 +24,36 @@ export type Attachment = 'routed' | 'bridge';
 /** Our shim and a server process as the agent has one, in the namespace that this process is in. */
 export async function ourSide(dir: string, attachment: Attachment): Promise<Side & AsyncDisposable> {
   const own = join(dir, attachment);
+  const server = await startServer(own, attachment);
+  const { name, program, confFile, env } = server.side(join(own, 'conf'), { name: 'ours', type: 'polder' });
+  return { name, program, confFile, env, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
+}
+
+/** A network configuration, but for its version. */
+export interface Conf {
+  readonly name: string;
+  readonly type: string;
+  readonly [key: string]: unknown;
+}
+
+export interface OurServer extends AsyncDisposable {
+  /** A plugin of ours, in a folder that is made. */
+  side(dir: string, conf: Conf): Side;
+}
+
+/** @param own a folder that is made, for socket and state */
+export async function startServer(own: string, attachment: Attachment): Promise<OurServer> {
   mkdirSync(own);
-  const program = join(own, 'polder');
-  symlinkSync(SHIM, program);
   const socketPath = join(own, 'cni.sock');
   const child = spawn(process.execPath, [SERVER, socketPath, own, attachment], { stdio: ['pipe', 'pipe', 'inherit'] });
   await once(child.stdout, 'data');
-  const conf = JSON.stringify({ cniVersion: '1.0.0', name: 'ours', type: 'polder' });
   return {
-    name: 'polder',
-    program,
-    confFile: written(own, conf),
-    env: { POLDER_CNI_SOCKET: socketPath },
+    side(dir, conf) {
+      mkdirSync(dir);
+      const program = join(dir, conf.type);
+      symlinkSync(SHIM, program);
+      return { name: 'polder', program, confFile: written(dir, conf), env: { POLDER_CNI_SOCKET: socketPath } };
+    },
     async [Symbol.asyncDispose]() {
       // It ends when its standard input does, also if this process is killed.
       child.stdin.end();
@@ -44,18 +62,24 @@ export async function ourSide(dir: string, attachment: Attachment): Promise<Side
   };
 }
 
-export function referenceSide(dir: string): Side {
-  const own = join(dir, 'reference');
-  mkdirSync(own);
-  const ipam = { type: 'host-local', subnet: '10.200.0.0/16', dataDir: join(own, 'ipam') };
-  const bridge = { type: 'bridge', bridge: 'ref0', isGateway: true, ipMasq: false };
-  const conf = JSON.stringify({ cniVersion: '1.0.0', name: 'reference', ...bridge, ipam });
-  return { name: 'bridge + host-local', program: join(REFERENCE, 'bridge'), confFile: written(own, conf), env: {} };
+/** A reference plugin, in a folder that is made. */
+export function referenceOf(dir: string, conf: Conf): Side {
+  mkdirSync(dir);
+  // For ipMasq it runs iptables.
+  const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' };
+  return { name: 'reference', program: join(REFERENCE, conf.type), confFile: written(dir, conf), env };
 }
 
-function written(dir: string, conf: string): string {
+export function referenceSide(dir: string): Side {
+  const own = join(dir, 'reference');
+  const ipam = { type: 'host-local', subnet: '10.200.0.0/16', dataDir: join(own, 'ipam') };
+  const conf = { name: 'reference', type: 'bridge', bridge: 'ref0', isGateway: true, ipMasq: false, ipam };
+  return { ...referenceOf(own, conf), name: 'bridge + host-local' };
+}
+
+function written(dir: string, conf: Conf): string {
   const confFile = join(dir, 'conf.json');
-  writeFileSync(confFile, conf);
+  writeFileSync(confFile, JSON.stringify({ cniVersion: '1.0.0', ...conf }));
   return confFile;
 }
 

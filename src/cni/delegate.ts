@@ -59,7 +59,17 @@ async function ours(call: PluginCall, to: Delegate, command: Command): Promise<O
   if (!plugin) return undefined;
   const request: CniRequest = { ...call.request, ...to.request, plugin: to.type, command };
   const conf: NetConf = to.conf ? readNetConf(to.conf, to.type) : call.conf;
-  return { plugin, call: { ...call, request, conf } };
+  return { plugin, call: { ...call, request, conf, delegatedBy: lineOf(call, to) } };
+}
+
+/** A plugin that is named as its own IPAM plugin would call itself for ever. */
+const DEEPEST = 8;
+
+/** @throws PolderError cni-config */
+function lineOf({ delegatedBy = [], request }: PluginCall, { type, conf }: Delegate): readonly string[] {
+  const line = [...delegatedBy, request.plugin];
+  if (line.length <= DEEPEST && (conf !== undefined || !line.includes(type))) return line;
+  throw new PolderError('cni-config', { what: `${[...line, type].join(' -> ')}: a plugin would delegate to itself` });
 }
 
 async function execute(call: PluginCall, to: Delegate, command: Command): Promise<string> {

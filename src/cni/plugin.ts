@@ -60,6 +60,8 @@ export interface PluginCall {
   readonly conf: NetConf;
   readonly caller: CallerNetns;
   readonly host: PluginHost;
+  /** Types of the plugins by which it was delegated to this one, outermost first; absent: by none. */
+  readonly delegatedBy?: readonly string[];
 }
 
 /** Each verb returns, or throws a PolderError whose row carries the CNI code. */

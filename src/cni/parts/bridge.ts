@@ -7,7 +7,8 @@ import type { CallerNetns } from '#cni/plugin.ts';
 import type { Netlink } from '#kernel/netlink/handle.ts';
 import { type IfAddr, networkOf, overlaps, prefixFamily } from '#net/prefix.ts';
 import { PolderError } from '#spec/errors.ts';
-import type { Link } from '#wire/netlink/values.ts';
+import { refusalError } from '#wire/netlink/refusal.ts';
+import type { Address, Link } from '#wire/netlink/values.ts';
 
 export interface BridgeWanted {
   readonly name: string;
@@ -26,7 +27,7 @@ export function ensureBridge(caller: CallerNetns, wanted: BridgeWanted, undo: Un
   if (!before) makeBridge(caller, wanted, undo);
   else if (!before.up) run(netlink, [{ op: 'link.set', name: wanted.name, change: { up: true } }]);
   if (wanted.promisc) run(netlink, [{ op: 'link.set', name: wanted.name, change: { promisc: true } }]);
-  const link = netlink.link(wanted.name);
+  const link = before ?? netlink.link(wanted.name);
   if (!link) throw new PolderError('cni-io', { what: `The bridge ${wanted.name} went away while it was set up` });
   if (wanted.vlanFiltering) needVlanFiltering(link);
   return link;
@@ -69,14 +70,14 @@ function needVlanFiltering({ name, info }: Link): void {
  * overlap; any other is in the way. @throws PolderError cni-config if one is, unless `force` removes it.
  */
 export function ensureAddress(netlink: Netlink, link: Link, address: IfAddr, force: boolean): void {
-  const family = prefixFamily(address);
-  const have = netlink
-    .addresses()
-    .filter((a) => a.link === link.name && prefixFamily(a.address) === family && a.scope === 'global');
-  if (have.some((a) => a.address === address)) return;
-  const inTheWay = have.filter((a) => family === 4 || overlaps(networkOf(a.address), networkOf(address)));
+  const [failure] = netlink.run([{ op: 'addr.add', address: addressOn(link.name, address) }]);
+  // The usual case: a pod before has made it. All of a node's addresses are read only if it is new.
+  if (failure?.code === 'EEXIST') return;
+  if (failure) throw refusalError(failure);
+  const inTheWay = othersOn(netlink, link.name, address);
   const [first] = inTheWay;
   if (first && !force) {
+    run(netlink, [{ op: 'addr.del', address: addressOn(link.name, address) }]);
     const what = `${link.name} has the address ${first.address} already, not ${address}: forceAddress would replace it`;
     throw new PolderError('cni-config', { what });
   }
@@ -84,7 +85,18 @@ export function ensureAddress(netlink: Netlink, link: Link, address: IfAddr, for
     netlink,
     inTheWay.map((a) => ({ op: 'addr.del', address: a })),
   );
-  run(netlink, [{ op: 'addr.add', address: addressOn(link.name, address) }], 'EEXIST');
+  // With the first address of a network the kernel deletes those that came after it.
+  if (first) run(netlink, [{ op: 'addr.add', address: addressOn(link.name, address) }], 'EEXIST');
   // Set, so that it does not follow the lowest of its ports from now on.
-  if (link.mac) run(netlink, [{ op: 'link.set', name: link.name, change: { mac: link.mac } }]);
+  const mac = netlink.link(link.name)?.mac;
+  if (mac) run(netlink, [{ op: 'link.set', name: link.name, change: { mac } }]);
+}
+
+function othersOn(netlink: Netlink, link: string, address: IfAddr): Address[] {
+  const family = prefixFamily(address);
+  return netlink
+    .addresses()
+    .filter((a) => a.link === link && prefixFamily(a.address) === family && a.scope === 'global')
+    .filter((a) => a.address !== address)
+    .filter((a) => family === 4 || overlaps(networkOf(a.address), networkOf(address)));
 }

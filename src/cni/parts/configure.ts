@@ -2,7 +2,7 @@
 
 import { run } from '#cni/parts/run.ts';
 import type { PodNetns } from '#cni/plugin.ts';
-import { type Addr, addrFromBigInt, addrToBigInt, bitsOf, type Family, familyOf } from '#net/addr.ts';
+import { type Addr, addrFromBigInt, addrToBigInt, type Family, familyOf } from '#net/addr.ts';
 import { addrOf, type IfAddr, lengthOf, prefixFamily } from '#net/prefix.ts';
 import type { CniIp, CniResult, CniRoute } from '#wire/cni/result.ts';
 import { scopeName } from '#wire/netlink/scope.ts';
@@ -30,14 +30,17 @@ export function configureInterface(
   ]);
 }
 
-/** The kernel announces an address by itself when the interface comes up, if it is told so before. */
+/**
+ * The kernel announces an address by itself when the interface comes up, if it is told so before. What is only of use
+ * with IPv6 addresses is left where there is none: each parameter of a new interface costs as much as a route.
+ */
 function prepare(pod: PodNetns, ifname: string, ips: readonly CniIp[], dad: boolean, announce: boolean): void {
   pod.within(() => {
     if (announce) set(pod, `net/ipv4/conf/${ifname}/arp_notify`, '1');
+    if (!ips.some(({ address }) => prefixFamily(address) === 6)) return;
     if (announce) set(pod, `net/ipv6/conf/${ifname}/ndisc_notify`, '1');
     // On a bridge in hairpin mode a port hears its own solicitation and would take itself for a duplicate.
     if (!dad) set(pod, `net/ipv6/conf/${ifname}/accept_dad`, '0');
-    if (!ips.some(({ address }) => prefixFamily(address) === 6)) return;
     for (const name of ['lo', ifname]) set(pod, `net/ipv6/conf/${name}/disable_ipv6`, '0');
   });
 }
@@ -89,9 +92,4 @@ function routeOn(link: string, { dst, gw, mtu, priority, table, scope }: CniRout
     ...(priority !== undefined && { metric: priority }),
     ...(mtu !== undefined && { mtu }),
   };
-}
-
-/** The address alone: /32 or /128. */
-export function hostIfAddrBits(addr: Addr): number {
-  return bitsOf(familyOf(addr));
 }

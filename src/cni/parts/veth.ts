@@ -1,14 +1,14 @@
 /** A pair of virtual Ethernet interfaces, one end here, one in the pod. */
 
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { run } from '#cni/parts/run.ts';
 import { tagOf } from '#cni/parts/tag.ts';
 import type { Undo } from '#cni/parts/undo.ts';
 import type { PluginCall, PodNetns } from '#cni/plugin.ts';
-import type { Mac } from '#net/mac.ts';
+import { localMac, type Mac } from '#net/mac.ts';
 import { PolderError } from '#spec/errors.ts';
 import { refusalError } from '#wire/netlink/refusal.ts';
-import type { Link, NetlinkOp } from '#wire/netlink/values.ts';
+import type { NetlinkOp } from '#wire/netlink/values.ts';
 
 /** The host's end of a pod's interface: the same name for the same attachment, so that DEL needs no memory. */
 export function hostVethName({ conf, request }: PluginCall): string {
@@ -24,10 +24,20 @@ export interface VethWanted {
   readonly master?: string;
 }
 
-export interface Veth {
-  readonly host: Link;
-  readonly pod: Link;
+/** What is known of an end without asking the kernel. */
+export interface VethEnd {
+  readonly name: string;
+  readonly mac: Mac;
+  readonly mtu: number;
 }
+
+export interface Veth {
+  readonly host: VethEnd;
+  readonly pod: VethEnd;
+}
+
+/** The kernel's own choice for Ethernet (ETH_DATA_LEN). */
+const DEFAULT_MTU = 1500;
 
 /**
  * One queue at each end: a veth locks none and spreads nothing over them, but each has a folder in sysfs, and one for
@@ -39,7 +49,10 @@ const QUEUES = 1;
 export async function makeVeth(call: PluginCall, pod: PodNetns, wanted: VethWanted, undo: Undo): Promise<Veth> {
   const { netlink, remover } = call.caller;
   const name = hostVethName(call);
-  const op = vethOp(call, pod, wanted, name);
+  const mtu = wanted.mtu ?? DEFAULT_MTU;
+  const host = { name, mac: localMac(randomBytes(6)), mtu };
+  const inside = { name: call.request.ifname, mac: wanted.mac ?? localMac(randomBytes(6)), mtu };
+  const op = vethOp(call, pod, { host, pod: inside }, wanted.master);
   const [failure] = netlink.run([op]);
   if (failure) {
     if (failure.code !== 'EEXIST') throw refusalError(failure);
@@ -49,10 +62,6 @@ export async function makeVeth(call: PluginCall, pod: PodNetns, wanted: VethWant
     run(netlink, [op]);
   }
   undo.defer(() => remover.remove(name));
-  const host = netlink.link(name);
-  const inside = pod.netlink.link(call.request.ifname);
-  if (!host || !inside)
-    throw new PolderError('cni-io', { what: `The interface ${name} went away while it was set up` });
   return { host, pod: inside };
 }
 
@@ -62,26 +71,19 @@ export function refuseTaken({ request }: PluginCall, pod: PodNetns): void {
   throw new PolderError('cni-attached', { container: request.containerId, ifname: request.ifname });
 }
 
-function vethOp(
-  { conf, request }: PluginCall,
-  pod: PodNetns,
-  { mac, mtu, master }: VethWanted,
-  name: string,
-): NetlinkOp {
-  const size = mtu === undefined ? {} : { mtu };
+function vethOp({ conf, request }: PluginCall, pod: PodNetns, ends: Veth, master: string | undefined): NetlinkOp {
   return {
     op: 'link.add',
     link: {
-      name,
+      ...ends.host,
       info: { kind: 'veth' },
       up: true,
       queues: QUEUES,
       // Whose it is, for GC and for people.
       alias: tagOf({ network: conf.name, containerId: request.containerId, ifname: request.ifname }),
-      ...size,
       ...(master !== undefined && { master }),
       // Made in the pod at once: moving it there afterwards would cost an RCU wait.
-      peer: { name: request.ifname, netns: pod.fd, ...size, ...(mac && { mac }) },
+      peer: { ...ends.pod, netns: pod.fd },
     },
   };
 }

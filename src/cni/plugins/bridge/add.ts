@@ -74,15 +74,11 @@ async function addressed(call: PluginCall, conf: BridgeConf, pod: PodNetns, brid
 }
 
 /** The bridge is read again: it may have taken the hardware address of its first port. */
-function interfacesOf({ caller, request }: PluginCall, pod: PodNetns, conf: BridgeConf, veth: Veth): CniInterface[] {
+function interfacesOf({ caller }: PluginCall, pod: PodNetns, conf: BridgeConf, veth: Veth): CniInterface[] {
   const bridge = caller.netlink.link(conf.bridge);
   return [
     { name: conf.bridge, ...(bridge?.mac && { mac: bridge.mac }), ...(bridge && { mtu: bridge.mtu }) },
-    interfaceOf(veth.host),
-    { ...interfaceOf(veth.pod), name: request.ifname, sandbox: pod.path },
+    veth.host,
+    { ...veth.pod, sandbox: pod.path },
   ];
-}
-
-function interfaceOf({ name, mac, mtu }: Link): CniInterface {
-  return { name, ...(mac && { mac }), mtu };
 }

@@ -133,6 +133,20 @@ test('bridge: what CHECK sees, refusals, and nothing left of an ADD that failed'
   await good(node.cni('DEL', conf));
 });
 
+test('bridge forceAddress: another address of the bridge gives way, or is an error', { skip }, async (t) => {
+  const b = await bed(t, ROUTED);
+  using node = ourNode(b);
+  node.sh('ip link add br7 type bridge && ip addr add 10.9.0.200/24 dev br7');
+  const conf = confOf(join(b.dir, 'ipam'), {});
+  const refused = await node.cni('ADD', conf);
+  assert.match(String(refused.json?.msg), /br7 has the address 10\.9\.0\.200\/24 already, not 10\.9\.0\.1\/24/);
+  assert.doesNotMatch(node.sh('ip -4 addr show br7'), /10\.9\.0\.1\//);
+  await good(node.cni('ADD', { ...conf, forceAddress: true }));
+  assert.match(node.sh('ip -4 addr show br7'), /10\.9\.0\.1\/24/);
+  assert.doesNotMatch(node.sh('ip -4 addr show br7'), /10\.9\.0\.200/);
+  await good(node.cni('DEL', conf));
+});
+
 test('bridge: VLANs are refused with one sentence where the kernel has none', { skip }, async (t) => {
   const b = await bed(t, ROUTED);
   using node = ourNode(b);

@@ -26,7 +26,6 @@ function moveIn(call: PluginCall, pod: PodNetns, undo: Undo): void {
   const { netlink } = call.caller;
   refuseTaken(call, pod);
   const { name } = findDevice(call);
-  run(netlink, [{ op: 'link.set', name, change: { up: false } }]);
   run(netlink, [{ op: 'link.set', name, change: { alias: name } }]);
   undo.defer(() => moveOut(call, pod));
   run(netlink, [{ op: 'link.set', name, change: { netns: pod.fd, name: call.request.ifname } }]);
@@ -37,7 +36,7 @@ function moveOut(call: PluginCall, pod: PodNetns): void {
   const name = call.request.ifname;
   const alias = pod.netlink.link(name)?.alias;
   if (!alias) return;
-  run(pod.netlink, [{ op: 'link.set', name, change: { up: false } }]);
+  // Who moves is set down by the kernel: to do so before would only wait for RCU twice.
   const [failure] = pod.netlink.run([{ op: 'link.set', name, change: { netns: call.caller.fd, name: alias } }]);
   if (!failure) return;
   if (failure.code !== 'EEXIST') throw refusalError(failure);

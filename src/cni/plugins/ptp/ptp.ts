@@ -22,7 +22,6 @@ import { prefixFamily } from '#net/prefix.ts';
 import { PolderError } from '#spec/errors.ts';
 import { optBoolean } from '#wire/cni/json.ts';
 import { appendResult, type CniIp, type CniResult } from '#wire/cni/result.ts';
-import type { Link } from '#wire/netlink/values.ts';
 
 export const ptp: Plugin = { type: 'ptp', add, del, check, status, gc };
 
@@ -52,7 +51,7 @@ async function add(call: PluginCall): Promise<CniResult> {
     );
   }
   undo.keep();
-  const interfaces = [interfaceOf(veth.host), { ...interfaceOf(veth.pod), sandbox: pod.path }];
+  const interfaces = [veth.host, { ...veth.pod, sandbox: pod.path }];
   const result = { interfaces, ips, routes: given.routes, dns: dnsOver(call.conf, given) };
   return call.conf.prevResult ? appendResult(call.conf.prevResult, result) : result;
 }
@@ -94,10 +93,6 @@ function configure(
     call.caller.netlink,
     placed.map((ip) => ({ op: 'route.add', route: hostRoute(host.name, ip) })),
   );
-}
-
-function interfaceOf({ name, mac, mtu }: Link) {
-  return { name, ...(mac && { mac }), mtu };
 }
 
 async function del(call: PluginCall): Promise<void> {

@@ -1,0 +1,156 @@
+/**
+ * `cni`: ADD and DEL of each plugin type that the reference set has, ours (shim and agent) against it with the same
+ * configuration, each from the start of the executable to its end, in a throw-away network namespace.
+ */
+
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import {
+  buildTimer,
+  burst,
+  type Conf,
+  call,
+  type OurServer,
+  REFERENCE,
+  referenceOf,
+  type Side,
+  startServer,
+} from '#bench/cni-add/sides.ts';
+import { type Bench, type Benchmark, type Measured, pairwise, timed } from '#bench/harness.ts';
+import { moveToNetns } from '#kernel/netns/enter.ts';
+import { scratchNetns } from '#kernel/testing/scratch-netns.ts';
+
+export const benchmark: Benchmark = {
+  name: 'cni',
+  about: 'ADD and DEL of each plugin type through shim and agent against the reference plugin',
+  run,
+};
+
+const PAIRS = 40;
+const WARM_UP = 5;
+const BURST = 200;
+const TARGET = 0.3;
+
+/** Longer than RCU takes to end a deletion that was answered before. */
+const SETTLE_MS = 40;
+
+/** What each side has of its own: a bridge, a device, a network and a folder of addresses. */
+interface Own {
+  readonly device: string;
+  readonly bridge: string;
+  readonly ipam: object;
+}
+
+/** The reference's `ipMasq` runs iptables; ours is an element of an nftables map. */
+const CASES: Readonly<Record<string, (own: Own) => Omit<Conf, 'name'> & { readonly type: string }>> = {
+  bridge: ({ bridge, ipam }) => ({ type: 'bridge', bridge, isGateway: true, ipam }),
+  'bridge, ipMasq': ({ bridge, ipam }) => ({
+    type: 'bridge',
+    bridge: `${bridge}m`,
+    isDefaultGateway: true,
+    ipMasq: true,
+    ipam,
+  }),
+  ptp: ({ ipam }) => ({ type: 'ptp', ipam }),
+  'ptp, ipMasq': ({ ipam }) => ({ type: 'ptp', ipMasq: true, ipam }),
+  macvlan: ({ ipam }) => ({ type: 'macvlan', master: 'up0', ipam }),
+  'host-device': ({ device, ipam }) => ({ type: 'host-device', device, ipam }),
+  loopback: () => ({ type: 'loopback' }),
+  'host-local': ({ ipam }) => ({ type: 'host-local', ipam }),
+  static: () => ({ type: 'static', ipam: { type: 'static', addresses: [{ address: '10.9.0.5/24' }] } }),
+};
+
+async function run(bench: Bench): Promise<readonly Measured[]> {
+  if (!existsSync(join(REFERENCE, 'bridge')))
+    throw new Error(`There is no ${REFERENCE}/bridge: install containernetworking-plugins`);
+  spawnSync('sh', [fileURLToPath(new URL('../native/build.sh', import.meta.url)), '-q'], { stdio: 'inherit' });
+  const dir = mkdtempSync(join(tmpdir(), 'polder-bench-'));
+  using _ = { [Symbol.dispose]: () => rmSync(dir, { recursive: true, force: true }) };
+  using netns = scratchNetns();
+  moveToNetns(netns);
+  for (const [a, b] of [
+    ['up0', 'up1'],
+    ['devo', 'devo1'],
+    ['devr', 'devr1'],
+  ] as const) {
+    spawnSync('sh', ['-c', `ip link add ${a} type veth peer name ${b}; ip link set ${a} up; ip link set ${b} up`]);
+  }
+  await using server = await startServer(join(dir, 'server'), 'routed');
+  const timer = buildTimer(dir);
+  const measured: Measured[] = [];
+  for (const [what, conf] of Object.entries(CASES)) {
+    measured.push(...(await onePod(bench, timer, what, sidesOf(dir, server, what, conf))));
+  }
+  return [
+    ...measured,
+    await together(
+      bench,
+      sidesOf(dir, server, 'burst', (own) => ({ ...bridgeOf(own), mtu: 1400 })),
+    ),
+  ];
+}
+
+function bridgeOf({ bridge, ipam }: Own) {
+  return { type: 'bridge', bridge: `${bridge}b`, isGateway: true, ipam };
+}
+
+interface Sides {
+  readonly ours: Side;
+  readonly reference: Side;
+}
+
+function sidesOf(dir: string, server: OurServer, what: string, conf: (own: Own) => Omit<Conf, 'name'>): Sides {
+  const at = join(dir, what.replaceAll(/\W+/g, '-'));
+  const own = (side: 'o' | 'r', net: number): Conf => {
+    const ipam = { type: 'host-local', subnet: `10.${net}.0.0/16`, dataDir: `${at}-${side}-ipam` };
+    return { type: '', ...conf({ device: `dev${side}`, bridge: `br${side}`, ipam }), name: `net-${side}` };
+  };
+  return { ours: server.side(`${at}-ours`, own('o', 201)), reference: referenceOf(`${at}-reference`, own('r', 200)) };
+}
+
+async function onePod(bench: Bench, timer: string, what: string, { ours, reference }: Sides): Promise<Measured[]> {
+  bench.progress(`${what}: ${PAIRS} pairs`);
+  using pod = scratchNetns();
+  const del = { ours: [] as number[], baseline: [] as number[] };
+  const round = (side: Side, dels: number[]) => async (i: number) => {
+    bench.signal.throwIfAborted();
+    const add = call(timer, side, 'ADD', pod, `c${i}`);
+    dels.push(call(timer, side, 'DEL', pod, `c${i}`));
+    await sleep(SETTLE_MS);
+    return add;
+  };
+  await pairwise(WARM_UP, round(ours, []), round(reference, []));
+  const add = await pairwise(PAIRS, round(ours, del.ours), round(reference, del.baseline));
+  return [measured(`${what}: ADD`, add), measured(`${what}: DEL`, del)];
+}
+
+function measured(
+  what: string,
+  pairs: { readonly ours: readonly number[]; readonly baseline: readonly number[] },
+): Measured {
+  return {
+    case: what,
+    unit: 'ms',
+    ours: pairs.ours,
+    baseline: { name: 'reference', samples: pairs.baseline },
+    target: TARGET,
+  };
+}
+
+/** All at once: none fails (`burst` throws), and all of them together take less than the slowest alone may. */
+async function together(bench: Bench, { ours, reference }: Sides): Promise<Measured> {
+  bench.progress(`${BURST} ADDs at once`);
+  const pods = Array.from({ length: BURST }, scratchNetns);
+  using _ = { [Symbol.dispose]: () => pods.forEach((pod) => void pod.close()) };
+  const round = (side: Side) => async (i: number) => {
+    const add = await timed(() => burst(side, 'ADD', pods, `b${i}`));
+    await burst(side, 'DEL', pods, `b${i}`);
+    await sleep(500);
+    return add;
+  };
+  return measured(`bridge: ${BURST} ADDs at once`, await pairwise(3, round(ours), round(reference)));
+}
