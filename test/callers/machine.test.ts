@@ -35,6 +35,8 @@ test('a machine has its own network, processes and runtime state', { skip: witho
   await using machine = await makeMachine();
   assert.equal(await machine.must('ip', '-br', 'link', 'show', 'up'), await machine.must('ip', '-br', 'link'));
   assert.equal(await machine.must('ls', '/var/lib/containerd', '/run/netns'), '/run/netns:\n\n/var/lib/containerd:\n');
+  await machine.must('touch', '/var/lib/made-inside', '/dev/shm/made-inside');
+  assert.ok(!existsSync('/var/lib/made-inside') && !existsSync('/dev/shm/made-inside'));
   assert.ok((await machine.must('ps', '-e')).split('\n').length < 8);
 });
 

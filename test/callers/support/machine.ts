@@ -14,12 +14,17 @@ import { basename, join } from 'node:path';
 import { type Ran, result } from '../../support/polder.ts';
 
 /** Folders that runtimes write to at names that no setting changes. */
-const OWN_FOLDERS = ['/run', '/var/lib/cni', '/var/lib/containerd', '/var/lib/containers'];
+const OWN_FOLDERS = ['/dev/shm', '/var/lib/cni', '/var/lib/containerd', '/var/lib/containers'];
 
+/** Some of them may not be there: they are made in an upper layer. */
 const FIRST = `
 set -e
+mount -t tmpfs -o mode=755 tmpfs /run
+mkdir -p /run/layer/upper /run/layer/work
+mount -t overlay -o lowerdir=/var/lib,upperdir=/run/layer/upper,workdir=/run/layer/work overlay /var/lib
 for dir in ${OWN_FOLDERS.join(' ')}; do
-  if [ -d $dir ]; then mount -t tmpfs -o mode=755 tmpfs $dir; fi
+  mkdir -p $dir
+  mount -t tmpfs -o mode=755 tmpfs $dir
 done
 mkdir -p /run/netns /run/polder
 ip link set lo up
