@@ -6,6 +6,7 @@ import { hostVethName } from '#cni/parts/veth.ts';
 import type { PluginCall, PodNetns } from '#cni/plugin.ts';
 import { openNetlink } from '#kernel/netlink/netlink.ts';
 import { PolderError } from '#spec/errors.ts';
+import type { Link } from '#wire/netlink/values.ts';
 
 /** The pod's namespace if the call names one that is still there: DEL goes on without. */
 export function openPodIfThere({ caller, request }: PluginCall): PodNetns | undefined {
@@ -25,7 +26,7 @@ export async function removeVeth(call: PluginCall): Promise<void> {
   if (netlink.link(own)) return remover.remove(own);
   using pod = openPodIfThere(call);
   const inside = pod?.netlink.link(call.request.ifname);
-  if (!pod || !inside) return;
+  if (!pod || !inside || lent(inside)) return;
   const host = netlink
     .links()
     .find(({ index, parent, info }) => info.kind === 'veth' && index === inside.parent && parent === inside.index);
@@ -42,7 +43,13 @@ export async function removeInside(pod: PodNetns, ifname: string): Promise<void>
 /** The same, of the pod that the call names. */
 export async function removeFromPod(call: PluginCall): Promise<void> {
   using pod = openPodIfThere(call);
-  if (pod?.netlink.link(call.request.ifname)) await removeInside(pod, call.request.ifname);
+  const inside = pod?.netlink.link(call.request.ifname);
+  if (pod && inside && !lent(inside)) await removeInside(pod, call.request.ifname);
+}
+
+/** A device of the host that `host-device` moved here: it has its name there as alias, and is to go back. */
+function lent({ alias }: Link): boolean {
+  return alias !== undefined && alias !== '';
 }
 
 /** GC: the host's ends of attachments of this network that are not valid any more. */

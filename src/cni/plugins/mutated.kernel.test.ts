@@ -183,10 +183,10 @@ test('random and mutated configurations neither crash the server nor leave an ob
         .filter((name) => /^(veth|pc)/.test(name));
       assert.deepEqual(left, []);
       assert.deepEqual(crashes, []);
+      assert.ok(outside.link('lo1up'), 'the device of host-device came back');
     }),
     { numRuns: RUNS },
   );
-  assert.ok(outside.link('lo1up'), 'the device of host-device came back each time');
   // Mutations that only ever break the first key that is read would prove little.
   assert.ok(attached > RUNS / 50, `${attached} of ${RUNS} attached something`);
 });
