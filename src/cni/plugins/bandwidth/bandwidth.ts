@@ -2,6 +2,7 @@
 
 import { failOn, needPrevResult } from '#cni/parts/chained.ts';
 import { hostEndOf } from '#cni/parts/host-end.ts';
+import { needAbility } from '#cni/parts/kernel-probe.ts';
 import { ownerOfCall, staleIn } from '#cni/parts/owner.ts';
 import { run } from '#cni/parts/run.ts';
 import { Undo } from '#cni/parts/undo.ts';
@@ -155,7 +156,13 @@ function egressDifferences(call: PluginCall, port: Link, wanted: Shape, conf: Ba
   ];
 }
 
-/** Whether the kernel has tbf and ifb is seen only by making them. */
+/** @throws PolderError cni-not-available (CNI code 50) where the kernel lacks a part. */
 async function status(call: PluginCall): Promise<void> {
   readBandwidthConf(call.conf);
+  const { qdisc } = shapingOf('probe', 1500, { rate: 1_000_000, burst: 100_000 }, undefined);
+  needAbility('bandwidth', [
+    { op: 'link.add', link: { name: 'probe', info: { kind: 'ifb' }, up: true } },
+    { op: 'qdisc.add', qdisc },
+    { op: 'qdisc.add', qdisc: { link: 'probe', info: { kind: 'ingress' } } },
+  ]);
 }

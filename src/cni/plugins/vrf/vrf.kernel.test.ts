@@ -24,6 +24,7 @@ test('a kernel without VRF is named, and nothing is left', {
   assert.equal(sh('ip addr; ip route', pod.netns), before);
   await b.ok('DEL', vrf, conf({}), pod.env);
   await b.ok('GC', vrf, conf({}));
+  assert.equal((await b.call('STATUS', vrf, conf({}))).json?.code, 50);
 });
 
 test('ADD puts the interface into the VRF with addresses and routes, DEL takes it out', {

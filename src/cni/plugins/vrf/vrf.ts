@@ -1,6 +1,7 @@
 /** The CNI plugin `vrf`: see README.md of this folder. */
 
 import { failOn, needPrevResult } from '#cni/parts/chained.ts';
+import { needAbility } from '#cni/parts/kernel-probe.ts';
 import { openPodIfThere } from '#cni/parts/pod-if-there.ts';
 import { run } from '#cni/parts/run.ts';
 import { Undo } from '#cni/parts/undo.ts';
@@ -136,9 +137,10 @@ async function check(call: PluginCall): Promise<void> {
   );
 }
 
-/** Whether the kernel has VRFs is seen only by making one. */
+/** @throws PolderError cni-not-available (CNI code 50) where the kernel has no VRF. */
 async function status(call: PluginCall): Promise<void> {
-  readVrfConf(call);
+  const { name } = readVrfConf(call);
+  needAbility('vrf', [{ op: 'link.add', link: { name, info: { kind: 'vrf', table: 1 } } }]);
 }
 
 /** All is in the pods' own namespaces. */
