@@ -96,3 +96,12 @@ test('a pod that is deleted before it has a node is gone at once', () => {
   const world = new TestWorld([pod('p', { metadata: { deletionTimestamp: '2026-01-01T00:00:30Z' } })]);
   assert.deepEqual(world.settle(podGarbageCollector(40_000)).map(wordOf), ['delete Pod/p']);
 });
+
+test('an owner that lets its dependents go is looked at again when they are free', () => {
+  const owner = { apiVersion: 'apps/v1', kind: 'DaemonSet', name: 'net', uid: 'u', controller: true };
+  const before = pod('p', { metadata: { namespace: 'default', name: 'p', ownerReferences: [owner] } });
+  const after = pod('p');
+  const change = { type: 'set', key: 'default/p', object: after, previous: before } as const;
+  const keys = garbageCollector.wake(PODS, change, new TestWorld());
+  assert.deepEqual(keys, ['pods:default/p', 'daemonsets:default/net']);
+});

@@ -41,10 +41,12 @@ export const garbageCollector: Controller = {
   keys: (world) => KINDS.flatMap((kind) => [...world.of(kind).keys()].map((key) => workKey(kind, key))),
   wake(resource, change, world) {
     if (!KINDS.some((kind) => isSame(kind, resource))) return [];
-    const own = change.type === 'set' ? [workKey(resource, change.key)] : [];
     // Dependents of what is gone, and owners that wait for a dependent's end.
     if (change.type === 'delete') return [...dependentKeys(change.object, world), ...ownerKeys(change.object)];
-    return own;
+    const own = workKey(resource, change.key);
+    // Owners that wait until all their dependents are let go.
+    const { previous } = change;
+    return previous !== undefined && ownersDiffer(previous, change.object) ? [own, ...ownerKeys(previous)] : [own];
   },
   decide(world, key) {
     const [plural, name = ''] = split(key);
@@ -129,6 +131,11 @@ function dependentsOf(owner: KubeObject, world: World): Dependent[] {
 
 function dependentKeys(owner: KubeObject, world: World): string[] {
   return dependentsOf(owner, world).map(({ kind, object }) => workKey(kind, keyOf(object)));
+}
+
+function ownersDiffer(a: KubeObject, b: KubeObject): boolean {
+  const uids = ({ metadata }: KubeObject) => metadata.ownerReferences?.map((owner) => owner.uid).join();
+  return uids(a) !== uids(b);
 }
 
 function ownerKeys(object: KubeObject): string[] {
