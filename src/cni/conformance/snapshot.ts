@@ -49,9 +49,10 @@ function pick(row: JsonObject, keys: readonly string[]): string {
 function link(row: JsonObject): string {
   const kind = isObject(row.linkinfo) ? row.linkinfo.info_kind : undefined;
   const flags = list(row.flags)
-    .filter((flag) => !['LOWER_UP', 'NO-CARRIER'].includes(String(flag)))
+    .filter((flag) => !['LOWER_UP', 'NO-CARRIER', 'M-DOWN'].includes(String(flag)))
     .sort();
-  const addresses = list(row.addr_info)
+  // The kernel gives lo its address as it comes up, and leaves it as it goes down.
+  const addresses = (row.ifname === 'lo' ? [] : list(row.addr_info))
     .filter((a): a is JsonObject => isObject(a) && a.scope !== 'link' && a.local !== undefined)
     .map((a) => `${String(a.local)}/${String(a.prefixlen)}`);
   const rest = { kind, ...(kind !== 'bridge' && { mac: row.address }), flags, addresses };

@@ -243,7 +243,7 @@ export class Trial implements Disposable {
   values(pod?: Pod): Values {
     const place = { dir: this.dir, uplink: UPLINK, ifname: this.ifname };
     if (!pod) return place;
-    return { ...place, n: pod.n, port: 8000 + pod.n, ...resultValues(pod.result ?? pod.prev, this.ifname) };
+    return { ...place, n: pod.n, port: 8000 + pod.n, ...resultValues(pod.result ?? pod.prev, this.ifname, pod.prev) };
   }
 
   /** What the kernel and the plugins' files are like: the node, these pods, the folder. */
@@ -279,11 +279,12 @@ export class Trial implements Disposable {
   }
 }
 
-function resultValues(result: JsonObject | undefined, ifname: string): Values {
+/** The node's end is that of the plugin which made the interface, whatever the ones after it add. */
+function resultValues(result: JsonObject | undefined, ifname: string, prev = result): Values {
   if (!result) return {};
   const links = objects(result.interfaces);
   const inside = links.find((link) => link.name === ifname && isSandboxed(link));
-  const outside = links.findLast((link) => !isSandboxed(link));
+  const outside = objects(prev?.interfaces).findLast((link) => !isSandboxed(link));
   return {
     ip: hostAddress(result),
     ...(typeof inside?.mac === 'string' && { mac: inside.mac }),

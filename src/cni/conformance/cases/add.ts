@@ -19,7 +19,8 @@ export function addCases(facts: Facts): Case[] {
     ...effectCases(facts),
     ...inputCases(),
     ...(subject.repeatable ? [] : [twice]),
-    ...(subject.noInterface ? [] : [netnsGone]),
+    // A plugin that changes only the node need not look at the namespace.
+    ...(subject.kind === 'main' ? [netnsGone] : []),
     ...(subject.kind === 'main' && subject.ifname !== 'lo' ? [nameTaken] : []),
     ...(subject.kind === 'meta' ? [keepsResult, needsPrev] : []),
   ];
