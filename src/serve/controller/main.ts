@@ -24,6 +24,7 @@ import { Watches } from '#serve/controller/loop/watches.ts';
 import { namespaceController } from '#serve/controller/namespaces/namespaces.ts';
 import { replicaSetController } from '#serve/controller/replicaset/replicaset.ts';
 import { scheduler } from '#serve/controller/scheduler/scheduler.ts';
+import { statefulSetController } from '#serve/controller/statefulset/statefulset.ts';
 import type { World } from '#serve/controller/world.ts';
 import { CONFIG_MAP, parseConfig } from '#spec/config.ts';
 import { CONFIG_MAPS, keyText, LEASES } from '#spec/k8s.ts';
@@ -104,6 +105,7 @@ function controllersOf(options: ControllerOptions, watches: Watches): Controller
     daemonSetController,
     deploymentController,
     replicaSetController,
+    statefulSetController,
     endpointSliceController,
     endpointsController,
     garbageCollector,

@@ -26,6 +26,8 @@ export interface Patch {
   readonly metadata?: object;
   readonly spec?: object;
   readonly status?: object;
+  /** Of ControllerRevisions. */
+  readonly revision?: number;
   /** Of EndpointSlices. */
   readonly endpoints?: readonly object[];
   /** Of Endpoints. */

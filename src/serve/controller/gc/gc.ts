@@ -20,13 +20,15 @@ import {
   type Resource,
 } from '#spec/k8s.ts';
 import { ENDPOINT_SLICES, SERVICES } from '#spec/services.ts';
-import { DEPLOYMENTS, REPLICA_SETS } from '#spec/workloads.ts';
+import { CONTROLLER_REVISIONS, DEPLOYMENTS, REPLICA_SETS, STATEFUL_SETS } from '#spec/workloads.ts';
 
 /** Kinds that own or are owned. A reference to any other kind is left alone: nothing is known of its owner. */
 const KINDS: readonly Resource<KubeObject>[] = [
   DAEMON_SETS,
   DEPLOYMENTS,
   REPLICA_SETS,
+  STATEFUL_SETS,
+  CONTROLLER_REVISIONS,
   PODS,
   SERVICES,
   ENDPOINT_SLICES,

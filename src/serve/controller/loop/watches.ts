@@ -17,7 +17,7 @@ import {
   SERVICE_ACCOUNTS,
 } from '#spec/k8s.ts';
 import { ENDPOINT_SLICES, ENDPOINTS, SERVICES } from '#spec/services.ts';
-import { DEPLOYMENTS, REPLICA_SETS } from '#spec/workloads.ts';
+import { CONTROLLER_REVISIONS, DEPLOYMENTS, REPLICA_SETS, STATEFUL_SETS } from '#spec/workloads.ts';
 
 const SETTINGS: Selector = { namespace: CONFIG_MAP.namespace, fieldSelector: `metadata.name=${CONFIG_MAP.name}` };
 
@@ -29,6 +29,8 @@ const WATCHED: readonly (readonly [Resource<KubeObject>, Selector?])[] = [
   [DAEMON_SETS],
   [DEPLOYMENTS],
   [REPLICA_SETS],
+  [STATEFUL_SETS],
+  [CONTROLLER_REVISIONS],
   [SERVICES],
   [ENDPOINT_SLICES],
   [ENDPOINTS],
