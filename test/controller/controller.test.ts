@@ -31,6 +31,7 @@ import {
   type Resource,
   SERVICE_ACCOUNTS,
 } from '#spec/k8s.ts';
+import { DEPLOYMENTS, type Deployment, REPLICA_SETS } from '#spec/workloads.ts';
 
 interface Cluster extends AsyncDisposable {
   readonly client: ApiClient;
@@ -281,6 +282,31 @@ test('a cluster comes to life: namespaces, accounts, networks, pods, daemons, an
       { propagationPolicy: 'Background' },
     );
     await world.all(PODS, (all) => !all.some((p) => p.metadata.name?.startsWith('network-test')));
+  });
+
+  await t.test('a Deployment rolls on, keeps its history, and goes with all that it made', async () => {
+    const key = { namespace: 'default', name: 'web' };
+    const template = (image: string) => ({
+      metadata: { labels: { app: 'web' } },
+      spec: { containers: [{ name: 'main', image }] },
+    });
+    const spec = { replicas: 2, selector: { matchLabels: { app: 'web' } }, template: template('busybox') };
+    const deployment: Deployment = { apiVersion: 'apps/v1', kind: 'Deployment', metadata: key, spec };
+    await client.create(DEPLOYMENTS, deployment);
+    const rolledOut = (generation: number) => (web: Deployment | undefined) =>
+      web?.status?.observedGeneration === generation &&
+      web.status.updatedReplicas === 2 &&
+      web.status.replicas === 2 &&
+      conditionOf(web.status.conditions, 'Available')?.status === 'True';
+    await world.until(DEPLOYMENTS, 'default', 'web', rolledOut(1));
+    await client.patch(DEPLOYMENTS, key, { spec: { template: template('nginx') } });
+    await world.until(DEPLOYMENTS, 'default', 'web', rolledOut(2));
+    const sets = (await client.list(REPLICA_SETS, { namespace: 'default' })).items;
+    assert.deepEqual(sets.map((set) => set.spec.replicas).sort(), [0, 2]);
+    await client.delete(DEPLOYMENTS, key, { propagationPolicy: 'Foreground' });
+    await world.until(DEPLOYMENTS, 'default', 'web', (web) => web === undefined);
+    await world.all(REPLICA_SETS, (all) => all.length === 0);
+    await world.all(PODS, (all) => !all.some((p) => p.metadata.name?.startsWith('web-')));
   });
 
   await t.test('a namespace that is deleted takes everything in it along', async () => {
