@@ -24,7 +24,9 @@ type Keep = (row: JsonObject) => string[] | undefined;
 
 const route: Keep = (row) => {
   const text = `${String(row.dst)} ${String(row.dev ?? '')}`;
-  if (/^(fe80:|ff00:|multicast)/.test(text) || row.type === 'multicast' || row.type === 'anycast') return undefined;
+  // A route of lo comes with its address.
+  if (/^(fe80:|ff00:|multicast)/.test(text) || row.dev === 'lo' || row.type === 'multicast' || row.type === 'anycast')
+    return undefined;
   return [pick(row, ['type', 'dst', 'gateway', 'via', 'dev', 'table', 'scope', 'prefsrc', 'metric'])];
 };
 
@@ -38,8 +40,20 @@ const KEEP: Record<Tool, Keep> = {
   qdisc: (row) => (row.kind === 'noqueue' ? undefined : [pick(row, ['kind', 'dev', 'parent', 'options'])]),
   vlan: (row) => [pick(row, ['ifname', 'vlans'])],
   port: (row) => [pick(row, ['ifname', 'master', 'hairpin', 'isolated', 'learning', 'flood'])],
-  nft: (row) => ('metainfo' in row ? undefined : [JSON.stringify(row, steady)]),
+  nft: (row) => ('metainfo' in row ? undefined : nftLines(row)),
 };
+
+/** A set or map is a line for itself and one for each element: what belongs to one pod is then told apart. */
+function nftLines(row: JsonObject): string[] {
+  const [kind = '', body] = Object.entries(row)[0] ?? [];
+  if (!isObject(body) || !Array.isArray(body.elem)) return [JSON.stringify(row, steady)];
+  const { elem, ...rest } = body;
+  const name = `${String(body.table)} ${String(body.name)}`;
+  return [
+    JSON.stringify({ [kind]: rest }, steady),
+    ...elem.map((one: unknown) => `${name} ${JSON.stringify(one, steady)}`),
+  ];
+}
 
 function pick(row: JsonObject, keys: readonly string[]): string {
   return JSON.stringify(Object.fromEntries(keys.filter((key) => key in row).map((key) => [key, row[key]])));
@@ -56,9 +70,7 @@ function link(row: JsonObject): string {
     .filter((a): a is JsonObject => isObject(a) && a.scope !== 'link' && a.local !== undefined)
     .map((a) => `${String(a.local)}/${String(a.prefixlen)}`);
   const rest = { kind, ...(kind !== 'bridge' && { mac: row.address }), flags, addresses };
-  const own = JSON.parse(
-    pick(row, ['ifname', 'mtu', 'master', 'txqlen', 'ifalias', 'group', 'promiscuity']),
-  ) as JsonObject;
+  const own = JSON.parse(pick(row, ['ifname', 'mtu', 'master', 'txqlen', 'group', 'promiscuity'])) as JsonObject;
   return JSON.stringify({ ...own, ...rest });
 }
 

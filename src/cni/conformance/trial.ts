@@ -110,13 +110,14 @@ export class Trial implements Disposable {
   readonly #tag: string;
   /** Keys that a variant puts over those of the descriptor. */
   extra: JsonObject = {};
-  /** Name of the network: a variant with two networks changes it. */
-  network = 'conform';
+  /** Name of the network. A server behind the plugins sees all trials at once: each has a network of its own. */
+  readonly network: string;
 
   constructor(options: TrialOptions) {
     this.o = options;
     this.dir = mkdtempSync(join(options.tmp, 't-'));
     this.#tag = `${process.pid}-${++trials}`;
+    this.network = `conform-${this.#tag}`;
   }
 
   get subject(): Descriptor {
@@ -242,7 +243,7 @@ export class Trial implements Disposable {
 
   values(pod?: Pod): Values {
     const place = { dir: this.dir, uplink: UPLINK, ifname: this.ifname };
-    if (!pod) return place;
+    if (!pod) return { ...place, n: 0, port: 8000 };
     return { ...place, n: pod.n, port: 8000 + pod.n, ...resultValues(pod.result ?? pod.prev, this.ifname, pod.prev) };
   }
 
