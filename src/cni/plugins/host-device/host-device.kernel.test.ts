@@ -51,6 +51,9 @@ test('host-device: refusals leave the device where it was, and DEL brings it bac
   assert.match(node.sh('ip link show dev7'), /dev7/);
   assert.equal(await code('ADD'), undefined);
   assert.equal(await code('ADD'), 111);
+  assert.equal(await code('DEL'), undefined);
+  assert.doesNotMatch(node.sh('ip link show dev7'), /alias/);
+  assert.equal(await code('ADD'), undefined);
   node.sh('ip link add dev7 type bridge');
   assert.equal(await code('DEL'), undefined);
   assert.match(node.sh('ip link show dev8'), /dev8@(?!if)/);

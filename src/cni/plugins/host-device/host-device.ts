@@ -38,10 +38,15 @@ function moveOut(call: PluginCall, pod: PodNetns): void {
   if (!alias) return;
   // Who moves is set down by the kernel: to do so before would only wait for RCU twice.
   const [failure] = pod.netlink.run([{ op: 'link.set', name, change: { netns: call.caller.fd, name: alias } }]);
-  if (!failure) return;
-  if (failure.code !== 'EEXIST') throw refusalError(failure);
+  if (!failure) forget(call, alias);
+  else if (failure.code !== 'EEXIST') throw refusalError(failure);
   // It is back all the same.
-  call.host.log.warn({ device: alias }, 'a device came back to the host under another name: its own is taken');
+  else call.host.log.warn({ device: alias }, 'a device came back to the host under another name: its own is taken');
+}
+
+/** It is as it was. An alias that somebody else had given it is lost, as with the reference plugin. */
+function forget({ caller }: PluginCall, name: string): void {
+  run(caller.netlink, [{ op: 'link.set', name, change: { alias: '' } }]);
 }
 
 async function del(call: PluginCall): Promise<void> {
