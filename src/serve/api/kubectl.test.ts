@@ -196,6 +196,59 @@ describe('kubectl', { skip: missing, timeout: 120_000 }, () => {
     assert.match(await kubectl.run('get nodes'), /Ready,SchedulingDisabled/);
   });
 
+  it('makes and shows the kinds around workloads', async () => {
+    await using server = await startServer();
+    const kubectl = new Kubectl(server);
+    for (const line of [
+      'create deployment web --image=nginx --replicas=2',
+      'create job once --image=busybox -- true',
+      'create cronjob often --image=busybox --schedule=*/5 -- true',
+      'create ingress web --class=main --rule=example.com/*=web:80',
+      'create poddisruptionbudget web --selector=app=web --min-available=1',
+      'create priorityclass high --value=1000',
+      'create role reader --verb=get --resource=pods',
+      'create clusterrole reader --verb=list --resource=nodes',
+      'create rolebinding reader --role=reader --user=ann',
+      'create clusterrolebinding reader --clusterrole=reader --serviceaccount=default:a',
+    ]) {
+      const args = line.split(' ').map((word) => (word === '--schedule=*/5' ? '--schedule=*/5 * * * *' : word));
+      assert.match(await kubectl.run(args), / created\n$/);
+    }
+    assert.match(await kubectl.run('get deploy'), /^NAME +READY +UP-TO-DATE +AVAILABLE +AGE\nweb +0\/2 +0 +0 +\d+s\n$/);
+    assert.match(
+      await kubectl.run('get jobs'),
+      /^NAME +STATUS +COMPLETIONS +DURATION +AGE\nonce +Running +0\/1 +\d+s\n$/,
+    );
+    assert.match(await kubectl.run('get cronjobs'), /often +\*\/5 \* \* \* \* +<none> +False +0 +<none> +\d+s/);
+    assert.match(await kubectl.run('get ingress'), /web +main +example.com +80 +\d+s/);
+    assert.match(await kubectl.run('get pdb'), /web +1 +N\/A +0 +\d+s/);
+    assert.match(await kubectl.run('get priorityclass'), /high +1000 +false +\d+s +PreemptLowerPriority/);
+    assert.match(await kubectl.run('get rolebinding -o wide'), /reader +Role\/reader +\d+s +ann/);
+    assert.match(await kubectl.run('get clusterrolebinding -o wide'), /reader +ClusterRole\/reader +\d+s +default\/a/);
+    assert.equal(
+      await kubectl.run('scale deployment web --replicas=4 --current-replicas=2'),
+      'deployment.apps/web scaled\n',
+    );
+    assert.equal(await kubectl.run('get deployment web -o jsonpath={.spec.replicas}'), '4');
+    assert.match(await kubectl.run('describe clusterrole reader'), /nodes +\[\] +\[\] +\[list\]/);
+    const policy = {
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'NetworkPolicy',
+      metadata: { name: 'deny' },
+      spec: {
+        podSelector: {},
+        ingress: [{ from: [{ namespaceSelector: {} }], ports: [{ port: 80, protocol: 'TCP' }] }],
+      },
+    };
+    await kubectl.run('apply -f -', JSON.stringify(policy));
+    assert.equal(
+      await kubectl.run('apply -f -', JSON.stringify(policy)),
+      'networkpolicy.networking.k8s.io/deny unchanged\n',
+    );
+    assert.match(await kubectl.run('describe netpol deny'), /To Port: 80\/TCP/);
+    assert.match(await kubectl.run('explain networkpolicy.spec.ingress'), /ports/);
+  });
+
   it('watches, and prints each change', async () => {
     await using server = await startServer();
     const kubectl = new Kubectl(server);
