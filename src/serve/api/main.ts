@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import type { Api } from '#serve/api/api.ts';
 import { bootstrap } from '#serve/api/content/bootstrap.ts';
 import { endNamespaces } from '#serve/api/content/namespaces.ts';
+import { ownEndpoints } from '#serve/api/content/own-endpoints.ts';
 import { Kinds } from '#serve/api/kinds.ts';
 import { type ListenSpec, openListeners } from '#serve/api/listen.ts';
 import { ensureClusterKeys, ensureServerCertificate } from '#serve/api/pki/cluster.ts';
@@ -56,6 +57,7 @@ export async function runApiServer(options: ApiServerOptions, signal: AbortSigna
   const door = { api, tokens: new TokenVerifier(options.dataDir), ready: () => !signal.aborted };
   const listeners = await openListeners(options.listen, door);
   stack.use(listeners);
+  ownEndpoints(api, listeners.addresses);
   const names = [...(options.names ?? []), ...listeners.addresses.map((one) => one.address)];
   const pair = await ensureServerCertificate(
     options.dataDir,
