@@ -89,7 +89,9 @@ export function dnatRules(family: Family, conditions: readonly Condition[] = [],
 
 function masqRule(family: Family): Statement[] {
   const ip = protocolOf(family);
-  const key = { concat: [payload(ip, 'saddr'), payload(ip, 'daddr'), proto, port] };
+  // `meta l4proto` in a set of intervals is refused by Linux 6.12 (nft turns its one byte round); the header's field is not.
+  const protocol = payload(ip, family === 4 ? 'protocol' : 'nexthdr');
+  const key = { concat: [payload(ip, 'saddr'), payload(ip, 'daddr'), protocol, port] };
   return [match({ ct: { key: 'status' } }, IPS_DST_NAT, 'in'), match(key, `@${masqName(family)}`), masquerade];
 }
 
