@@ -1,0 +1,178 @@
+/** The conformance suite: what it says of good plugins, and that plugins which are bad on purpose do not pass. */
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import type { Descriptor } from '#cni/conformance/descriptor.ts';
+import { asJunit } from '#cni/conformance/report/junit.ts';
+import { asTap } from '#cni/conformance/report/tap.ts';
+import { asTable } from '#cni/conformance/report/text.ts';
+import { runSuite, type SuiteResult } from '#cni/conformance/run.ts';
+import { startCniServer } from '#cni/server/server.ts';
+import { noBed, ROUTED, SHIM } from '#cni/testing/bed.ts';
+import { noKernel } from '#kernel/testing/scratch-netns.ts';
+
+const REFERENCE = '/usr/lib/cni';
+const tools = ['ip', 'bridge', 'tc', 'nft', 'ping'].find((tool) => spawnSync('which', [tool]).status !== 0);
+const skip = noKernel || (tools !== undefined && `there is no ${tools}`);
+const noReference = skip || (!existsSync(join(REFERENCE, 'bridge')) && 'containernetworking-plugins is not installed');
+
+function folder(t: TestContext): string {
+  const dir = mkdtempSync(join(tmpdir(), 'pt-conformance-'));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+function failed(result: SuiteResult): string[] {
+  return result.cases.filter((one) => one.status === 'failed').map((one) => one.id);
+}
+
+const QUICK =
+  /\/(version\.|versions\.1|input\.(words|unknown)|add\.(effect$|twice|interfaces|addresses)|del\.(clean|twice)|check\.)/;
+
+test('the reference bridge, ptp and host-local pass a quick part of it', { skip: noReference }, async () => {
+  const types = ['bridge', 'ptp', 'host-local'];
+  const result = await runSuite({ dir: REFERENCE, types, grep: QUICK, seed: 1, jobs: 2 });
+  assert.deepEqual(failed(result), [], asTable(result));
+  assert.ok(result.passed > 40, asTable(result));
+});
+
+test('what the reference gets wrong is found: no cniVersion in its error object', { skip: noReference }, async () => {
+  const result = await runSuite({ dir: REFERENCE, types: ['ptp'], grep: /error\.cniVersion/, seed: 1, jobs: 1 });
+  assert.equal(result.failed, 1);
+  assert.match(asTable(result), /FAILED ptp\/error\.cniVersion/);
+});
+
+test('polder passes a quick part of it', { skip: skip || noBed() }, async (t) => {
+  const dir = folder(t);
+  symlinkSync(SHIM, join(dir, 'polder'));
+  const socketPath = join(dir, 'cni.sock');
+  const log = { info() {}, warn() {}, error() {} };
+  const options = { socketPath, stateDir: dir, nodeNetwork: () => ROUTED, log, coolDownMs: 0 };
+  await using _ = await startCniServer(options);
+  const env = { POLDER_CNI_SOCKET: socketPath };
+  const more = /\/(parallel|gc|status|traffic|killed\.add)/;
+  const grep = new RegExp(`${QUICK.source}|${more.source}`);
+  const result = await runSuite({ dir, types: ['polder'], env, grep, seed: 1, jobs: 2 });
+  assert.deepEqual(failed(result), [], asTable(result));
+  assert.ok(result.passed > 20, asTable(result));
+});
+
+/** A plugin that makes a veth, as a script: good enough to pass; each bad one differs by one thing. */
+interface Flaws {
+  readonly before?: string;
+  readonly version?: string;
+  readonly del?: string;
+  readonly onError?: string;
+}
+
+function script({
+  before = '',
+  version = '$v',
+  del = 'ip link del "h$short" 2>/dev/null',
+  onError = 'exit 1',
+}: Flaws): string {
+  return `#!/bin/sh
+conf=$(cat)
+v=$(printf '%s' "$conf" | sed -n 's/.*"cniVersion":"\\([^"]*\\)".*/\\1/p' | head -n 1)
+fail() { printf '{"cniVersion":"%s","code":%s,"msg":"%s"}' "$v" "$1" "$2"; ${onError}; }
+${before}
+[ "$CNI_COMMAND" = VERSION ] && { printf '{"cniVersion":"1.0.0","supportedVersions":["1.0.0"]}'; exit 0; }
+[ "$v" = 1.0.0 ] || fail 1 "unsupported version"
+short=$(printf '%s' "$CNI_CONTAINERID" | cksum | cut -d' ' -f1)
+case "$CNI_COMMAND" in
+ADD)
+  [ -e "$CNI_NETNS" ] || fail 8 "no CNI_NETNS"
+  ip link add "h$short" type veth peer name "$CNI_IFNAME" netns "$CNI_NETNS" 2>/dev/null || fail 11 "cannot make a veth"
+  ip link set "h$short" up
+  nsenter --net="$CNI_NETNS" ip link set "$CNI_IFNAME" up
+  printf '{"cniVersion":"%s","interfaces":[{"name":"%s","sandbox":"%s"}]}' "${version}" "$CNI_IFNAME" "$CNI_NETNS"
+  ;;
+DEL)
+  ${del}
+  exit 0
+  ;;
+CHECK) nsenter --net="$CNI_NETNS" ip link show dev "$CNI_IFNAME" >/dev/null 2>&1 || fail 3 "no interface" ;;
+*) fail 4 "CNI_COMMAND is wrong" ;;
+esac
+`;
+}
+
+const DESCRIPTOR: Descriptor = {
+  type: 'scripted',
+  kind: 'main',
+  conf: {},
+  effects: [
+    {
+      say: 'a veth in the pod',
+      in: 'pod',
+      tool: 'addr',
+      has: { ifname: '{ifname}', flags: ['UP'], linkinfo: { info_kind: 'veth' } },
+    },
+  ],
+  tampers: [{ say: 'interface-gone', in: 'pod', run: ['ip', 'link', 'del', '{ifname}'] }],
+};
+
+async function trial(t: TestContext, flaws: Flaws, grep: RegExp): Promise<SuiteResult> {
+  const dir = folder(t);
+  const path = join(dir, DESCRIPTOR.type);
+  writeFileSync(path, script(flaws));
+  chmodSync(path, 0o755);
+  return runSuite({ dir, types: [DESCRIPTOR.type], descriptors: [DESCRIPTOR], grep, seed: 1, jobs: 2 });
+}
+
+const BASICS =
+  /\/(version\.|versions\.|add\.(result|effect|twice|interfaces|netns)|del\.(clean|twice|unknown)|check\.)/;
+
+test('a small sound script passes the basics', { skip }, async (t) => {
+  const result = await trial(t, {}, BASICS);
+  assert.deepEqual(failed(result), [], asTable(result));
+  assert.ok(result.passed >= 10, asTable(result));
+});
+
+const BAD: readonly (readonly [string, Flaws, string])[] = [
+  ['prints garbage before its result', { before: 'echo hello' }, 'scripted/add.result'],
+  ['exits with 0 on error', { onError: 'exit 0' }, 'scripted/add.twice'],
+  ['leaves an interface behind at DEL', { del: ':' }, 'scripted/del.clean'],
+  ['answers another version than asked', { version: '0.4.0' }, 'scripted/versions.1.0.0'],
+  [
+    'fails at the second DEL',
+    { del: 'ip link del "h$short" 2>/dev/null || fail 11 "not there"' },
+    'scripted/del.twice',
+  ],
+];
+
+for (const [what, flaws, caught] of BAD) {
+  test(`a plugin that ${what} is caught by ${caught}`, { skip }, async (t) => {
+    const result = await trial(t, flaws, BASICS);
+    assert.ok(failed(result).includes(caught), asTable(result));
+    const one = result.cases.find((each) => each.id === caught);
+    assert.ok(one?.expected && one.seen, 'with what was expected and seen');
+  });
+}
+
+test('reports say the same in each form, with what was expected and seen', () => {
+  const base = { plugin: 'x', version: '1.0.0', about: 'a <b> & "c"', ms: 5 };
+  const result: SuiteResult = {
+    passed: 1,
+    failed: 1,
+    skipped: 1,
+    cases: [
+      { ...base, id: 'x/one', status: 'passed' },
+      { ...base, id: 'x/two', status: 'failed', expected: 'a & b', seen: '<none>\n\u0001' },
+      { ...base, id: 'x/three', status: 'skipped', reason: 'no feature' },
+    ],
+  };
+  assert.match(asTap(result), /^TAP version 14\n1\.\.3\nok 1 - x\/one\nnot ok 2 - x\/two\n {2}---\n/);
+  assert.match(asTap(result), /ok 3 - x\/three # SKIP no feature\n$/);
+  assert.match(asJunit(result), /<testsuites name="cni" tests="3" failures="1" skipped="1">/);
+  assert.match(
+    asJunit(result),
+    /<failure message="expected a &amp; b">a &lt;b&gt;.*&lt;none&gt;&#10;\ufffd<\/failure>/,
+  );
+  assert.match(asTable(result), /x +1 +1 +1 +no feature\n/);
+  assert.match(asTable(result), /expected: a & b\n {2}seen: {5}<none>/);
+});
