@@ -264,6 +264,11 @@ export class Trial implements Disposable {
     }
   }
 
+  /** A CNI_NETNS that does not exist. In the folder for state: if a plugin makes it, that is seen. */
+  get noNetns(): string {
+    return join(this.dir, 'no-such-netns');
+  }
+
   /** One ADD and DEL, so that what all pods share (bridge, chains of a table) is there before states are compared. */
   async warmUp(): Promise<void> {
     await this.del(await this.added());

@@ -204,7 +204,7 @@ const netnsGone: Case = {
     const pod = await trial.pod();
     await trial.beneath(pod);
     const before = await trial.state(pod);
-    refused(await trial.call('ADD', pod, { env: { CNI_NETNS: '/run/netns/polder-conformance-none' } }));
+    refused(await trial.call('ADD', pod, { env: { CNI_NETNS: trial.noNetns } }));
     await unchanged(trial, before, pod);
   },
 };
