@@ -13,7 +13,7 @@ import { startServer } from '#serve/api/testing/server.ts';
 test('the Service kubernetes leads to where the server listens, also after it moved; never to the loopback', async () => {
   await using server = await startServer();
   const kinds = new Kinds();
-  const store = new Store({ file: ':memory:', indexOf: indexWith(kinds) });
+  const store = new Store({ file: `${server.dataDir}/other.db`, indexOf: indexWith(kinds) });
   const api: Api = {
     store,
     kinds,
