@@ -6,7 +6,7 @@ import { checkCases } from '#cni/conformance/cases/check.ts';
 import { delCases } from '#cni/conformance/cases/del.ts';
 import { newVerbCases } from '#cni/conformance/cases/gc.ts';
 import { loadCases } from '#cni/conformance/cases/load.ts';
-import { protocolCases } from '#cni/conformance/cases/protocol.ts';
+import { protocolCases, unknownCases } from '#cni/conformance/cases/protocol.ts';
 import { specialCases } from '#cni/conformance/cases/special.ts';
 import { trafficCases } from '#cni/conformance/cases/traffic.ts';
 import { resultCase, versionCases } from '#cni/conformance/cases/versions.ts';
@@ -17,6 +17,7 @@ export function casesOf(facts: Facts): Case[] {
     ...versionCases(facts),
     resultCase(facts),
     ...addCases(facts),
+    ...unknownCases(),
     ...delCases(),
     ...checkCases(facts),
     ...newVerbCases(facts),

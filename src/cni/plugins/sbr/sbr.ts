@@ -36,7 +36,8 @@ async function add(call: PluginCall): Promise<CniResult> {
   if (!pod.netlink.link(ifname))
     throw new PolderError('cni-config', { what: `There is no interface ${ifname} in ${netns}` });
   await using undo = new Undo(call.host.log);
-  removeRules(pod, ips, given);
+  const earlier = removeRules(pod, ips, given);
+  undo.defer(() => pod.netlink.run(earlier.map((rule): NetlinkOp => ({ op: 'rule.add', rule }))));
   const table = given ?? freeTable(pod.netlink.rules(), pod.netlink.routes());
   if (given === undefined) moveRoutes(pod, undo, ifname, ips, table);
   for (const ip of ips) {
@@ -76,8 +77,8 @@ async function del(call: PluginCall): Promise<void> {
   removeRules(pod, [...onLink, ...said], readTable(call));
 }
 
-/** Rules from exactly one of the addresses (to the given table, if one is given). */
-function removeRules(pod: PodNetns, ips: readonly Pick<CniIp, 'address'>[], table: number | undefined): void {
+/** Rules from exactly one of the addresses (to the given table, if one is given). @returns them */
+function removeRules(pod: PodNetns, ips: readonly Pick<CniIp, 'address'>[], table: number | undefined): Rule[] {
   const from = new Set<string>(ips.map(({ address }) => hostPrefix(addrOf(address))));
   const meant = (rule: Rule) =>
     rule.from !== undefined && from.has(rule.from) && (table === undefined || rule.table === table);
@@ -87,6 +88,7 @@ function removeRules(pod: PodNetns, ips: readonly Pick<CniIp, 'address'>[], tabl
     rules.map((rule) => ({ op: 'rule.del', rule })),
     'ENOENT',
   );
+  return rules;
 }
 
 async function check(call: PluginCall): Promise<void> {
