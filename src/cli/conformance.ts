@@ -78,7 +78,8 @@ async function conform(io: Terminal, flags: Flags): Promise<void> {
   const text = await written(flags, result);
   if (flags.out === undefined) io.out(text);
   else writeFileSync(flags.out, text);
-  if (result.failed > 0) io.exitWith(1);
+  // A run that tried nothing shows nothing.
+  if (result.failed > 0 || result.passed === 0) io.exitWith(1);
 }
 
 function progress(io: Terminal, one: CaseResult): void {
