@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { installAlone } from '#cni/daemonless/install.ts';
-import { SHIM, type ShimAnswer } from '#cni/testing/bed.ts';
+import { answerOf, SHIM, type ShimAnswer } from '#cni/testing/bed.ts';
 
 export interface Alone {
   readonly dir: string;
@@ -38,18 +38,6 @@ export function alone(t: TestContext, plugins: readonly string[]): Alone {
   };
 }
 
-async function run(path: string, env: Record<string, string>, stdin: string): Promise<ShimAnswer> {
-  const child = spawn(path, [], { env, stdio: ['pipe', 'pipe', 'inherit'] });
-  child.stdin.on('error', () => {});
-  child.stdin.end(stdin);
-  const { promise, resolve, reject } = Promise.withResolvers<number | null>();
-  child.on('error', reject);
-  child.on('close', (code) => resolve(code));
-  let stdout = '';
-  child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
-    stdout += chunk;
-  });
-  const exit = await promise;
-  const json: Record<string, unknown> | undefined = stdout === '' ? undefined : JSON.parse(stdout);
-  return { exit, stdout, json };
+function run(path: string, env: Record<string, string>, stdin: string): Promise<ShimAnswer> {
+  return answerOf(spawn(path, [], { env, stdio: ['pipe', 'pipe', 'inherit'] }), stdin);
 }

@@ -3,10 +3,11 @@
  * real shim as its caller. Nothing has a name outside a temporary folder, so that nothing is left behind.
  */
 
-import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcessByStdio, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Log } from '#cni/log.ts';
@@ -121,7 +122,10 @@ function pluginOf(conf: unknown): string {
 }
 
 /** What a CNI executable says to the configuration. */
-export async function answerOf(child: ChildProcessWithoutNullStreams, conf: unknown): Promise<ShimAnswer> {
+export async function answerOf(
+  child: ChildProcessByStdio<Writable, Readable, Readable | null>,
+  conf: unknown,
+): Promise<ShimAnswer> {
   child.stdin.on('error', () => {});
   child.stdin.end(typeof conf === 'string' ? conf : JSON.stringify(conf));
   const { promise, resolve, reject } = Promise.withResolvers<number | null>();

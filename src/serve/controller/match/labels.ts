@@ -10,7 +10,15 @@ export function matchesSelector(selector: LabelSelector | undefined, labels: Lab
 }
 
 function meets({ key, operator, values = [] }: LabelSelectorRequirement, labels: Labels): boolean {
-  const value = labels[key];
+  return holds(operator, values, labels[key]);
+}
+
+/** The four operators that selectors of labels and of nodes have in common. */
+export function holds(
+  operator: LabelSelectorRequirement['operator'],
+  values: readonly string[],
+  value: string | undefined,
+): boolean {
   switch (operator) {
     case 'In':
       return value !== undefined && values.includes(value);

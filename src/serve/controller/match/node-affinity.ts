@@ -1,5 +1,6 @@
 /** Which nodes a pod asks for: `nodeSelector` and node affinity (Kubernetes "Assigning Pods to Nodes"). */
 
+import { holds } from '#serve/controller/match/labels.ts';
 import type { Node, NodeSelectorRequirement, NodeSelectorTerm, PodSpec } from '#spec/k8s.ts';
 
 /** `nodeSelector` and the required node affinity, both. */
@@ -27,18 +28,12 @@ export function matchesTerm(term: NodeSelectorTerm, node: Node): boolean {
 
 function meets({ operator, values = [] }: NodeSelectorRequirement, value: string | undefined): boolean {
   switch (operator) {
-    case 'In':
-      return value !== undefined && values.includes(value);
-    case 'NotIn':
-      return value === undefined || !values.includes(value);
-    case 'Exists':
-      return value !== undefined;
-    case 'DoesNotExist':
-      return value === undefined;
     case 'Gt':
       return compared(value, values[0], (a, b) => a > b);
     case 'Lt':
       return compared(value, values[0], (a, b) => a < b);
+    default:
+      return holds(operator, values, value);
   }
 }
 
@@ -46,9 +41,9 @@ function meets({ operator, values = [] }: NodeSelectorRequirement, value: string
 function compared(
   value: string | undefined,
   limit: string | undefined,
-  holds: (a: bigint, b: bigint) => boolean,
+  order: (a: bigint, b: bigint) => boolean,
 ): boolean {
   const whole = /^-?\d+$/;
   if (value === undefined || limit === undefined || !whole.test(value) || !whole.test(limit)) return false;
-  return holds(BigInt(value), BigInt(limit));
+  return order(BigInt(value), BigInt(limit));
 }
