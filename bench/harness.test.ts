@@ -15,7 +15,7 @@ test('caseReport compares at the asked percentile and in the better direction', 
   assert.deepEqual([caseReport(lower).ratio, caseReport(lower).met], [0.1, true]);
   assert.deepEqual([caseReport({ ...lower, at: 'p99' }).ratio, caseReport({ ...lower, at: 'p99' }).met], [0.9, false]);
   const higher = { ...lower, better: 'higher' as const, ours: [50, 60], target: 5 };
-  assert.deepEqual([caseReport(higher).ours, caseReport(higher).met], [{ p50: 50, p99: 50 }, true]);
+  assert.deepEqual([caseReport(higher).ours, caseReport(higher).met], [{ p50: 50, p95: 50, p99: 50 }, true]);
 });
 
 test('pairwise takes turns in who goes first', async () => {

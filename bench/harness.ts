@@ -8,11 +8,15 @@ export interface Benchmark {
   /** One sentence: what it compares with what. */
   readonly about: string;
   run(bench: Bench): Promise<readonly Measured[]>;
+  /** What a person wants to see of the report beside the table, as text. */
+  summary?(report: Report): string;
 }
 
 export interface Bench {
   /** Says what is going on, to standard error. */
   progress(text: string): void;
+  /** Keeps a sentence for the report: what could not be measured here, and why. */
+  note(sentence: string): void;
   readonly signal: AbortSignal;
 }
 
@@ -30,6 +34,7 @@ export interface Measured {
 
 export interface Percentiles {
   readonly p50: number;
+  readonly p95: number;
   readonly p99: number;
 }
 
@@ -39,6 +44,7 @@ export interface CaseReport {
   readonly ours: Percentiles;
   readonly baseline: Percentiles & { readonly name: string };
   readonly ratio: number;
+  readonly better: 'lower' | 'higher';
   readonly target: number;
   readonly met: boolean;
 }
@@ -47,6 +53,7 @@ export interface Report {
   readonly name: string;
   readonly machine: string;
   readonly cases: readonly CaseReport[];
+  readonly notes: readonly string[];
 }
 
 /** The value that `share` of the samples do not exceed (nearest rank). @throws RangeError without samples. */
@@ -59,8 +66,8 @@ export function percentile(samples: readonly number[], share: number): number {
 
 /** For rates the bad end is the low one: p99 is what 99 % of the samples reach. */
 function percentiles(samples: readonly number[], better: 'lower' | 'higher'): Percentiles {
-  const p99 = better === 'lower' ? percentile(samples, 0.99) : percentile(samples, 0.01);
-  return { p50: round(percentile(samples, 0.5)), p99: round(p99) };
+  const at = (share: number): number => round(percentile(samples, better === 'lower' ? share : 1 - share));
+  return { p50: round(percentile(samples, 0.5)), p95: at(0.95), p99: at(0.99) };
 }
 
 /** Four significant digits: more is noise. */
@@ -75,7 +82,7 @@ export function caseReport(m: Measured): CaseReport {
   const at = m.at ?? 'p50';
   const ratio = round(ours[at] / baseline[at]);
   const met = better === 'lower' ? ratio <= m.target : ratio >= m.target;
-  return { case: m.case, unit: m.unit, ours, baseline, ratio, target: m.target, met };
+  return { case: m.case, unit: m.unit, ours, baseline, ratio, better, target: m.target, met };
 }
 
 /**
@@ -110,18 +117,21 @@ export function machine(): string {
   return `${cpus().length} x ${cpu?.model.trim() || process.arch}, ${memory} GiB, Linux ${release()}, Node ${process.version}`;
 }
 
-export async function report(benchmark: Benchmark, bench: Bench): Promise<Report> {
-  const measured = await benchmark.run(bench);
-  return { name: benchmark.name, machine: machine(), cases: measured.map(caseReport) };
+export async function report(benchmark: Benchmark, bench: Omit<Bench, 'note'>): Promise<Report> {
+  const notes: string[] = [];
+  const note = (sentence: string): void => void notes.push(sentence);
+  const measured = await benchmark.run({ ...bench, note });
+  return { name: benchmark.name, machine: machine(), cases: measured.map(caseReport), notes };
 }
 
 /** The report for a person. */
-export function table({ name, machine: on, cases }: Report): string {
-  const head = ['case', 'unit', 'ours p50', 'p99', 'baseline', 'p50', 'p99', 'ratio', 'target', ''];
+export function table({ name, machine: on, cases, notes }: Report): string {
+  const head = ['case', 'unit', 'ours p50', 'p95', 'p99', 'baseline', 'p50', 'p99', 'ratio', 'target', ''];
   const rows = cases.map((c) => [
     c.case,
     c.unit,
     `${c.ours.p50}`,
+    `${c.ours.p95}`,
     `${c.ours.p99}`,
     c.baseline.name,
     `${c.baseline.p50}`,
@@ -136,5 +146,5 @@ export function table({ name, machine: on, cases }: Report): string {
       .map((cell, i) => cell.padEnd(widths[i] ?? 0))
       .join('  ')
       .trimEnd();
-  return `${[`${name} on ${on}`, line(head), ...rows.map(line)].join('\n')}\n`;
+  return `${[`${name} on ${on}`, line(head), ...rows.map(line), ...notes].join('\n')}\n`;
 }

@@ -98,6 +98,7 @@ const LAYERS = {
       'lab',
       'cli',
       'bench/harness.ts',
+      'bench/chart.ts',
     ],
     node: true,
     packages: 'any',

@@ -3,7 +3,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Place } from '#bench/path/topology.ts';
 import { inNetns } from '#kernel/netns/enter.ts';
@@ -11,32 +11,77 @@ import { inNetns } from '#kernel/netns/enter.ts';
 const PORT = '5201';
 /** Sender and receiver each on a CPU of its own, always the same: where the scheduler puts them decides too much. */
 const CPUS = availableParallelism() > 1 ? '0,1' : '0,0';
+/** Seconds at the start of a flow that are not counted. */
+const WARM_UP = 0.2;
+
+/** What a flow carried and what it cost. */
+export interface Flow {
+  /** Gb/s as the receiver counted them, all streams together. */
+  readonly rate: number;
+  /** Processor time of the whole machine for each gigabit, milliseconds: sender, receiver and all on the way. */
+  readonly cpu: number;
+}
 
 /** One TCP stream for `seconds`. @returns Gb/s as the receiver counted them. */
 export async function throughput(from: Place, to: Place, seconds: number): Promise<number> {
+  return (await flow(from, to, { seconds, streams: 1 })).rate;
+}
+
+/** TCP streams side by side. */
+export async function flow(
+  from: Place,
+  to: Place,
+  { seconds, streams }: { readonly seconds: number; readonly streams: number },
+): Promise<Flow> {
   await using server = await serving(to, 'iperf3', ['-s', '-B', to.addr, '-p', PORT, '--forceflush'], 'listening');
-  const text = await output(from, 'iperf3', [
+  const wanted = [
     '-c',
     to.addr,
     '-p',
     PORT,
     '-t',
-    String(seconds),
+    `${seconds}`,
+    '-P',
+    `${streams}`,
     '-O',
-    '0.2',
+    `${WARM_UP}`,
     '-A',
     CPUS,
     '-J',
-  ]);
+  ];
+  const before = busyMs();
+  const text = await output(from, 'iperf3', wanted);
+  const spent = busyMs() - before;
   void server;
-  const report = JSON.parse(text) as { end?: { sum_received?: { bits_per_second?: number } } };
-  return (report.end?.sum_received?.bits_per_second ?? 0) / 1e9;
+  const report = JSON.parse(text) as { end?: { sum_received?: { bits_per_second?: number; bytes?: number } } };
+  const { bits_per_second: rate = 0 } = report.end?.sum_received ?? {};
+  return { rate: rate / 1e9, cpu: spent / ((rate * (seconds + WARM_UP)) / 1e9) };
+}
+
+/** Time that the machine's processors have been busy since it started, milliseconds. */
+function busyMs(): number {
+  return cpus().reduce((sum, { times }) => sum + times.user + times.nice + times.sys + times.irq, 0);
 }
 
 /** Sequential round trips over one TCP connection. @returns each in µs. */
 export async function roundTrips(program: string, from: Place, to: Place, count: number): Promise<number[]> {
+  return await asked(program, 'client', from, to, count);
+}
+
+/** Connections one after the other, each for one round trip. @returns each in µs, from connect to the answer. */
+export async function connections(program: string, from: Place, to: Place, count: number): Promise<number[]> {
+  return await asked(program, 'connects', from, to, count);
+}
+
+async function asked(
+  program: string,
+  verb: 'client' | 'connects',
+  from: Place,
+  to: Place,
+  count: number,
+): Promise<number[]> {
   await using server = await serving(to, program, ['server', to.addr, PORT], 'ready');
-  const text = await output(from, program, ['client', to.addr, PORT, String(count)]);
+  const text = await output(from, program, [verb, to.addr, PORT, String(count)]);
   void server;
   return text
     .trim()

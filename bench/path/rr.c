@@ -1,6 +1,7 @@
 /*
  * Round trips of one byte over one TCP connection: `rr server ADDR PORT` echoes, `rr client ADDR PORT COUNT` asks and
- * prints each round trip in nanoseconds, a line each, after a tenth of COUNT to warm up. Both ends stay on one CPU: else
+ * prints each round trip in nanoseconds, a line each, after a tenth of COUNT to warm up. `rr connects` opens a new
+ * connection for each and counts that in; it closes by a reset, so that no port waits. Both ends stay on one CPU: else
  * it is the waking of the other one that is measured, which costs more than the whole way and comes and goes.
  */
 #define _GNU_SOURCE
@@ -61,24 +62,51 @@ static long long now(void) {
   return t.tv_sec * 1000000000LL + t.tv_nsec;
 }
 
+static void report(const long long *took, int count) {
+  for (int i = 0; i < count; i++) printf("%lld\n", took[i]);
+}
+
+static void trip(int fd) {
+  char byte = 'x';
+  if (write(fd, &byte, 1) != 1 || read(fd, &byte, 1) != 1) die("round trip");
+}
+
+static void connects(const char *addr, const char *port, int count) {
+  struct sockaddr_in to;
+  struct linger reset = {.l_onoff = 1, .l_linger = 0};
+  int warm = count / 10;
+  long long *took = calloc(count, sizeof *took);
+  if (!took) die("calloc");
+  for (int i = -warm; i < count; i++) {
+    long long start = now();
+    int fd = stream(addr, port, &to);
+    if (connect(fd, (void *)&to, sizeof to)) die("connect");
+    trip(fd);
+    if (i >= 0) took[i] = now() - start;
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    close(fd);
+  }
+  report(took, count);
+}
+
 static void ask(const char *addr, const char *port, int count) {
   struct sockaddr_in to;
-  char byte = 'x';
   int fd = stream(addr, port, &to), warm = count / 10;
   long long *took = calloc(count, sizeof *took);
   if (!took || connect(fd, (void *)&to, sizeof to)) die("connect");
   for (int i = -warm; i < count; i++) {
     long long start = now();
-    if (write(fd, &byte, 1) != 1 || read(fd, &byte, 1) != 1) die("round trip");
+    trip(fd);
     if (i >= 0) took[i] = now() - start;
   }
-  for (int i = 0; i < count; i++) printf("%lld\n", took[i]);
+  report(took, count);
 }
 
 int main(int argc, char **argv) {
   stay();
   if (argc == 4 && !strcmp(argv[1], "server")) serve(argv[2], argv[3]);
   if (argc == 5 && !strcmp(argv[1], "client")) return ask(argv[2], argv[3], atoi(argv[4])), 0;
-  fprintf(stderr, "usage: rr server ADDR PORT | rr client ADDR PORT COUNT\n");
+  if (argc == 5 && !strcmp(argv[1], "connects")) return connects(argv[2], argv[3], atoi(argv[4])), 0;
+  fprintf(stderr, "usage: rr server ADDR PORT | rr client|connects ADDR PORT COUNT\n");
   return 2;
 }

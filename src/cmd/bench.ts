@@ -1,29 +1,46 @@
-/** `npm run bench -- NAME [--json]`: runs a benchmark of bench/ and prints what it measured. Exit status 1 if a target was missed. */
+/**
+ * `npm run bench -- NAME [--json] [--out DIR]`: runs a benchmark of bench/ and prints what it measured; into DIR go the report
+ * (JSON), a chart (SVG) and a page (HTML). Exit status 1 if a target was missed.
+ */
 
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type Benchmark, report, table } from '#bench/harness.ts';
+import { chartSvg, pageHtml } from '#bench/chart.ts';
+import { type Benchmark, type Report, report, table } from '#bench/harness.ts';
 
 const FOLDER = new URL('../../bench/', import.meta.url);
+/** Files of the folder that are no benchmark. */
+const SHARED = new Set(['harness', 'chart']);
 
 function names(): string[] {
   const files = readdirSync(FOLDER).filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'));
-  return files.map((file) => file.slice(0, -'.ts'.length)).filter((name) => name !== 'harness');
+  return files.map((file) => file.slice(0, -'.ts'.length)).filter((name) => !SHARED.has(name));
 }
 
 async function load(name: string): Promise<Benchmark | undefined> {
   const file = new URL(`${name}.ts`, FOLDER);
-  if (!/^[a-z][a-z0-9-]*$/.test(name) || name === 'harness' || !existsSync(file)) return undefined;
+  if (!/^[a-z][a-z0-9-]*$/.test(name) || SHARED.has(name) || !existsSync(file)) return undefined;
   const module = (await import(file.href)) as { benchmark?: Benchmark };
   return module.benchmark;
 }
 
+function write(folder: string, result: Report, text: string): void {
+  mkdirSync(folder, { recursive: true });
+  const svg = chartSvg(result);
+  const files = { json: `${JSON.stringify(result, undefined, 2)}\n`, svg, html: pageHtml(result, svg, text) };
+  for (const [kind, content] of Object.entries(files)) writeFileSync(join(folder, `${result.name}.${kind}`), content);
+}
+
 async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({ options: { json: { type: 'boolean' } }, allowPositionals: true });
+  const options = { json: { type: 'boolean' }, out: { type: 'string' } } as const;
+  const { values, positionals } = parseArgs({ options, allowPositionals: true });
   const [name = ''] = positionals;
   const benchmark = await load(name);
   if (!benchmark) {
-    process.stderr.write(`usage: npm run bench -- NAME [--json]\n\nNAME is one of: ${names().join(', ')}\n`);
+    process.stderr.write(
+      `usage: npm run bench -- NAME [--json] [--out DIR]\n\nNAME is one of: ${names().join(', ')}\n`,
+    );
     return 2;
   }
   const stop = new AbortController();
@@ -31,7 +48,9 @@ async function main(): Promise<number> {
   const progress = (text: string) => void process.stderr.write(`${text}\n`);
   progress(`${benchmark.name}: ${benchmark.about}`);
   const result = await report(benchmark, { progress, signal: stop.signal });
-  process.stdout.write(table(result));
+  const text = [table(result), benchmark.summary?.(result) ?? ''].filter((part) => part !== '').join('\n');
+  process.stdout.write(text);
+  if (values.out !== undefined) write(values.out, result, text);
   if (values.json) process.stdout.write(`${JSON.stringify(result)}\n`);
   return result.cases.every((c) => c.met) ? 0 : 1;
 }
