@@ -54,7 +54,7 @@ function waysOf(profile: Profile, fastPath: boolean, at: Topology, direct: Way['
     ours: [at.near[0], at.far] as const,
     baseline: { name: 'bare underlay', pair: at.nodes },
   };
-  if (profile.encapsulation.kind === 'none') return [{ ...across, throughput: 0.95, latency: 1.15 }];
+  if (profile.pool.vxlan === 'never') return [{ ...across, throughput: 0.95, latency: 1.15 }];
   // One node of each attachment.
   const same = { name: `same node, ${profile.attachment}${how}`, ours: at.near, baseline: direct };
   return [

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { PROFILES } from '#spec/cluster.ts';
+import { PROFILE_NAMES } from '#spec/cluster.ts';
 import { eventually, leftovers, type TestLab, testLab } from './support/lab.ts';
 import { noKubectl, noLab, polder, ROOT, result, run, startPolder } from './support/polder.ts';
 
@@ -139,7 +139,7 @@ for (const { profile, filter, sees } of CAPTURES) {
   });
 }
 
-for (const profile of Object.keys(PROFILES)) {
+for (const profile of PROFILE_NAMES) {
   test(`lab verify proves the model under ${profile}, and leaves nothing of its own`, { skip }, async () => {
     await using lab = await testLab('up', '--profile', profile);
     const results = JSON.parse(await lab.must('verify', '--json')) as { id: string; ok: boolean; seen: string }[];

@@ -12,7 +12,15 @@ import { type Addr, addrPlus, parseAddr } from '#net/addr.ts';
 import { parseMac } from '#net/mac.ts';
 import { addrOf, hostPrefix, ifAddr, parseIfAddr, parsePrefix } from '#net/prefix.ts';
 import { want } from '#plan/want.ts';
-import { type ClusterConfig, deriveSynced, type Profile, type Snapshot, type Synced } from '#spec/cluster.ts';
+import { DEFAULT_BGP } from '#spec/bgp.ts';
+import {
+  type ClusterConfig,
+  defaultPool,
+  deriveSynced,
+  type Profile,
+  type Snapshot,
+  type Synced,
+} from '#spec/cluster.ts';
 import type { LocalEndpoint } from '#spec/endpoint.ts';
 import { FastPathDriver } from '#sync/fast-path.ts';
 import { kernelSysctls } from '#sync/kernel.ts';
@@ -104,9 +112,13 @@ async function sync(
   endpoints: LocalEndpoint[],
 ): Promise<NodeState> {
   const names = ['node1', 'node2'] as const;
-  const nodes = names.map((name, i) => ({ name, addr: NODE_ADDRS[i] ?? node.addr, podCidrs: CIDRS.slice(i, i + 1) }));
+  const nodes = names.map((name, i) => {
+    const addr = NODE_ADDRS[i] ?? node.addr;
+    return { name, addr, addrs: [addr], networks: CIDRS.slice(i, i + 1), labels: {} };
+  });
   const config = { ...settings, clusterCidr: parsePrefix('10.244.0.0/16'), masquerade: true, mtu: 0 };
-  const snapshot: Snapshot = { config, nodes, local: { node: names[index], endpoints } };
+  const pools = [defaultPool(config)];
+  const snapshot: Snapshot = { config, nodes, pools, bgp: DEFAULT_BGP, local: { node: names[index], endpoints } };
   const underlay = readUnderlay(netlink, { ifname: 'eth0' });
   const outcome = underlay && calcNodeState(snapshot, underlay);
   if (outcome?.kind !== 'ready') throw new Error(outcome?.problem.sentence ?? 'no underlay');

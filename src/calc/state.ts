@@ -27,8 +27,9 @@ export interface BridgeState {
   readonly mtu: number;
 }
 
-/** The VXLAN device (RFC 7348) that packets to other nodes' pods leave by. */
-export interface TunnelState {
+/** A VXLAN device (RFC 7348) that packets to other nodes' pods leave by. */
+export interface VxlanState {
+  readonly kind: 'vxlan';
   /** Interface name: `flannel.1`. */
   readonly device: string;
   /** VXLAN network identifier, 24 bits. */
@@ -47,19 +48,22 @@ export interface TunnelState {
   readonly mtu: number;
 }
 
+/** A device that packets to other nodes' pods leave by. */
+export type TunnelState = VxlanState;
+
 /** How packets reach a peer's pods. */
 export type Way =
   /** By the peer's own address on the shared subnet (host-gw). */
   | { readonly kind: 'direct'; readonly via: Addr; readonly ifname: string }
-  /** Through the tunnel: inner frame to `mac` of the peer's device, outer packet to `remote`. */
-  | { readonly kind: 'tunnel'; readonly device: string; readonly vtep: Addr; readonly mac: Mac; readonly remote: Addr };
+  /** Through VXLAN: inner frame to `mac` of the peer's device, outer packet to `remote`. */
+  | { readonly kind: 'vxlan'; readonly device: string; readonly vtep: Addr; readonly mac: Mac; readonly remote: Addr };
 
 /** One network of another node and the way there. */
 export interface PeerNetwork {
   /** Name of the node. */
   readonly node: string;
-  /** Its node CIDR of one family. */
-  readonly podCidr: Prefix;
+  /** Its node CIDR of one family, its block, or an address that it borrowed from another node's block. */
+  readonly network: Prefix;
   readonly way: Way;
 }
 
@@ -122,8 +126,8 @@ export interface NodeState {
   readonly underlay: Underlay;
   /** How pods are attached. */
   readonly attachment: Attachment;
-  /** Networks that this node's pods get their addresses from. */
-  readonly podCidrs: readonly Prefix[];
+  /** Networks that this node's pods get their addresses from: its node CIDRs, or its blocks. */
+  readonly networks: readonly Prefix[];
   /** MTU of pods' interfaces, bytes. */
   readonly podMtu: number;
   /** Prefix of the host's ends of pods' veths. */
@@ -132,8 +136,8 @@ export interface NodeState {
   readonly forwarding: readonly Family[];
   /** Present for attachment `bridge`. */
   readonly bridge?: BridgeState;
-  /** Present where the profile encapsulates. */
-  readonly tunnel?: TunnelState;
+  /** The devices that its pools ask for, sorted by name; empty where nothing is encapsulated. */
+  readonly tunnels: readonly TunnelState[];
   /** The other nodes' networks, sorted by node and network. */
   readonly peers: readonly PeerNetwork[];
   /** Routes to this node's own pods, sorted by address; empty for attachment `bridge` (the bridge's network is on-link). */

@@ -3,9 +3,12 @@
 import { type Addr, familyOf, readAddr } from '#net/addr.ts';
 import { readMac } from '#net/mac.ts';
 import { type Prefix, prefixFamily, readPrefix } from '#net/prefix.ts';
-import type { ClusterConfig, ClusterNode } from '#spec/cluster.ts';
+import { type BgpSettings, DEFAULT_BGP } from '#spec/bgp.ts';
+import { annotatedFields } from '#spec/calico-annotations.ts';
+import { type ClusterConfig, type ClusterNode, defaultPool } from '#spec/cluster.ts';
 import { CONFIG_MAP, parseConfig } from '#spec/config.ts';
 import type { ConfigMap, Node } from '#spec/k8s.ts';
+import type { Pool } from '#spec/pool.ts';
 
 /** Says the hardware address of a node's VXLAN device to the other nodes. */
 export const VTEP_MAC_ANNOTATION = 'polder.dev/vtep-mac';
@@ -15,6 +18,9 @@ export interface Cluster {
   readonly config: ClusterConfig;
   /** By name. */
   readonly nodes: readonly ClusterNode[];
+  /** By name. */
+  readonly pools: readonly Pool[];
+  readonly bgp: BgpSettings;
 }
 
 /** A value, if one could be made, and what a person should know of it. */
@@ -39,7 +45,12 @@ export function clusterFrom(
   const views = [...nodes].map((node) => nodeFrom(node, family));
   const known = views.map((view) => view.value).filter((node) => node !== undefined);
   return {
-    value: { config: config.value, nodes: known.sort((a, b) => (a.name < b.name ? -1 : 1)) },
+    value: {
+      config: config.value,
+      nodes: known.sort((a, b) => (a.name < b.name ? -1 : 1)),
+      pools: [defaultPool(config.value)],
+      bgp: DEFAULT_BGP,
+    },
     problems: [...config.problems, ...views.flatMap((view) => view.problems)],
   };
 }
@@ -64,7 +75,9 @@ function nodeFrom(node: Node, family: 4 | 6): View<ClusterNode> {
   const podCidrs = texts.map((text) => readPrefix(text)).filter((prefix) => prefix !== undefined);
   const mac = node.metadata.annotations?.[VTEP_MAC_ANNOTATION];
   const vtepMac = mac === undefined ? undefined : readMac(mac);
+  const { fields, problems: unreadable } = annotatedFields(node.metadata.annotations ?? {});
   const problems = [
+    ...unreadable.map((problem) => `node ${name}: ${problem}`),
     ...texts
       .filter((text) => readPrefix(text) === undefined)
       .map((text) => `node ${name}: podCIDR "${text}" is no network`),
@@ -73,7 +86,15 @@ function nodeFrom(node: Node, family: 4 | 6): View<ClusterNode> {
       : []),
   ];
   return {
-    value: { name, addr, podCidrs: ipv4First(podCidrs), ...(vtepMac === undefined ? {} : { vtepMac }) },
+    value: {
+      name,
+      addr,
+      addrs: onePerFamily(internal, addr),
+      networks: ipv4First(podCidrs),
+      ...(vtepMac === undefined ? {} : { vtepMac }),
+      ...fields,
+      labels: node.metadata.labels ?? {},
+    },
     problems,
   };
 }
@@ -81,6 +102,13 @@ function nodeFrom(node: Node, family: 4 | 6): View<ClusterNode> {
 function preferred(addrs: readonly (Addr | undefined)[], family: 4 | 6): Addr | undefined {
   const readable = addrs.filter((addr) => addr !== undefined);
   return readable.find((addr) => familyOf(addr) === family) ?? readable[0];
+}
+
+/** The node's own address and the first one of the other family. */
+function onePerFamily(addrs: readonly (Addr | undefined)[], own: Addr): Addr[] {
+  const other = addrs.find((addr) => addr !== undefined && familyOf(addr) !== familyOf(own));
+  const both = other === undefined ? [own] : [own, other];
+  return both.sort((a, b) => familyOf(a) - familyOf(b));
 }
 
 function ipv4First(prefixes: readonly Prefix[]): Prefix[] {

@@ -9,7 +9,8 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { readAddr } from '#net/addr.ts';
 import { readMac } from '#net/mac.ts';
 import { readPrefix } from '#net/prefix.ts';
-import type { ClusterNode, Snapshot, Synced } from '#spec/cluster.ts';
+import { DEFAULT_BGP } from '#spec/bgp.ts';
+import { type ClusterNode, defaultPool, type Snapshot, type Synced } from '#spec/cluster.ts';
 import { configData, parseConfig } from '#spec/config.ts';
 
 declare const staleBrand: unique symbol;
@@ -18,7 +19,7 @@ declare const staleBrand: unique symbol;
 export type Stale<T> = T & { readonly savedAt: number; readonly [staleBrand]: true };
 
 /** Raised when the file's shape changes; another version is not read. */
-const VERSION = 1;
+const VERSION = 2;
 
 /**
  * Writes the snapshot beside `path` and renames it there, so that the file is whole at every instant. Synchronous, so
@@ -59,6 +60,8 @@ export function readSnapshot(text: string, local: Snapshot['local']): Stale<Snap
   const snapshot: Snapshot & { savedAt: number } = {
     config: settings.config,
     nodes: known,
+    pools: [defaultPool(settings.config)],
+    bgp: DEFAULT_BGP,
     local,
     savedAt: file.savedAt,
   };
@@ -68,13 +71,14 @@ export function readSnapshot(text: string, local: Snapshot['local']): Stale<Snap
 function nodeOf(value: unknown): ClusterNode | undefined {
   const fields = fieldsOf(value);
   const addr = typeof fields?.addr === 'string' ? readAddr(fields.addr) : undefined;
-  if (!fields || typeof fields.name !== 'string' || addr === undefined || !Array.isArray(fields.podCidrs))
+  if (!fields || typeof fields.name !== 'string' || addr === undefined || !Array.isArray(fields.networks))
     return undefined;
-  const podCidrs = fields.podCidrs.map((text) => (typeof text === 'string' ? readPrefix(text) : undefined));
-  const known = podCidrs.filter((prefix) => prefix !== undefined);
-  if (known.length !== podCidrs.length) return undefined;
+  const networks = fields.networks.map((text) => (typeof text === 'string' ? readPrefix(text) : undefined));
+  const known = networks.filter((prefix) => prefix !== undefined);
+  if (known.length !== networks.length) return undefined;
   const mac = typeof fields.vtepMac === 'string' ? readMac(fields.vtepMac) : undefined;
-  return { name: fields.name, addr, podCidrs: known, ...(mac === undefined ? {} : { vtepMac: mac }) };
+  const rest = { ...(mac === undefined ? {} : { vtepMac: mac }), labels: textsOf(fieldsOf(fields.labels) ?? {}) };
+  return { name: fields.name, addr, addrs: [addr], networks: known, ...rest };
 }
 
 function parsed(text: string): unknown {

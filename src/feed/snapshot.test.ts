@@ -55,6 +55,12 @@ function setUp() {
   return { nodes, config, clock, endpoints, problems, feed, heard, start };
 }
 
+/** What the snapshot says of `node(index)`, less its networks. */
+function known(index: number) {
+  const addr = `192.168.1.${100 + index}`;
+  return { name: `node${index}`, addr, addrs: [addr], labels: {} };
+}
+
 test('no snapshot before every list has ended', async () => {
   const { nodes, config, clock, feed, heard, start } = setUp();
   nodes.put(node(1));
@@ -66,7 +72,7 @@ test('no snapshot before every list has ended', async () => {
   config.up();
   await clock.advance(1_000);
   await clock.advance(5);
-  assert.deepEqual(feed.current?.nodes, [{ name: 'node1', addr: '192.168.1.101', podCidrs: ['10.244.1.0/24'] }]);
+  assert.deepEqual(feed.current?.nodes, [{ ...known(1), networks: ['10.244.1.0/24'] }]);
 });
 
 test('a burst gives one snapshot and a heartbeat none', async () => {
@@ -130,8 +136,8 @@ test('nodes that cannot be used are left out or cut down, each with a sentence',
   await using _ = start();
   await clock.advance(5);
   assert.deepEqual(feed.current?.nodes, [
-    { name: 'node1', addr: '192.168.1.101', podCidrs: ['10.9.0.0/24', 'fd00:1::/64'] },
-    { name: 'node2', addr: '192.168.1.102', podCidrs: ['10.244.2.0/24'], vtepMac: '02:00:00:00:00:0a' },
+    { ...known(1), networks: ['10.9.0.0/24', 'fd00:1::/64'] },
+    { ...known(2), networks: ['10.244.2.0/24'], vtepMac: '02:00:00:00:00:0a' },
   ]);
   assert.deepEqual(problems.at(-1), [
     'node bare has no InternalIP: it is left out',
@@ -167,13 +173,13 @@ test('a saved snapshot is read back the same, with the local part of now', async
 test('readSnapshot answers any JSON with undefined or whole nodes', () => {
   const local = { node: 'node1', endpoints: [] };
   const nodes = fc.array(
-    fc.record({ name: fc.string(), addr: fc.string(), podCidrs: fc.jsonValue() }, { requiredKeys: [] }),
+    fc.record({ name: fc.string(), addr: fc.string(), networks: fc.jsonValue() }, { requiredKeys: [] }),
   );
   fc.assert(
     fc.property(
       fc.oneof(
         fc.jsonValue(),
-        fc.record({ version: fc.constant(1), savedAt: fc.nat(), config: fc.constant({}), nodes }),
+        fc.record({ version: fc.constant(2), savedAt: fc.nat(), config: fc.constant({}), nodes }),
       ),
       (value) => {
         const read = readSnapshot(JSON.stringify(value), local);

@@ -60,7 +60,9 @@ function checkNodeCidrs(spec: LabSpec): void {
 
 function checkSubnets(spec: LabSpec): void {
   const used = new Set(spec.nodes.map((node) => node.subnet));
-  if (PROFILES[spec.profile].encapsulation.kind !== 'none' || used.size <= 1) return;
+  const { pool, distribution } = PROFILES[spec.profile];
+  const carried = pool.vxlan !== 'never' || pool.ipip !== 'never' || distribution === 'bird';
+  if (carried || used.size <= 1) return;
   throw new PolderError('usage', {
     what: `Profile ${spec.profile} routes by node addresses, so that all nodes must stand in one subnet; here are ${used.size}.`,
   });

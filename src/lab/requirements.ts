@@ -23,9 +23,9 @@ export function checkKernel(profile: ProfileName): void {
 }
 
 function checkLinks(profile: ProfileName): void {
-  const { encapsulation } = PROFILES[profile];
+  const { pool } = PROFILES[profile];
   const kinds: LinkInfo[] = [{ kind: 'veth' }, { kind: 'bridge' }];
-  if (encapsulation.kind === 'vxlan') kinds.push({ kind: 'vxlan', vni: 1, port: 4789, learning: false });
+  if (pool.vxlan !== 'never') kinds.push({ kind: 'vxlan', vni: 1, port: 4789, learning: false });
   using netlink = openNetlink();
   const lacks = (info: LinkInfo) =>
     netlink.run([{ op: 'link.add', link: { name: `try-${info.kind}`, info } }]).length > 0;

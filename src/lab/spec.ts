@@ -2,7 +2,7 @@
 
 import { type Addr, addrPlus, parseAddr } from '#net/addr.ts';
 import { addrOf, type Prefix, parsePrefix } from '#net/prefix.ts';
-import { PROFILES, type ProfileName } from '#spec/cluster.ts';
+import { PROFILE_NAMES, type ProfileName } from '#spec/cluster.ts';
 import { PolderError } from '#spec/errors.ts';
 
 export interface Taint {
@@ -99,8 +99,9 @@ function usage(what: string): PolderError {
 }
 
 function profileName(text: string): ProfileName {
-  if (Object.hasOwn(PROFILES, text)) return text as ProfileName;
-  throw usage(`There is no profile "${text}"; there are ${Object.keys(PROFILES).join(', ')}.`);
+  const found = PROFILE_NAMES.find((name) => name === text);
+  if (found !== undefined) return found;
+  throw usage(`There is no profile "${text}"; there are ${PROFILE_NAMES.join(', ')}.`);
 }
 
 /** A whole number within limits. @throws PolderError 'usage' */

@@ -43,11 +43,17 @@ export function parsePrefix(text: string): Prefix {
   throw new SyntaxError(`Cannot read "${text}" as a network such as 10.244.0.0/16${hint}`);
 }
 
+/** Undefined if the text is not `address/length`. */
+export function readIfAddr(text: string): IfAddr | undefined {
+  const parts = split(text);
+  return parts && ifAddr(parts.addr, parts.length);
+}
+
 /** @throws SyntaxError if the text is not `address/length`. */
 export function parseIfAddr(text: string): IfAddr {
-  const parts = split(text);
-  if (!parts) throw new SyntaxError(`Cannot read "${text}" as an address with a length such as 10.244.1.1/24`);
-  return ifAddr(parts.addr, parts.length);
+  const address = readIfAddr(text);
+  if (address !== undefined) return address;
+  throw new SyntaxError(`Cannot read "${text}" as an address with a length such as 10.244.1.1/24`);
 }
 
 /** The network of this length that holds the address. @throws RangeError if the length does not fit the family. */

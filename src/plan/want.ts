@@ -26,10 +26,13 @@ const METRIC_V6 = 1024;
 
 /** What the kernel must hold for this state. */
 export function want(state: NodeState): Wanted {
-  const { bridge, tunnel } = state;
+  const { bridge, tunnels } = state;
   return {
-    links: [...(bridge ? [bridgeLink(bridge)] : []), ...(tunnel ? [tunnelLink(tunnel)] : [])],
-    addresses: [...addressesOf(bridge?.name, bridge?.addrs), ...addressesOf(tunnel?.device, tunnel?.addrs)],
+    links: [...(bridge ? [bridgeLink(bridge)] : []), ...tunnels.map(tunnelLink)],
+    addresses: [
+      ...addressesOf(bridge?.name, bridge?.addrs),
+      ...tunnels.flatMap(({ device, addrs }) => addressesOf(device, addrs)),
+    ],
     neighbours: state.peers.flatMap(neighbourOf),
     fdb: uniqueBy(state.peers.flatMap(fdbOf), (entry) => `${entry.link} ${entry.mac}`),
     routes: [...state.blackholes.map(blackhole), ...state.peers.map(peerRoute), ...state.pods.map(podRoute)],
@@ -57,18 +60,18 @@ function addressesOf(link: string | undefined, addrs: readonly IfAddr[] = []): A
 }
 
 function neighbourOf({ way }: PeerNetwork): Neighbour[] {
-  return way.kind === 'tunnel' ? [{ link: way.device, addr: way.vtep, mac: way.mac, state: NUD_PERMANENT }] : [];
+  return way.kind === 'vxlan' ? [{ link: way.device, addr: way.vtep, mac: way.mac, state: NUD_PERMANENT }] : [];
 }
 
 function fdbOf({ way }: PeerNetwork): FdbEntry[] {
-  if (way.kind !== 'tunnel') return [];
+  if (way.kind !== 'vxlan') return [];
   return [{ link: way.device, mac: way.mac, dst: way.remote, state: NUD_PERMANENT, flags: NTF_SELF }];
 }
 
 /** onlink: the peer's tunnel address lies in the very network that the route leads to. */
-function peerRoute({ podCidr, way }: PeerNetwork): Route {
-  if (way.kind === 'direct') return route(podCidr, 'global', [{ via: way.via, link: way.ifname }]);
-  return route(podCidr, 'global', [{ via: way.vtep, link: way.device, onlink: true }]);
+function peerRoute({ network, way }: PeerNetwork): Route {
+  if (way.kind === 'direct') return route(network, 'global', [{ via: way.via, link: way.ifname }]);
+  return route(network, 'global', [{ via: way.vtep, link: way.device, onlink: true }]);
 }
 
 function podRoute({ addr, ifname }: PodRoute): Route {

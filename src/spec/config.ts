@@ -4,7 +4,7 @@
  */
 
 import { type Prefix, readPrefix } from '#net/prefix.ts';
-import { type ClusterConfig, PROFILES, type Profile } from '#spec/cluster.ts';
+import { type ClusterConfig, PROFILE_NAMES, PROFILES, type Profile } from '#spec/cluster.ts';
 
 /** Where the settings stand. */
 export const CONFIG_MAP = { namespace: 'kube-system', name: 'polder-config' } as const;
@@ -101,9 +101,9 @@ export function configData(config: ClusterConfig): Record<ConfigKey, string> {
 // Each reader answers the value, or a sentence about why the text is none.
 
 function profileFrom(text: string): Profile | string {
-  const found = Object.values(PROFILES).find((profile) => profile.name === text);
-  const names = Object.keys(PROFILES);
-  return found ?? `"${text}" is no profile${hint(text, names)}; there are ${names.join(', ')}`;
+  const found = PROFILE_NAMES.find((name) => name === text);
+  if (found !== undefined) return PROFILES[found];
+  return `"${text}" is no profile${hint(text, PROFILE_NAMES)}; there are ${PROFILE_NAMES.join(', ')}`;
 }
 
 /** Boxed, since a prefix is itself a string. */

@@ -25,9 +25,9 @@ function podsOf(endpoints: readonly LocalEndpoint[]): FastPathState['pods'] {
 }
 
 function waysOf(peers: readonly PeerNetwork[], out: { ifname: string; mtu: number }): FastPathState['ways'] {
-  const reachable = peers.filter(({ podCidr }) => prefixFamily(podCidr) === 4);
-  return reachable.map(({ podCidr, way }) => ({
-    to: podCidr,
+  const reachable = peers.filter(({ network }) => prefixFamily(network) === 4);
+  return reachable.map(({ network, way }) => ({
+    to: network,
     via: way.kind === 'direct' ? way.via : way.vtep,
     ...out,
   }));

@@ -9,7 +9,7 @@ export function nodeNetworkOf(state: NodeState): NodeNetwork {
     attachment: state.attachment,
     bridge: state.bridge?.name ?? '',
     hostIfPrefix: state.hostIfPrefix,
-    podCidrs: [...state.podCidrs].sort((a, b) => prefixFamily(a) - prefixFamily(b)),
+    podCidrs: [...state.networks].sort((a, b) => prefixFamily(a) - prefixFamily(b)),
     mtu: state.podMtu,
   };
 }

@@ -14,8 +14,9 @@ function state(snapshot: Snapshot, underlay = UNDERLAY): NodeState {
 }
 
 test('calcNodeState leads to peers through the tunnel, from the first address of the node CIDR', () => {
-  const { tunnel, peers, podMtu, bridge } = state(CLUSTERS.vxlan);
-  assert.deepEqual(tunnel, {
+  const { tunnels, peers, podMtu, bridge } = state(CLUSTERS.vxlan);
+  assert.deepEqual(tunnels[0], {
+    kind: 'vxlan',
     device: 'vxlan.polder',
     vni: 4096,
     port: 4789,
@@ -26,13 +27,13 @@ test('calcNodeState leads to peers through the tunnel, from the first address of
     mtu: 1450,
   });
   const way = {
-    kind: 'tunnel',
+    kind: 'vxlan',
     device: 'vxlan.polder',
     vtep: '10.244.2.0',
     mac: macOfNames('node2', 'vtep'),
     remote: '192.168.1.102',
   };
-  assert.deepEqual(peers[0], { node: 'node2', podCidr: '10.244.2.0/24', way });
+  assert.deepEqual(peers[0], { node: 'node2', network: '10.244.2.0/24', way });
   assert.equal(podMtu, 1450);
   assert.equal(bridge, undefined);
 });
@@ -47,14 +48,14 @@ test('calcNodeState routes to its own pods and drops what no pod has, where pods
 });
 
 test('calcNodeState gives the bridge the gateway of the node CIDR, and no routes of pods', () => {
-  const { bridge, pods, blackholes, tunnel } = state(CLUSTERS['flannel-host-gw']);
+  const { bridge, pods, blackholes, tunnels } = state(CLUSTERS['flannel-host-gw']);
   assert.deepEqual(bridge, { name: 'cni0', addrs: ['10.244.1.1/24'], mac: macOfNames('node1', 'cni0'), mtu: 1500 });
-  assert.deepEqual([pods, blackholes, tunnel], [[], [], undefined]);
+  assert.deepEqual([pods, blackholes, tunnels], [[], [], []]);
 });
 
 test('calcNodeState leads over node addresses under host-gw', () => {
   const way = { kind: 'direct', via: '192.168.1.102', ifname: 'eth0' };
-  assert.deepEqual(state(CLUSTERS['flannel-host-gw']).peers[0], { node: 'node2', podCidr: '10.244.2.0/24', way });
+  assert.deepEqual(state(CLUSTERS['flannel-host-gw']).peers[0], { node: 'node2', network: '10.244.2.0/24', way });
 });
 
 test('calcNodeState says which node host-gw cannot reach, and leaves the others alone', () => {
@@ -93,7 +94,7 @@ test('calcNodeState never gives its own network away', () => {
 test('calcNodeState finds the MTU from the underlay, less what the outer headers take', () => {
   const jumbo = { ...UNDERLAY, mtu: 9000 };
   assert.equal(state(CLUSTERS.vxlan, jumbo).podMtu, 8950);
-  assert.equal(state(CLUSTERS.vxlan, jumbo).tunnel?.mtu, 8950);
+  assert.equal(state(CLUSTERS.vxlan, jumbo).tunnels[0]?.mtu, 8950);
   assert.equal(state(CLUSTERS['flannel-host-gw'], jumbo).podMtu, 9000);
   assert.equal(state(CLUSTERS['vxlan, smaller MTU'], jumbo).podMtu, 1400);
 });
@@ -130,7 +131,7 @@ test('calcNodeState keeps the annotation of a node that has one', () => {
     { ...node('node2', '192.168.1.102', '10.244.2.0/24'), vtepMac: '02:00:00:00:00:99' },
   ];
   const way = state(cluster(PROFILES.vxlan, { nodes })).peers[0]?.way;
-  assert.equal(way?.kind === 'tunnel' && way.mac, '02:00:00:00:00:99');
+  assert.equal(way?.kind === 'vxlan' && way.mac, '02:00:00:00:00:99');
 });
 
 test('calcNodeState depends on what the lists hold, not on their order or repetition', () => {

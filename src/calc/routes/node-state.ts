@@ -8,7 +8,7 @@ import { macOfNames } from '#calc/routes/vtep-mac.ts';
 import type { BridgeState, NodeState, Outcome, PodRoute, Problem, TunnelState, Underlay } from '#calc/state.ts';
 import { addrPlus, compareAddr } from '#net/addr.ts';
 import { addrOf, containsPrefix, firstAddr, hostPrefix, ifAddr, lengthOf, prefixFamily } from '#net/prefix.ts';
-import type { ClusterConfig, ClusterNode, Snapshot } from '#spec/cluster.ts';
+import type { ClusterNode, Snapshot } from '#spec/cluster.ts';
 
 /**
  * What this node must look like. The same for any order and repetition of the snapshot's lists.
@@ -17,57 +17,57 @@ import type { ClusterConfig, ClusterNode, Snapshot } from '#spec/cluster.ts';
 export function calcNodeState(snapshot: Snapshot, underlay: Underlay): Outcome {
   const self = snapshot.nodes.findLast((node) => node.name === snapshot.local.node);
   if (!self) return { kind: 'waiting', problem: problem('node-unknown', snapshot.local.node) };
-  const podCidrs = [...new Set(self.podCidrs)].sort();
-  if (podCidrs.length === 0) return { kind: 'waiting', problem: problem('no-pod-cidr', self.name) };
-  return { kind: 'ready', state: stateOf(snapshot, { ...self, podCidrs }, underlay) };
+  const networks = [...new Set(self.networks)].sort();
+  if (networks.length === 0) return { kind: 'waiting', problem: problem('no-pod-cidr', self.name) };
+  return { kind: 'ready', state: stateOf(snapshot, { ...self, networks }, underlay) };
 }
 
 function stateOf(snapshot: Snapshot, self: ClusterNode, underlay: Underlay): NodeState {
   const { config } = snapshot;
   const { attachment, hostIfPrefix, name: profile } = config.profile;
-  const { podCidrs } = self;
-  const podMtu = config.mtu || largestPodMtu(underlay, config.profile.encapsulation, self.addr);
-  const tunnel = tunnelOf(config, self, underlay);
+  const { networks } = self;
+  const podMtu = config.mtu || largestPodMtu(underlay, snapshot.pools, self.addr);
+  const tunnels = tunnelsOf(snapshot, self, underlay);
   const { peers, problems } = peersOf(snapshot, self, underlay);
   return {
     node: self.name,
     profile,
     underlay,
     attachment,
-    podCidrs,
+    networks,
     podMtu,
     hostIfPrefix,
-    forwarding: [...new Set(podCidrs.map(prefixFamily))].sort(),
+    forwarding: [...new Set(networks.map(prefixFamily))].sort(),
     ...(attachment === 'bridge' ? { bridge: bridgeOf(config.profile.bridge, self, podMtu) } : {}),
-    ...(tunnel ? { tunnel } : {}),
+    tunnels,
     peers,
     pods: podsOf(snapshot),
-    blackholes: attachment === 'routed' ? podCidrs : [],
+    blackholes: attachment === 'routed' ? networks : [],
     masquerade: config.masquerade ? [config.clusterCidr] : [],
-    ...(config.fastPath ? { fastPath: fastPathOf(snapshot.local.endpoints, peers, underlay, tunnel, podMtu) } : {}),
-    problems: [...ownProblems(config, self, underlay, podMtu), ...problems],
+    ...(config.fastPath ? { fastPath: fastPathOf(snapshot.local.endpoints, peers, underlay, tunnels[0], podMtu) } : {}),
+    problems: [...ownProblems(snapshot, self, underlay, podMtu), ...problems],
   };
 }
 
 /** The device speaks with the first address of the node CIDR, which no pod gets: so answers come back by the tunnel. */
-function tunnelOf(config: ClusterConfig, self: ClusterNode, underlay: Underlay): TunnelState | undefined {
-  const { encapsulation } = config.profile;
-  if (encapsulation.kind !== 'vxlan') return undefined;
-  const { device, vni, port } = encapsulation;
-  return {
-    device,
-    vni,
-    port,
-    local: self.addr,
-    underlay: underlay.ifname,
-    mac: vtepMacOf(self),
-    addrs: self.podCidrs.map((cidr) => hostPrefix(firstAddr(cidr))).map((host) => ifAddr(addrOf(host), lengthOf(host))),
-    mtu: largestPodMtu(underlay, encapsulation, self.addr),
-  };
+function tunnelsOf({ config, pools }: Snapshot, self: ClusterNode, underlay: Underlay): TunnelState[] {
+  if (pools.every(({ vxlan }) => vxlan === 'never')) return [];
+  const hosts = self.networks.map((network) => hostPrefix(firstAddr(network)));
+  return [
+    {
+      kind: 'vxlan',
+      ...config.profile.devices.vxlan,
+      local: self.addr,
+      underlay: underlay.ifname,
+      mac: vtepMacOf(self),
+      addrs: hosts.map((host) => ifAddr(addrOf(host), lengthOf(host))),
+      mtu: largestPodMtu(underlay, pools, self.addr),
+    },
+  ];
 }
 
 function bridgeOf(name: string, self: ClusterNode, mtu: number): BridgeState {
-  const addrs = self.podCidrs.map((cidr) => ifAddr(addrPlus(firstAddr(cidr), 1), lengthOf(cidr)));
+  const addrs = self.networks.map((cidr) => ifAddr(addrPlus(firstAddr(cidr), 1), lengthOf(cidr)));
   return { name, addrs, mac: macOfNames(self.name, name), mtu };
 }
 
@@ -79,10 +79,11 @@ function podsOf({ local }: Snapshot): PodRoute[] {
   return pods.sort((a, b) => compareAddr(a.addr, b.addr));
 }
 
-function ownProblems(config: ClusterConfig, self: ClusterNode, underlay: Underlay, podMtu: number): Problem[] {
+function ownProblems(snapshot: Snapshot, self: ClusterNode, underlay: Underlay, podMtu: number): Problem[] {
+  const { config, pools } = snapshot;
   const { ifname } = underlay;
   const found: Problem[] = [];
-  for (const cidr of self.podCidrs) {
+  for (const cidr of self.networks) {
     if (prefixFamily(cidr) !== prefixFamily(config.clusterCidr) || containsPrefix(config.clusterCidr, cidr)) continue;
     found.push(problem('pod-cidr-outside-cluster', self.name, { cidr, cluster: config.clusterCidr }));
   }
@@ -90,7 +91,7 @@ function ownProblems(config: ClusterConfig, self: ClusterNode, underlay: Underla
     const details = { addr: self.addr, ifname, subnets: underlay.addrs.join(', ') || 'none' };
     found.push(problem('node-addr-not-local', self.name, details));
   }
-  const max = largestPodMtu(underlay, config.profile.encapsulation, self.addr);
+  const max = largestPodMtu(underlay, pools, self.addr);
   if (podMtu > max) found.push(problem('mtu-too-large', self.name, { mtu: podMtu, max, ifname }));
   if (podMtu < MIN_MTU) found.push(problem('mtu-too-small', self.name, { mtu: podMtu, min: MIN_MTU, ifname }));
   return found;

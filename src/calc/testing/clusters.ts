@@ -4,13 +4,15 @@ import type { Underlay } from '#calc/state.ts';
 import { parseAddr } from '#net/addr.ts';
 import { parseMac } from '#net/mac.ts';
 import { parseIfAddr, parsePrefix } from '#net/prefix.ts';
-import { type ClusterNode, PROFILES, type Profile, type Snapshot } from '#spec/cluster.ts';
+import { DEFAULT_BGP } from '#spec/bgp.ts';
+import { type ClusterNode, defaultPool, PROFILES, type Profile, type Snapshot } from '#spec/cluster.ts';
 import type { LocalEndpoint } from '#spec/endpoint.ts';
 
 export const UNDERLAY: Underlay = { ifname: 'eth0', addrs: [parseIfAddr('192.168.1.101/24')], mtu: 1500 };
 
-export function node(name: string, addr: string, ...podCidrs: string[]): ClusterNode {
-  return { name, addr: parseAddr(addr), podCidrs: podCidrs.map(parsePrefix) };
+export function node(name: string, addr: string, ...networks: string[]): ClusterNode {
+  const own = parseAddr(addr);
+  return { name, addr: own, addrs: [own], networks: networks.map(parsePrefix), labels: {} };
 }
 
 /** A pod of this node, attached as `routed`. */
@@ -35,7 +37,8 @@ const NODES = [
 export function cluster(profile: Profile, changes: Partial<Pick<Snapshot, 'nodes'>> & Partial<Options> = {}): Snapshot {
   const { nodes = NODES, endpoints = [], mtu = 0, masquerade = true } = changes;
   const config = { profile, clusterCidr: parsePrefix('10.244.0.0/16'), masquerade, mtu };
-  return { config, nodes, local: { node: 'node1', endpoints } };
+  const pools = [defaultPool(config)];
+  return { config, nodes, pools, bgp: DEFAULT_BGP, local: { node: 'node1', endpoints } };
 }
 
 interface Options {
@@ -55,7 +58,7 @@ export const CLUSTERS = {
   vxlan: cluster(vxlan, { endpoints: [pod(5), pod(6)] }),
   'vxlan without pods': cluster(vxlan),
   'vxlan, another port': cluster(
-    { ...vxlan, encapsulation: { ...vxlan.encapsulation, port: 8472 } },
+    { ...vxlan, devices: { ...vxlan.devices, vxlan: { ...vxlan.devices.vxlan, port: 8472 } } },
     { endpoints: [pod(5)] },
   ),
   'vxlan, smaller MTU': cluster(vxlan, { mtu: 1400, masquerade: false }),

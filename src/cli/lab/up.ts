@@ -8,7 +8,7 @@ import { progress } from '#cli/progress.ts';
 import { paint, type Terminal } from '#cli/terminal.ts';
 import { DEFAULT_LAB, labPaths } from '#lab/names.ts';
 import { DEFAULT_API_PORT, DEFAULT_CLUSTER_CIDR, DEFAULT_MTU, type LabSpec, type WantedLab } from '#lab/spec.ts';
-import { PROFILES } from '#spec/cluster.ts';
+import { PROFILE_NAMES } from '#spec/cluster.ts';
 import { PolderError } from '#spec/errors.ts';
 
 interface UpOptions {
@@ -34,7 +34,7 @@ export function upCommand(io: Terminal): Command {
   return command('up', 'Make a cluster of several nodes on this machine, or mend the one that is there.', EXAMPLES)
     .option('--name <lab>', `name of the lab (default: "${DEFAULT_LAB}")`)
     .option('--nodes <count>', 'how many nodes (default: 3)', whole)
-    .option('--profile <profile>', `how packets go: ${Object.keys(PROFILES).join(', ')} (default: vxlan)`)
+    .option('--profile <profile>', `how packets go: ${PROFILE_NAMES.join(', ')} (default: vxlan)`)
     .option('--file <cluster.yaml>', 'nodes with names, labels, taints, subnets from a file; options win over it')
     .option('--subnets <count>', 'nodes in 1 subnet, or in 2 with a router between (default: 1)', whole)
     .option('--api-port <port>', `API on the loopback (default: ${DEFAULT_API_PORT}, or the next free one)`, whole)

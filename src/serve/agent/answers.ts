@@ -54,7 +54,7 @@ function statusOf(sync: NodeSync, { connected, clusterProblems, fastPath }: Surr
     connected: connected(),
     snapshot: view?.kind ?? 'none',
     profile: reached?.profile ?? null,
-    podCidrs: reached?.podCidrs ?? [],
+    podCidrs: reached?.networks ?? [],
     problems: outcome?.kind === 'waiting' ? [outcome.problem] : (outcome?.state.problems ?? []),
     clusterProblems: clusterProblems(),
     failures: report?.failures.map(({ op, reason }) => ({ command: printPlanOp(op), reason })) ?? [],

@@ -9,7 +9,7 @@ import { noKernel } from '#kernel/testing/scratch-netns.ts';
 import { parseAddr } from '#net/addr.ts';
 import { parsePrefix } from '#net/prefix.ts';
 import { Agents, must, SHIM, type TestNode, until } from '#serve/agent/testing/agents.ts';
-import { PROFILES } from '#spec/cluster.ts';
+import { PROFILE_NAMES } from '#spec/cluster.ts';
 import { PROTO_POLDER, PROTO_STATIC, type Route, TABLE_MAIN } from '#wire/netlink/values.ts';
 
 const options = { skip: noKernel };
@@ -30,7 +30,7 @@ function peers(node: TestNode): string[] {
     .sort();
 }
 
-for (const profile of Object.keys(PROFILES)) {
+for (const profile of PROFILE_NAMES) {
   test(`polder agent under ${profile}: kill -9 and restart lose no packet and change nothing`, {
     skip: noTools,
   }, async () => {
@@ -58,7 +58,7 @@ for (const profile of Object.keys(PROFILES)) {
   });
 }
 
-for (const profile of Object.keys(PROFILES)) {
+for (const profile of PROFILE_NAMES) {
   test(`polder agent under ${profile} with the fast path: the same answers, past the node’s stack`, {
     skip: noTools,
   }, async (t) => {

@@ -33,7 +33,7 @@ export class SubnetFile {
 function textOf(state: NodeState, config: ClusterConfig): string {
   return printSubnetEnv({
     networks: [config.clusterCidr],
-    subnets: state.podCidrs,
+    subnets: state.networks,
     mtu: state.podMtu,
     masquerade: config.masquerade,
   });

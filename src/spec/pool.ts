@@ -1,0 +1,56 @@
+/** Pools of addresses, as the calculators see them: what of a Calico v3 IPPool matters, as plain values. */
+
+import { lengthOf, type Prefix, prefixFamily } from '#net/prefix.ts';
+
+/** When packets to a pool's addresses are encapsulated: ipipMode and vxlanMode of an IPPool. */
+export type EncapsulationMode =
+  | 'never'
+  | 'always'
+  /** Only towards nodes outside of the own node's subnet. */
+  | 'cross-subnet';
+
+/** What addresses of a pool are for: pods, tunnel devices of nodes, load balancers. */
+export type PoolUse = 'Workload' | 'Tunnel' | 'LoadBalancer';
+
+export interface Pool {
+  readonly name: string;
+  readonly cidr: Prefix;
+  /** Prefix length of the parts that nodes get. */
+  readonly blockSize: number;
+  readonly ipip: EncapsulationMode;
+  readonly vxlan: EncapsulationMode;
+  /** Give traffic that leaves all pools the node's address. */
+  readonly natOutgoing: boolean;
+  /** No new address comes from it; those that were given stay routed. */
+  readonly disabled: boolean;
+  /** Calico's selector over labels of nodes that may use it: `all()`. */
+  readonly nodeSelector: string;
+  /** Calico's selector over labels of namespaces that may use it; empty: all. */
+  readonly namespaceSelector: string;
+  readonly allowedUses: readonly PoolUse[];
+  readonly disableBgpExport: boolean;
+  /** Only pods that name it get its addresses. */
+  readonly manual: boolean;
+}
+
+/** Calico's default sizes of blocks: 64 addresses (IPPool spec.blockSize). */
+export const DEFAULT_BLOCK_SIZE = { 4: 26, 6: 122 } as const;
+
+/** A pool with Calico's defaults; `changes` say where it differs. */
+export function poolOf(name: string, cidr: Prefix, changes: Partial<Omit<Pool, 'name' | 'cidr'>> = {}): Pool {
+  return {
+    name,
+    cidr,
+    blockSize: Math.max(DEFAULT_BLOCK_SIZE[prefixFamily(cidr)], lengthOf(cidr)),
+    ipip: 'never',
+    vxlan: 'never',
+    natOutgoing: false,
+    disabled: false,
+    nodeSelector: 'all()',
+    namespaceSelector: '',
+    allowedUses: ['Workload', 'Tunnel'],
+    disableBgpExport: false,
+    manual: false,
+    ...changes,
+  };
+}
