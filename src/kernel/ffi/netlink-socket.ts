@@ -33,6 +33,11 @@ export function openNetfilterSocket(): number {
   return openSocket(C.NETLINK_NETFILTER, []);
 }
 
+/** @throws SystemError */
+export function openGenericSocket(): number {
+  return openSocket(C.NETLINK_GENERIC, []);
+}
+
 function openSocket(protocol: number, groups: readonly number[]): number {
   const type = C.SOCK_RAW | C.SOCK_CLOEXEC;
   const fd = checked(libc.socket(C.AF_NETLINK, type, protocol), 'socket', 'open a netlink socket');

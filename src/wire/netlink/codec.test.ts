@@ -140,7 +140,18 @@ const infos: { readonly [K in LinkInfo['kind']]: fc.Arbitrary<Extract<LinkInfo, 
     },
     ['kind', 'vni', 'port', 'learning'],
   ),
-  other: fc.record({ kind: fc.constant('other'), name: fc.constantFrom('', 'geneve', 'wireguard') }, PLAIN),
+  ipip: some(
+    {
+      kind: fc.constant('ipip' as const),
+      local: addrOfFamily(4).filter((a) => a !== '0.0.0.0'),
+      remote: addrOfFamily(4).filter((a) => a !== '0.0.0.0'),
+      ttl: fc.nat(255),
+      pmtuDiscovery: fc.boolean(),
+    },
+    ['kind', 'ttl', 'pmtuDiscovery'],
+  ),
+  wireguard: fc.constant({ kind: 'wireguard' }),
+  other: fc.record({ kind: fc.constant('other'), name: fc.constantFrom('', 'geneve', 'gre') }, PLAIN),
 };
 
 const newLink: fc.Arbitrary<NewLink> = some(
@@ -230,6 +241,7 @@ const rule: fc.Arbitrary<Rule> = family.chain((f) =>
       table: u32,
       from: prefixOfFamily(f).filter((p) => !p.endsWith('/0')),
       to: prefixOfFamily(f).filter((p) => !p.endsWith('/0')),
+      invert: fc.constant(true),
       mark: fc.record({ value: u32, mask: u32 }, PLAIN),
       inLink: link,
       outLink: link,
@@ -266,7 +278,7 @@ const tcClass: fc.Arbitrary<TcClass> = fc
   .record({ link, parent: tcId, id: tcId, rate, ceil: rate, burst, ceilBurst: burst }, PLAIN)
   .map((c) => ({ ...c, burst: wholeTicks(c.rate, c.burst), ceilBurst: wholeTicks(c.ceil, c.ceilBurst) }));
 const key = fc.record({ value: u32, mask: u32.filter((m) => m !== 0), at: fc.nat(60) }, PLAIN);
-const filter: fc.Arbitrary<Filter> = some(
+const plainFilter: fc.Arbitrary<Filter> = some(
   {
     link,
     parent: fc.oneof(fc.constantFrom('ingress' as const, 'egress' as const), tcId),
@@ -285,6 +297,11 @@ const filter: fc.Arbitrary<Filter> = some(
   },
   ['link', 'parent', 'priority', 'protocol', 'match'],
 );
+/** A program decides by itself: there is neither class nor action. */
+const programFilter: fc.Arbitrary<Filter> = fc
+  .tuple(plainFilter, fc.constantFrom('polder-ipip-out', 'x'))
+  .map(([{ class: _c, action: _a, ...rest }, name]) => ({ ...rest, match: { kind: 'bpf', name } }));
+const filter = fc.oneof(plainFilter, programFilter);
 
 const ops: Readonly<Record<NetlinkOp['op'], fc.Arbitrary<NetlinkOp>>> = {
   'link.add': fc.record({ op: fc.constant('link.add'), link: newLink }),

@@ -119,6 +119,7 @@ export const FRA_FWMASK = 16;
 export const FRA_OIFNAME = 17;
 export const FRA_PROTOCOL = 21;
 export const FR_ACT_TO_TBL = 1;
+export const FIB_RULE_INVERT = 0x2;
 
 export const TCA_KIND = 1;
 export const TCA_OPTIONS = 2;

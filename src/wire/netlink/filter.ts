@@ -22,6 +22,10 @@ const TCA_EGRESS_REDIR = 1;
 const TC_ACT_OK = 0;
 const TC_ACT_SHOT = 2;
 const TC_ACT_STOLEN = 4;
+const TCA_BPF_FD = 6;
+const TCA_BPF_NAME = 7;
+const TCA_BPF_FLAGS = 8;
+const TCA_BPF_FLAG_ACT_DIRECT = 1;
 const TC_U32_TERMINAL = 1;
 const SELECTOR = 16;
 const KEY = 16;
@@ -65,6 +69,10 @@ export function writeFilter(writer: Writer, filter: Filter, names: NameToIndex):
   writeFilterRef(writer, filter, names);
   const { match, action } = filter;
   if (match.kind === 'other') return;
+  if (match.kind === 'bpf') {
+    writer.nest(N.TCA_OPTIONS, () => writeProgram(writer, match));
+    return;
+  }
   const type = match.kind === 'u32' ? TCA_U32_ACT : TCA_MATCHALL_ACT;
   writer.nest(N.TCA_OPTIONS, () => {
     // Both classifiers have the same number for it.
@@ -72,6 +80,12 @@ export function writeFilter(writer: Writer, filter: Filter, names: NameToIndex):
     if (match.kind === 'u32') writeSelector(writer, match.keys);
     if (action) writer.nest(type, () => writeAction(writer, action, names));
   });
+}
+
+function writeProgram(writer: Writer, { name, program }: Extract<FilterMatch, { kind: 'bpf' }>): void {
+  if (program !== undefined) writer.attrU32(TCA_BPF_FD, program);
+  writer.attrText(TCA_BPF_NAME, name);
+  writer.attrU32(TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT);
 }
 
 /** Body of an RTM_DELTFILTER. @throws NoSuchLink, RangeError */
@@ -128,7 +142,7 @@ export function readFilter(body: Span, names: IndexToName): Filter | undefined {
   const protocol = protocolOf(((info & 0xff) << 8) | ((info >> 8) & 0xff));
   if (link === undefined || match === undefined || protocol === undefined) return undefined;
   const data = attrs.nested(N.TCA_OPTIONS);
-  const known = match.kind !== 'other';
+  const known = match.kind === 'u32' || match.kind === 'matchall';
   const into = known ? data.u32(TCA_MATCHALL_CLASSID) : undefined;
   const action = known
     ? readAction(data.nested(match.kind === 'u32' ? TCA_U32_ACT : TCA_MATCHALL_ACT), names)
@@ -159,6 +173,7 @@ function readMatch(attrs: Attrs): FilterMatch | undefined {
   const kind = attrs.text(N.TCA_KIND) ?? '';
   if (!attrs.has(N.TCA_OPTIONS)) return undefined;
   if (kind === 'matchall') return { kind };
+  if (kind === 'bpf') return { kind, name: attrs.nested(N.TCA_OPTIONS).text(TCA_BPF_NAME) ?? '' };
   if (kind !== 'u32') return { kind: 'other', name: kind };
   const selector = attrs.nested(N.TCA_OPTIONS).span(TCA_U32_SEL);
   return selector && { kind, keys: readKeys(selector) };

@@ -1,11 +1,10 @@
 /** What the kinds of interfaces have beside the common attributes: a row a kind. Source: linux/if_link.h, linux/veth.h. */
 
-import { addrBytes, familyOf } from '#net/addr.ts';
-import { readAddress } from '#wire/netlink/family.ts';
 import { bareKind, type InfoOf, type KindRow } from '#wire/netlink/kind-row.ts';
 import type { IndexToName, NameToIndex } from '#wire/netlink/names.ts';
 import type { Attrs } from '#wire/netlink/reader.ts';
 import { ipvlan, macvlan, vlan } from '#wire/netlink/stacked-kinds.ts';
+import { ipip, vxlan, wireguard } from '#wire/netlink/tunnel-kinds.ts';
 import type { LinkInfo } from '#wire/netlink/values.ts';
 import { dummy, ifb, tun, vrf } from '#wire/netlink/virtual-kinds.ts';
 import type { Writer } from '#wire/netlink/writer.ts';
@@ -13,12 +12,6 @@ import type { Writer } from '#wire/netlink/writer.ts';
 const IFLA_BR_STP_STATE = 5;
 const IFLA_BR_VLAN_FILTERING = 7;
 const IFLA_BR_VLAN_DEFAULT_PVID = 39;
-const IFLA_VXLAN_ID = 1;
-const IFLA_VXLAN_LINK = 3;
-const IFLA_VXLAN_LOCAL = 4;
-const IFLA_VXLAN_LEARNING = 7;
-const IFLA_VXLAN_PORT = 15;
-const IFLA_VXLAN_LOCAL6 = 17;
 
 const veth: KindRow<InfoOf<'veth'>> = bareKind({ kind: 'veth' });
 
@@ -45,37 +38,6 @@ const bridge: KindRow<InfoOf<'bridge'>> = {
   ],
 };
 
-const vxlan: KindRow<InfoOf<'vxlan'>> = {
-  write(writer, info, names) {
-    writer.attrU32(IFLA_VXLAN_ID, info.vni);
-    writer.attrBe16(IFLA_VXLAN_PORT, info.port);
-    if (info.local !== undefined) {
-      writer.attrBytes(familyOf(info.local) === 4 ? IFLA_VXLAN_LOCAL : IFLA_VXLAN_LOCAL6, addrBytes(info.local));
-    }
-    if (info.underlay !== undefined) writer.attrU32(IFLA_VXLAN_LINK, names.indexOf(info.underlay));
-    writer.attrU8(IFLA_VXLAN_LEARNING, Number(info.learning));
-  },
-  read(data, names) {
-    const local = readAddress(data.bytes(IFLA_VXLAN_LOCAL) ?? data.bytes(IFLA_VXLAN_LOCAL6));
-    const underlay = names.nameOf(data.u32(IFLA_VXLAN_LINK) ?? 0);
-    return {
-      kind: 'vxlan',
-      vni: data.u32(IFLA_VXLAN_ID) ?? 0,
-      port: data.be16(IFLA_VXLAN_PORT) ?? 0,
-      ...(local === undefined ? {} : { local }),
-      ...(underlay === undefined ? {} : { underlay }),
-      learning: (data.u8(IFLA_VXLAN_LEARNING) ?? 0) !== 0,
-    };
-  },
-  needs: (info) => (info.underlay === undefined ? [] : [info.underlay]),
-  print: (info) => [
-    ...['id', info.vni, 'dstport', info.port],
-    ...(info.local === undefined ? [] : ['local', info.local]),
-    ...(info.underlay === undefined ? [] : ['dev', info.underlay]),
-    info.learning ? 'learning' : 'nolearning',
-  ],
-};
-
 const other: KindRow<InfoOf<'other'>> = bareKind({ kind: 'other', name: '' });
 
 const KINDS: { readonly [K in LinkInfo['kind']]: KindRow<InfoOf<K>> } = {
@@ -85,6 +47,8 @@ const KINDS: { readonly [K in LinkInfo['kind']]: KindRow<InfoOf<K>> } = {
   macvlan,
   ipvlan,
   vlan,
+  ipip,
+  wireguard,
   dummy,
   ifb,
   vrf,

@@ -62,6 +62,7 @@ function matchWords({ match, class: into, action }: Filter): Word[] {
   const hex = (word: number) => `0x${word.toString(16).padStart(8, '0')}`;
   const keys = match.kind === 'u32' && match.keys.length === 0 ? [{ value: 0, mask: 0, at: 0 }] : [];
   const all = match.kind === 'u32' ? [...match.keys, ...keys] : [];
+  if (match.kind === 'bpf') return ['direct-action', 'name', match.name];
   return [
     ...all.flatMap(({ value, mask, at }): Word[] => ['match', 'u32', hex(value), hex(mask), 'at', at]),
     ...(into === undefined ? [] : ['classid', printTcId(into)]),

@@ -166,6 +166,12 @@ const KINDS: Readonly<Record<string, NewLink>> = {
     info: { kind: 'vlan', id: 5, protocol: '802.1q' },
     parent: 'eth0',
   },
+  'ip link add name tunl0 mtu 1480 type ipip ttl inherit pmtudisc': {
+    name: 'tunl0',
+    info: { kind: 'ipip', ttl: 0, pmtuDiscovery: true },
+    mtu: 1480,
+  },
+  'ip link add name wireguard.cali type wireguard': { name: 'wireguard.cali', info: { kind: 'wireguard' } },
   'ip link add name d type dummy': { name: 'd', info: { kind: 'dummy' } },
   'ip link add name f type ifb': { name: 'f', info: { kind: 'ifb' } },
   'ip link add name red up type vrf table 10': { name: 'red', info: { kind: 'vrf', table: 10 }, up: true },
@@ -180,6 +186,23 @@ for (const [printed, link] of Object.entries(KINDS)) {
     assert.equal(printOp({ op: 'link.add', link }), printed);
   });
 }
+
+test('a rule for what does not fit prints so', () => {
+  const op = { op: 'rule.add', rule: { ...rule, invert: true } } as const;
+  assert.equal(printOp(op), 'ip rule add pref 100 not from all fwmark 0x1/0xff lookup 77');
+});
+
+test('a filter that is a program prints its name', () => {
+  const match = { kind: 'bpf', name: 'polder-ipip-out', program: 9 } as const;
+  const op = {
+    op: 'filter.replace',
+    filter: { link: 'v', parent: 'egress', priority: 4, protocol: 'all', match },
+  } as const;
+  assert.equal(
+    printOp(op),
+    'tc filter replace dev v egress protocol all pref 4 bpf direct-action name polder-ipip-out',
+  );
+});
 
 test('every wish of a change prints', () => {
   const change = { promisc: true, allmulti: false, arp: false, txQueueLen: 5, addrGenMode: 'none' } as const;

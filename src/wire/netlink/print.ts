@@ -239,7 +239,7 @@ function fdbWords(entry: FdbEntry): Word[] {
 function ruleWords(rule: Rule): Word[] {
   const mark = rule.mark && `0x${rule.mark.value.toString(16)}/0x${rule.mark.mask.toString(16)}`;
   return [
-    ...['pref', rule.priority, 'from', rule.from ?? 'all'],
+    ...['pref', rule.priority, ...flag('not', rule.invert), 'from', rule.from ?? 'all'],
     ...arg('to', rule.to),
     ...arg('fwmark', mark),
     ...arg('iif', rule.inLink),

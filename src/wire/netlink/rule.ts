@@ -19,7 +19,7 @@ export function writeRule(writer: Writer, rule: Rule): void {
   writer.u8(0);
   writer.u16(0);
   writer.u8(N.FR_ACT_TO_TBL);
-  writer.u32(0);
+  writer.u32(rule.invert ? N.FIB_RULE_INVERT : 0);
   writeNetwork(writer, N.FRA_DST, rule.to);
   writeNetwork(writer, N.FRA_SRC, rule.from);
   writer.attrU32(N.FRA_PRIORITY, rule.priority);
@@ -53,6 +53,7 @@ export function readRule(body: Span): Rule | undefined {
     family,
     priority: attrs.u32(N.FRA_PRIORITY) ?? 0,
     table: attrs.u32(N.FRA_TABLE) ?? view.getUint8(at + 4),
+    ...(view.getUint32(at + 8, true) & N.FIB_RULE_INVERT ? { invert: true } : {}),
     ...(from === undefined ? {} : { from }),
     ...(to === undefined ? {} : { to }),
     ...optional(attrs),

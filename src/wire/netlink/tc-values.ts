@@ -67,6 +67,11 @@ export type FilterMatch =
   | { readonly kind: 'matchall' }
   /** All keys must fit; none: everything fits. */
   | { readonly kind: 'u32'; readonly keys: readonly U32Key[] }
+  /**
+   * An eBPF program, whose verdict is the filter's (direct action). `name` stands for what it is; the descriptor of the
+   * loaded program is needed only to attach it, and is not read back.
+   */
+  | { readonly kind: 'bpf'; readonly name: string; readonly program?: number }
   /** Another classifier, which is not read further. */
   | { readonly kind: 'other'; readonly name: string };
 

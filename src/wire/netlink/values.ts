@@ -43,6 +43,18 @@ export type LinkInfo =
       readonly id: number;
       readonly protocol: '802.1q' | '802.1ad';
     }
+  | {
+      readonly kind: 'ipip';
+      /** Outer addresses; absent: any, so that each packet's next hop decides (RFC 2003). */
+      readonly local?: Addr;
+      readonly remote?: Addr;
+      /** Of outer headers; 0: the inner packet's. */
+      readonly ttl: number;
+      /** Sets "don't fragment" in outer headers. */
+      readonly pmtuDiscovery: boolean;
+    }
+  /** Keys and peers are told by generic netlink: see `#wire/wireguard`. */
+  | { readonly kind: 'wireguard' }
   | { readonly kind: 'dummy' }
   | { readonly kind: 'ifb' }
   | {
@@ -292,6 +304,8 @@ export interface Rule {
   readonly family: Family;
   readonly priority: number;
   readonly table: number;
+  /** Holds for what does not fit (`not`). */
+  readonly invert?: boolean;
   readonly from?: Prefix;
   readonly to?: Prefix;
   readonly mark?: { readonly value: number; readonly mask: number };

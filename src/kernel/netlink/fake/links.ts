@@ -14,6 +14,7 @@ export function addLink(state: FakeState, link: NewLink, namespaces: Namespaces)
   if (link.netns !== undefined && link.alias !== undefined) throw new Refused('EINVAL');
   const there = link.netns === undefined ? state : namespaces.get(link.netns);
   if (!there) throw new Refused('EBADF');
+  if (link.info.kind === 'ipip') loadIpip(there, link.info);
   const below = parentOf(state, link);
   const master = link.master === undefined ? undefined : needLink(state, link.master).index;
   if (findLink(there, link.name)) throw new Refused('EEXIST');
@@ -32,13 +33,36 @@ export function addLink(state: FakeState, link: NewLink, namespaces: Namespaces)
     ...(link.alias ? { alias: link.alias } : {}),
     ...(below && STACKED.has(link.info.kind) ? { lower: { state, index: below.index } } : {}),
   });
+  if (NO_MAC.has(link.info.kind)) there.links.set(made.index, withoutMac(made));
   if (!peer) return;
   made.peer = peer;
   needIndex(peer.state, peer.index).peer = { state: there, index: made.index };
 }
 
+type Ipip = Extract<LinkInfo, { kind: 'ipip' }>;
+
+/** With the module comes a device for what no other one takes; there can be one for each pair of outer addresses. */
+function loadIpip(state: FakeState, { local, remote }: Ipip): void {
+  const all = () => [...state.links.values()].flatMap(({ info }) => (info.kind === 'ipip' ? [info] : []));
+  if (all().length === 0) {
+    const made = insert(state, { name: 'tunl0', mtu: IPIP_MTU, up: false, group: 0, info: FALLBACK, noArp: true });
+    state.links.set(made.index, { ...withoutMac(made), fallback: true });
+  }
+  if (all().some((other) => other.local === local && other.remote === remote)) throw new Refused('EEXIST');
+}
+
+const FALLBACK: Ipip = { kind: 'ipip', ttl: 0, pmtuDiscovery: false };
+const IPIP_MTU = 1480;
+const WIREGUARD_MTU = 1420;
+
+/** Its hardware address is none that Ethernet has. */
+function withoutMac({ mac: _, ...link }: FakeLink): FakeLink {
+  return link;
+}
+
 const STACKED: ReadonlySet<string> = new Set(['macvlan', 'ipvlan', 'vlan']);
-const NO_ARP: ReadonlySet<string> = new Set(['dummy', 'ifb', 'vrf']);
+const NO_ARP: ReadonlySet<string> = new Set(['dummy', 'ifb', 'vrf', 'ipip', 'wireguard']);
+const NO_MAC: ReadonlySet<string> = new Set(['ipip', 'wireguard']);
 const IFB_QUEUE = 32;
 const NEW_PORT = { hairpin: false, isolated: false, learning: true, unicastFlood: true } as const;
 
@@ -52,6 +76,8 @@ function parentOf(state: FakeState, { info, parent }: NewLink): FakeLink | undef
 
 function mtuOf({ info }: NewLink, below: FakeLink | undefined): number {
   if (info.kind === 'vrf') return VRF_MTU;
+  if (info.kind === 'ipip') return IPIP_MTU;
+  if (info.kind === 'wireguard') return WIREGUARD_MTU;
   if (below === undefined) return 1500;
   return info.kind === 'vxlan' ? below.mtu - VXLAN_OVERHEAD : below.mtu;
 }
@@ -111,13 +137,14 @@ export function changeLink(state: FakeState, name: string, change: LinkChange, n
   if (Object.keys(port).length > 0 && master === undefined) throw new Refused('EOPNOTSUPP');
   const { promisc, allmulti, arp, ...plain } = rest;
   const { master: _old, port: oldPort, ...kept } = link;
-  const changed: FakeLink = {
+  const changed: FakeLink & { alias?: string } = {
     ...flagged(kept, { promisc, allmulti, noArp: arp === undefined ? undefined : !arp }),
     ...plain,
     name: newName,
     ...(master === undefined ? {} : { master, port: { ...(oldPort ?? NEW_PORT), ...port } }),
     autoMtu: link.autoMtu === true && change.mtu === undefined,
   };
+  if (changed.alias === '') delete changed.alias;
   state.links.set(link.index, changed);
   if (newName !== name) renameEverywhere(state, name, newName);
   if (link.up && change.up === false) forgetLinkRoutes(state, newName);
@@ -181,6 +208,8 @@ function move(from: FakeState, link: FakeLink, to: FakeState | undefined): void 
 export function deleteLink(state: FakeState, name: string): void {
   const link = needLink(state, name);
   if (link.loopback) throw new Refused('EOPNOTSUPP');
+  // The kernel says yes and keeps it.
+  if (link.fallback) return;
   remove(state, link);
   if (link.peer) {
     const other = link.peer.state.links.get(link.peer.index);
@@ -209,7 +238,7 @@ function remove(state: FakeState, link: FakeLink): void {
 }
 
 /** As the kernel reports it. */
-export function reportLink(state: FakeState, { peer, lower, autoMtu, ...link }: FakeLink): Link {
+export function reportLink(state: FakeState, { peer, lower, autoMtu, fallback: _, ...link }: FakeLink): Link {
   const ports = autoMtu ? [...state.links.values()].filter(({ master }) => master === link.index) : [];
   const other = peer?.state.links.get(peer.index);
   const below = lower?.state.links.get(lower.index);

@@ -39,6 +39,8 @@ export interface FakeLink extends Omit<Link, 'lowerUp' | 'parent' | 'peerNetnsId
   lower?: { readonly state: FakeState; readonly index: number };
   /** A bridge whose MTU nobody set: it follows the smallest of its ports. */
   readonly autoMtu?: boolean;
+  /** The kernel's own tunl0, which nobody can delete. */
+  readonly fallback?: boolean;
 }
 
 export interface FakeState {

@@ -52,6 +52,46 @@ const fdb = (mac: FdbEntry['mac'], dst: string): FdbEntry => ({
 
 const MACVLAN = { kind: 'macvlan', mode: 'vepa', bcQueueLen: 1000 } as const;
 
+/** What not every kernel has: IPIP and WireGuard. The first wish for an IPIP device makes tunl0, which stays. */
+export const TUNNELS: Record<string, Script> = {
+  'IPIP devices': () => [
+    { op: 'link.add', link: { name: 'tunl0', info: { kind: 'ipip', ttl: 0, pmtuDiscovery: true } } },
+    { op: 'link.set', name: 'tunl0', change: { alias: 'polder', mtu: 1400, up: true } },
+    { op: 'addr.add', address: address('tunl0', '10.244.1.0/32') },
+    {
+      op: 'route.add',
+      route: route('10.244.2.0/26', {
+        scope: 'global',
+        hops: [{ via: parseAddr('192.168.1.102'), link: 'tunl0', onlink: true }],
+      }),
+    },
+    {
+      op: 'link.add',
+      link: {
+        name: 'two',
+        info: {
+          kind: 'ipip',
+          local: parseAddr('10.0.0.1'),
+          remote: parseAddr('10.0.0.2'),
+          ttl: 64,
+          pmtuDiscovery: true,
+        },
+      },
+    },
+    { op: 'link.set', name: 'tunl0', change: { alias: '', up: false } },
+    { op: 'link.del', name: 'tunl0' },
+    { op: 'link.del', name: 'two' },
+  ],
+  'WireGuard devices': () => [
+    { op: 'link.add', link: { name: 'wireguard.cali', info: { kind: 'wireguard' }, up: true, mtu: 1440 } },
+    { op: 'addr.add', address: address('wireguard.cali', '10.244.1.1/32') },
+    {
+      op: 'route.add',
+      route: route('10.244.2.0/26', { table: 1, hops: [{ link: 'wireguard.cali' }] }),
+    },
+  ],
+};
+
 /** Bursts that take a whole number of the kernel's ticks. */
 const TBF = { kind: 'tbf', rate: 1_000_000, burst: 64_000, limit: 100_000 } as const;
 const REDIRECT: Filter = {
@@ -367,6 +407,7 @@ export const SCRIPTS: Readonly<Record<string, Script>> = {
     },
     { op: 'rule.add', rule: { family: 4, priority: 101, table: 7, mark: { value: 0, mask: 0xff } } },
     { op: 'rule.add', rule: { family: 4, priority: 101, table: 7, mark: { value: 0, mask: 0xff } } },
+    { op: 'rule.add', rule: { family: 4, priority: 99, table: 1, invert: true, mark: { value: 0x100, mask: 0x100 } } },
     { op: 'rule.add', rule: { family: 6, priority: 102, table: 254, outLink: 'eth0' } },
     { op: 'rule.del', rule: { family: 6, priority: 102, table: 254, outLink: 'eth0' } },
   ],
