@@ -197,6 +197,7 @@ export interface Container {
   readonly image?: string;
   readonly ports?: readonly ContainerPort[];
   readonly resources?: { readonly requests?: Quantities; readonly limits?: Quantities };
+  readonly env?: readonly object[];
   /** Of an init container: `Always` makes it a sidecar. */
   readonly restartPolicy?: string;
 }
@@ -212,6 +213,7 @@ export interface PodSpec {
   readonly hostNetwork?: boolean;
   readonly hostname?: string;
   readonly subdomain?: string;
+  readonly restartPolicy?: string;
   readonly priority?: number;
   readonly overhead?: Quantities;
   readonly terminationGracePeriodSeconds?: number;
@@ -220,6 +222,17 @@ export interface PodSpec {
 }
 
 export type PodPhase = 'Pending' | 'Running' | 'Succeeded' | 'Failed' | 'Unknown';
+
+/** What controllers read of a container's state. */
+export interface ContainerStateText {
+  readonly terminated?: { readonly exitCode?: number; readonly finishedAt?: string | null };
+}
+
+export interface ContainerStatusText {
+  readonly name: string;
+  readonly restartCount?: number;
+  readonly state?: ContainerStateText;
+}
 
 export interface Pod extends KubeObject {
   readonly spec: PodSpec;
@@ -232,6 +245,8 @@ export interface Pod extends KubeObject {
     readonly podIPs?: readonly { readonly ip: string }[];
     readonly hostIP?: string;
     readonly startTime?: string;
+    readonly containerStatuses?: readonly ContainerStatusText[];
+    readonly initContainerStatuses?: readonly ContainerStatusText[];
   };
 }
 

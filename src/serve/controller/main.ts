@@ -6,6 +6,7 @@ import { ApiClient } from '#feed/client.ts';
 import { type Clock, systemClock } from '#feed/clock.ts';
 import type { Prefix } from '#net/prefix.ts';
 import type { Controller } from '#serve/controller/controller.ts';
+import { cronJobController } from '#serve/controller/cronjob/cronjob.ts';
 import { daemonSetController } from '#serve/controller/daemonset/daemonset.ts';
 import { deploymentController } from '#serve/controller/deployment/deployment.ts';
 import { endpointsController } from '#serve/controller/endpoints/endpoints.ts';
@@ -15,6 +16,7 @@ import { podGarbageCollector } from '#serve/controller/gc/pod-gc.ts';
 import type { Range } from '#serve/controller/ipam/allocate.ts';
 import { nodeIpam } from '#serve/controller/ipam/ipam.ts';
 import { type NodeCidrSize, rangeOf } from '#serve/controller/ipam/ranges.ts';
+import { jobController } from '#serve/controller/job/job.ts';
 import { type LifecycleOptions, nodeLifecycle } from '#serve/controller/lifecycle/lifecycle.ts';
 import { execute } from '#serve/controller/loop/execute.ts';
 import { Heartbeats } from '#serve/controller/loop/heartbeats.ts';
@@ -106,6 +108,8 @@ function controllersOf(options: ControllerOptions, watches: Watches): Controller
     deploymentController,
     replicaSetController,
     statefulSetController,
+    jobController,
+    cronJobController,
     endpointSliceController,
     endpointsController,
     garbageCollector,

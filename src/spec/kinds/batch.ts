@@ -1,11 +1,13 @@
 /** Kinds of the group batch: pods that run to their end. */
+import { parseSchedule } from '#spec/cron.ts';
 import { needs } from '#spec/kinds/apps.ts';
 import { CRONJOB_COLUMNS, JOB_COLUMNS } from '#spec/kinds/columns/workload.ts';
 import { defaultPodSpec } from '#spec/kinds/core/pod-defaults.ts';
-import { ensureObject, type JsonObject, objectAt, setDefault, textAt } from '#spec/kinds/json.ts';
-import { type FieldError, type Kind, unsupported } from '#spec/kinds/kind.ts';
+import { at, ensureObject, type JsonObject, objectAt, sameJson, setDefault, textAt } from '#spec/kinds/json.ts';
+import { type FieldError, invalid, type Kind, type KubeObject, required, unsupported } from '#spec/kinds/kind.ts';
 import { notNegative } from '#spec/kinds/scale.ts';
 import { defaultTemplate, validateTemplate } from '#spec/kinds/workloads.ts';
+import { isTimeZone } from '#spec/time-zone.ts';
 
 const BATCH = {
   group: 'batch',
@@ -47,8 +49,28 @@ export const JOB: Kind = {
       (key) => notNegative(job, ['spec', key]),
     ),
     ...validateTemplate(job, ['OnFailure', 'Never']),
+    ...validateMode(job),
   ],
+  validateUpdate: unchangedJob,
 };
+
+function validateMode(job: KubeObject): FieldError[] {
+  const mode = textAt(job, 'spec', 'completionMode');
+  const modes = ['Indexed', 'NonIndexed'];
+  if (!modes.includes(mode)) return [unsupported('spec.completionMode', mode, modes)];
+  const open = mode === 'Indexed' && at(job, 'spec', 'completions') === undefined;
+  return open ? [required('spec.completions', 'when completion mode is Indexed')] : [];
+}
+
+/** What its pods are is settled at the start; a Job that has not started may still get another template (KEP-2926). */
+function unchangedJob(job: KubeObject, old: KubeObject): FieldError[] {
+  const elastic = textAt(old, 'spec', 'completionMode') === 'Indexed';
+  const waits = at(old, 'spec', 'suspend') === true && at(old, 'status', 'startTime') === undefined;
+  const fixed = ['selector', 'completionMode', ...(elastic ? [] : ['completions']), ...(waits ? [] : ['template'])];
+  return fixed
+    .filter((key) => !sameJson(at(job, 'spec', key), at(old, 'spec', key)))
+    .map((key) => invalid(`spec.${key}`, at(job, 'spec', key) ?? null, 'field is immutable'));
+}
 
 /** Unless people choose the selector, the Job's uid tells its pods apart (Kubernetes "Jobs" §Pod selector). */
 function selectOwnPods(job: JsonObject): void {
@@ -93,6 +115,12 @@ export const CRON_JOB: Kind = {
 function validateCron(spec: JsonObject): FieldError[] {
   const policy = textAt(spec, 'concurrencyPolicy');
   const errors = POLICIES.includes(policy) ? [] : [unsupported('spec.concurrencyPolicy', policy, POLICIES)];
+  const schedule = textAt(spec, 'schedule');
+  const parsed = parseSchedule(schedule);
+  if (schedule !== '' && parsed.kind === 'error') errors.push(invalid('spec.schedule', schedule, parsed.message));
+  const zone = at(spec, 'timeZone');
+  if (typeof zone === 'string' && !isTimeZone(zone))
+    errors.push(invalid('spec.timeZone', zone, `unknown time zone ${zone}`));
   const restart = textAt(spec, 'jobTemplate', 'spec', 'template', 'spec', 'restartPolicy');
   if (restart === 'OnFailure' || restart === 'Never') return errors;
   const field = 'spec.jobTemplate.spec.template.spec.restartPolicy';

@@ -4,6 +4,7 @@ import type { ApiClient } from '#feed/client.ts';
 import type { Clock } from '#feed/clock.ts';
 import { listWatch, Reflector, type ReflectorOptions, type Selector } from '#feed/reflector.ts';
 import type { Change, Store } from '#feed/store.ts';
+import { CRON_JOBS, JOBS } from '#spec/batch.ts';
 import { CONFIG_MAP } from '#spec/config.ts';
 import {
   CONFIG_MAPS,
@@ -31,6 +32,8 @@ const WATCHED: readonly (readonly [Resource<KubeObject>, Selector?])[] = [
   [REPLICA_SETS],
   [STATEFUL_SETS],
   [CONTROLLER_REVISIONS],
+  [JOBS],
+  [CRON_JOBS],
   [SERVICES],
   [ENDPOINT_SLICES],
   [ENDPOINTS],
