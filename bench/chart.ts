@@ -9,7 +9,7 @@ const FIGURE = 110;
 
 /** Bars of the ratio ours to baseline, with a mark at each target; green where it is met. */
 export function chartSvg({ name, machine, cases }: Report): string {
-  const most = Math.max(1.1, ...cases.flatMap(({ ratio, target }) => [ratio, target]).filter(Number.isFinite));
+  const most = Math.max(1.1, ...cases.flatMap(({ ratio, target }) => [ratio, target ?? 0]));
   const scale = (value: number): number => Math.round((value / most) * BARS * 10) / 10;
   const width = LABEL + BARS + FIGURE;
   const height = (cases.length + 3) * ROW;
@@ -29,13 +29,14 @@ ${rows}
 
 function bar(c: CaseReport, y: number, scale: (value: number) => number): string {
   const length = Math.max(0, scale(c.ratio));
-  const at = LABEL + scale(c.target);
-  const mark = Number.isFinite(c.target)
+  const { target = 0 } = c;
+  const at = LABEL + scale(target);
+  const mark = c.target
     ? `<line x1="${at}" x2="${at}" y1="${y + 1}" y2="${y + ROW - 3}" stroke="#222" stroke-width="2"/>`
     : '';
   return `<g><title>${escaped(said(c))}</title><text x="${LABEL - 8}" y="${y + 14}" text-anchor="end">${escaped(c.case)}</text>
-<rect x="${LABEL}" y="${y + 3}" width="${length}" height="${ROW - 8}" fill="${c.met ? '#3a9d5d' : '#d9822b'}"/>${mark}
-<text x="${LABEL + BARS + 8}" y="${y + 14}">${c.ratio} (${c.better === 'higher' ? '≥' : '≤'} ${c.target})</text></g>`;
+<rect x="${LABEL}" y="${y + 3}" width="${length}" height="${ROW - 8}" fill="${c.target === undefined ? '#5b7db1' : c.met ? '#3a9d5d' : '#d9822b'}"/>${mark}
+<text x="${LABEL + BARS + 8}" y="${y + 14}">${c.ratio}${c.target ? ` (${c.better === 'higher' ? '≥' : '≤'} ${target})` : ''}</text></g>`;
 }
 
 function said({ ours, baseline, unit }: CaseReport): string {

@@ -27,8 +27,8 @@ export interface Measured {
   readonly better?: 'lower' | 'higher';
   readonly ours: readonly number[];
   readonly baseline: { readonly name: string; readonly samples: readonly number[] };
-  /** What `ours / baseline` is to be at most (at least, if higher is better), at this percentile. */
-  readonly target: number;
+  /** What `ours / baseline` is to be at most (at least, if higher is better), at this percentile. Absent: it is only shown. */
+  readonly target?: number;
   readonly at?: 'p50' | 'p99';
 }
 
@@ -45,7 +45,7 @@ export interface CaseReport {
   readonly baseline: Percentiles & { readonly name: string };
   readonly ratio: number;
   readonly better: 'lower' | 'higher';
-  readonly target: number;
+  readonly target?: number;
   readonly met: boolean;
 }
 
@@ -81,8 +81,9 @@ export function caseReport(m: Measured): CaseReport {
   const baseline = { name: m.baseline.name, ...percentiles(m.baseline.samples, better) };
   const at = m.at ?? 'p50';
   const ratio = round(ours[at] / baseline[at]);
-  const met = better === 'lower' ? ratio <= m.target : ratio >= m.target;
-  return { case: m.case, unit: m.unit, ours, baseline, ratio, better, target: m.target, met };
+  const { target } = m;
+  const met = target === undefined || (better === 'lower' ? ratio <= target : ratio >= target);
+  return { case: m.case, unit: m.unit, ours, baseline, ratio, better, ...(target !== undefined && { target }), met };
 }
 
 /**
@@ -137,8 +138,8 @@ export function table({ name, machine: on, cases, notes }: Report): string {
     `${c.baseline.p50}`,
     `${c.baseline.p99}`,
     `${c.ratio}`,
-    `${c.target}`,
-    c.met ? 'met' : 'MISSED',
+    `${c.target ?? ''}`,
+    c.target === undefined ? '' : c.met ? 'met' : 'MISSED',
   ]);
   const widths = head.map((_, i) => Math.max(...[head, ...rows].map((row) => row[i]?.length ?? 0)));
   const line = (row: readonly string[]) =>

@@ -32,7 +32,8 @@ const TEST_LIMIT_MS = 3 * 60_000;
 function kinds(): Kind[] {
   const all = (pattern: string) => globSync(pattern, { cwd: ROOT }).sort();
   const kernel = all('src/**/*.kernel.test.ts');
-  const unit = [...all('src/**/*.test.ts').filter((file) => !kernel.includes(file)), ...PLAIN];
+  const pure = [...all('src/**/*.test.ts'), ...all('bench/**/*.test.ts')].filter((file) => !kernel.includes(file));
+  const unit = [...pure, ...PLAIN];
   const e2e = all('test/**/*.test.ts').filter((file) => !PLAIN.includes(file));
   return [
     { name: 'unit', title: 'Units', files: unit, concurrency: availableParallelism() },
