@@ -5,7 +5,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, watch, writeFileSync } f
 import { join } from 'node:path';
 import { NoMachine, type Parts } from './setup.ts';
 
-const MEMORY = '2048M';
+/** Of the guest, MiB: half of it for files that are written. */
+const MEMORY_MIB = 2048;
+/** QEMU's own, for the code that it translates, and the server of files. */
+const BESIDE_MIB = 768;
 /** Emulated, everything takes some twenty times as long as outside. Milliseconds. */
 const LIMIT_MS = 15 * 60_000;
 
@@ -30,6 +33,13 @@ export async function boot(parts: Parts, { script, onOutput }: Job): Promise<num
     for (const child of files) child.kill();
     rmSync(dir, { recursive: true, force: true });
   }
+}
+
+/** Better no machine than one that the kernel kills in the middle. @throws NoMachine */
+export function needMemory(): void {
+  const free = Math.floor(process.availableMemory() / 2 ** 20);
+  const need = MEMORY_MIB + BESIDE_MIB;
+  if (free < need) throw new NoMachine(`it needs ${need} MiB of free memory, there are ${free}`);
 }
 
 function readIfThere(path: string): string {
@@ -87,9 +97,9 @@ function machine({ kernel, initrd, dir: parts }: Parts, dir: string): string[] {
   const quick = 'quiet panic=-1 mitigations=off nokaslr tsc=reliable no_timer_check rcupdate.rcu_expedited=1';
   const own = `polder.dir=${parts} polder.start=${join(dir, 'start')} polder.job=${join(dir, 'job')}`;
   return [
-    ...['-M', 'q35', ...acceleration(), '-smp', '2', '-m', MEMORY],
+    ...['-M', 'q35', ...acceleration(), '-smp', '2', '-m', `${MEMORY_MIB}M`],
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
-    ...['-object', `memory-backend-memfd,id=memory,size=${MEMORY},share=on`, '-numa', 'node,memdev=memory'],
+    ...['-object', `memory-backend-memfd,id=memory,size=${MEMORY_MIB}M,share=on`, '-numa', 'node,memdev=memory'],
     ...['-chardev', `socket,id=files,path=${join(dir, 'files.sock')}`],
     ...['-device', 'vhost-user-fs-pci,chardev=files,tag=hostroot'],
     ...['-serial', 'stdio', '-serial', `file:${join(dir, 'status')}`],

@@ -4,35 +4,31 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Terminal } from '#cli/terminal.ts';
-import { emptyTally, type Tally } from '#cli/test/tally.ts';
+import { ROOT } from '#cli/test/files.ts';
+import type { Tally } from '#cli/test/tally.ts';
+import { TapReader } from '#cli/test/tap.ts';
 
-const PROGRAM = join(import.meta.dirname, '../../../test/kernel-vm/run.ts');
+const PROGRAM = join(ROOT, 'test/kernel-vm/run.ts');
 
-export async function runInMachine(grep: string | undefined, io: Terminal): Promise<Tally> {
-  const tally = emptyTally();
-  const args = [PROGRAM, ...(grep === undefined ? [] : ['--grep', grep])];
+export interface MachineWish {
+  readonly words: readonly string[];
+  readonly grep?: string;
+}
+
+/** False if there can be no machine here: one skipped test then says why. */
+export async function runInMachine({ words, grep }: MachineWish, io: Terminal, tally: Tally): Promise<boolean> {
+  const args = [PROGRAM, ...(grep === undefined ? [] : ['--grep', grep]), '--', ...words];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'], signal: io.signal });
   const ended = new Promise<number | null>((resolve) => {
     child.on('error', () => resolve(null));
     child.on('close', resolve);
   });
-  for await (const line of createInterface({ input: child.stdout })) {
-    io.out(`${line}\n`);
-    countLine(tally, line);
-  }
-  if ((await ended) !== 0 && tally.failures.length === 0) tally.failures.push('the virtual machine');
-  return tally;
-}
-
-const RESULT = /^(not )?ok \d* ?- (.*?)(?: # (?:SKIP|TODO) ?(.*))?$/;
-
-/** A line of TAP that tells a result, if it is one; those of subtests stand further in. */
-export function countLine(tally: Tally, line: string): void {
-  const whole = /^1\.\.0 # SKIP (.*)$/.exec(line);
-  if (whole) tally.skips.push({ name: 'the virtual machine', reason: whole[1] ?? '' });
-  const [found, not, name = '', reason] = RESULT.exec(line) ?? [];
-  if (found === undefined) return;
-  if (not !== undefined) tally.failures.push(name);
-  else if (reason !== undefined) tally.skips.push({ name, reason });
-  else tally.passed += 1;
+  const failedBefore = tally.failures.length;
+  const reader = new TapReader(tally, (text) => io.out(text));
+  for await (const line of createInterface({ input: child.stdout })) reader.read(line);
+  if ((await ended) !== 0 && tally.failures.length === failedBefore) tally.failures.push('the virtual machine');
+  if (reader.refusal === undefined) return true;
+  io.out(`no virtual machine here: ${reader.refusal}\n`);
+  tally.skips.push({ name: 'the virtual machine', reason: reader.refusal });
+  return false;
 }

@@ -1,46 +1,33 @@
 /** Runs everything that must hold, one kind after the other, and shows it as it goes. */
 
 import { spawn } from 'node:child_process';
-import { globSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { run } from 'node:test';
 import { spec, type TestEvent } from 'node:test/reporters';
 import { paint, type Terminal } from '#cli/terminal.ts';
+import { ROOT, testFiles } from '#cli/test/files.ts';
+import { runInMachine } from '#cli/test/machine.ts';
 import { count, emptyTally, type Tally } from '#cli/test/tally.ts';
 
+export type TestKind = 'unit' | 'kernel' | 'e2e' | 'machine';
+
 export interface TestWish {
-  /** Of 'unit', 'kernel', 'e2e'. */
-  readonly wanted: readonly string[];
+  readonly wanted: readonly TestKind[];
+  /** Only files whose path has one of these; all if empty. */
+  readonly words: readonly string[];
   /** A regular expression of tests' names. */
   readonly grep?: string;
 }
 
-interface Kind {
-  readonly name: string;
+interface Group {
   readonly title: string;
   readonly files: readonly string[];
   readonly concurrency: number;
 }
 
-const ROOT = join(import.meta.dirname, '../../..');
-/** Tests of `test/` that need no lab. */
-const PLAIN = ['test/layers.test.ts', 'test/docs.test.ts'];
 /** A test that takes longer than this hangs. Milliseconds. */
 const TEST_LIMIT_MS = 3 * 60_000;
-
-function kinds(): Kind[] {
-  const all = (pattern: string) => globSync(pattern, { cwd: ROOT }).sort();
-  const kernel = all('src/**/*.kernel.test.ts');
-  const pure = [...all('src/**/*.test.ts'), ...all('bench/**/*.test.ts')].filter((file) => !kernel.includes(file));
-  const unit = [...pure, ...PLAIN];
-  const e2e = all('test/**/*.test.ts').filter((file) => !PLAIN.includes(file));
-  return [
-    { name: 'unit', title: 'Units', files: unit, concurrency: availableParallelism() },
-    { name: 'kernel', title: 'Kernel, in namespaces of their own', files: kernel, concurrency: 1 },
-    { name: 'e2e', title: 'End to end', files: e2e, concurrency: 1 },
-  ];
-}
 
 /** Checks that are programs: each counts as one test. */
 const CHECKS = [
@@ -55,15 +42,30 @@ const CHECKS = [
 
 export async function runTests(wish: TestWish, io: Terminal): Promise<Tally> {
   const tally = emptyTally();
-  if (wish.wanted.includes('unit') && wish.grep === undefined)
+  const files = testFiles(wish.words);
+  if (wish.wanted.includes('unit') && wish.grep === undefined && wish.words.length === 0)
     for (const check of CHECKS) await runCheck(check, tally, io);
-  for (const kind of kinds()) {
-    if (!wish.wanted.includes(kind.name) || kind.files.length === 0 || io.signal.aborted) continue;
-    heading(io, `${kind.title} (${kind.files.length} files)`);
-    await runFiles(kind, wish, tally, io);
+  const groups: Record<Exclude<TestKind, 'machine'>, Group> = {
+    unit: { title: 'Units', files: files.unit, concurrency: availableParallelism() },
+    kernel: { title: 'Kernel, in namespaces of their own', files: files.kernel, concurrency: 1 },
+    e2e: { title: 'End to end', files: files.e2e, concurrency: 1 },
+  };
+  for (const kind of wish.wanted) {
+    if (kind !== 'machine') await runGroup(groups[kind], wish, tally, io);
+    else await runThere(wish, files.vm, tally, io);
   }
   if (io.signal.aborted) tally.failures.push('stopped before the end');
   return tally;
+}
+
+/** On Debian's kernel; where there can be no machine, what is for it is tried on the kernel at hand. */
+async function runThere(wish: TestWish, files: readonly string[], tally: Tally, io: Terminal): Promise<void> {
+  const alone = wish.wanted.length === 1;
+  if (io.signal.aborted || (files.length === 0 && !alone)) return;
+  heading(io, 'Debian’s kernel, in a virtual machine');
+  const ran = await runInMachine({ words: wish.words, ...(wish.grep !== undefined && { grep: wish.grep }) }, io, tally);
+  if (ran || alone) return;
+  await runGroup({ title: 'The same on this kernel, as far as it goes', files, concurrency: 1 }, wish, tally, io);
 }
 
 function heading(io: Terminal, title: string): void {
@@ -82,11 +84,13 @@ async function runCheck(check: (typeof CHECKS)[number], tally: Tally, io: Termin
   io.out(`${status === 0 ? '✔' : '✖'} ${check.name}\n`);
 }
 
-async function runFiles(kind: Kind, wish: TestWish, tally: Tally, io: Terminal): Promise<void> {
+async function runGroup(group: Group, wish: TestWish, tally: Tally, io: Terminal): Promise<void> {
+  if (group.files.length === 0 || io.signal.aborted) return;
+  heading(io, `${group.title} (${group.files.length} files)`);
   const stream = run({
     cwd: ROOT,
-    files: kind.files.map((file) => join(ROOT, file)),
-    concurrency: kind.concurrency,
+    files: group.files.map((file) => join(ROOT, file)),
+    concurrency: group.concurrency,
     timeout: TEST_LIMIT_MS,
     signal: io.signal,
     // What a failed test leaves open must not keep its file from ending.
