@@ -136,6 +136,50 @@ describe('kubectl', { skip: missing, timeout: 120_000 }, () => {
     assert.equal(await kubectl.run('replace -f -', manifest), 'configmap/c replaced\n');
   });
 
+  it('applies on the server, shows whose fields are in the way, and takes them when forced', {
+    skip: minor < 22 && 'kubectl before 1.22 has no stable server-side apply',
+  }, async () => {
+    await using server = await startServer();
+    const kubectl = new Kubectl(server);
+    const map = (data: string) => `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"c"},"data":${data}}`;
+    assert.equal(
+      await kubectl.run('apply --server-side -f -', map('{"a":"1","b":"2"}')),
+      'configmap/c serverside-applied\n',
+    );
+    const other = await kubectl.try('apply --server-side --field-manager=ann -f -', map('{"a":"2"}'));
+    assert.equal(other.status, 1);
+    assert.match(other.err, /Apply failed with 1 conflict: conflict with "kubectl": \.data\.a/);
+    const difference = await kubectl.try('diff --server-side -f -', map('{"a":"1"}'));
+    assert.equal(difference.status, 1);
+    assert.match(difference.out, /^- {2}b: "2"$/m);
+    await kubectl.run('apply --server-side --field-manager=ann --force-conflicts -f -', map('{"a":"2"}'));
+    assert.equal(await kubectl.run('get configmap c -o jsonpath={.data}'), '{"a":"2","b":"2"}');
+    assert.match(
+      await kubectl.run('get configmap c -o yaml --show-managed-fields'),
+      /manager: ann\n {4}operation: Apply/,
+    );
+    assert.doesNotMatch(await kubectl.run('get configmap c -o yaml'), /managedFields/);
+  });
+
+  it('goes from applying by itself to applying on the server, and back', {
+    skip: minor < 26 && 'kubectl before 1.26 does not migrate',
+  }, async () => {
+    await using server = await startServer();
+    const kubectl = new Kubectl(server);
+    await kubectl.run('apply -f -', POD);
+    const changed = POD.replace('nginx:1.27', 'nginx:1.28').replace('{app: web}', '{tier: front}');
+    assert.equal(await kubectl.run('apply --server-side -f -', changed), 'pod/web serverside-applied\n');
+    assert.equal(await kubectl.run('get pod web -o jsonpath={.metadata.labels}'), '{"tier":"front"}');
+    const managers = await kubectl.run(
+      'get pod web -o jsonpath={.metadata.managedFields[*].manager} --show-managed-fields',
+    );
+    assert.equal(managers, 'kubectl kubectl-last-applied');
+    const last = await kubectl.run(['get', 'pod', 'web', '-o', 'jsonpath={.metadata.annotations}']);
+    assert.match(last, /nginx:1.28/);
+    assert.equal(await kubectl.run('apply -f -', POD), 'pod/web configured\n');
+    assert.equal(await kubectl.run('get pod web -o jsonpath={.metadata.labels}'), '{"app":"web"}');
+  });
+
   it('creates what it writes itself as protobuf', async () => {
     await using server = await startServer();
     const kubectl = new Kubectl(server);
@@ -302,7 +346,6 @@ describe('kubectl', { skip: missing, timeout: 120_000 }, () => {
       /\(BadRequest\).*cannot unmarshal string into Go struct field ContainerPort.spec.containers.ports.containerPort of type int32/,
     );
     assert.match((await kubectl.try('get gadgets')).err, /the server doesn't have a resource type "gadgets"/);
-    assert.match((await kubectl.try('apply --server-side -f -', POD)).err, /server-side apply/);
   });
 
   it('finds what is served: api-resources, explain, cluster-info, version', async () => {

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { schemaName, schemasOf } from '#serve/api/discovery/schemas.ts';
 import { VERSION } from '#serve/api/discovery/version.ts';
 import type { GroupVersion, Kinds } from '#serve/api/kinds.ts';
-import { PATCH_TYPES } from '#serve/api/verbs/patch.ts';
+import { APPLY_TYPE, PATCH_TYPES } from '#serve/api/verbs/patch.ts';
 import type { JsonObject } from '#spec/kinds/json.ts';
 import { apiVersionOf, type Kind } from '#spec/kinds/kind.ts';
 
@@ -78,7 +78,7 @@ function operationsV3(row: Kind, named: boolean): JsonObject {
         in: 'query',
         schema: { type: 'string' },
       }));
-      const types = method === 'patch' ? PATCH_TYPES : ['application/json'];
+      const types = method === 'patch' ? [...PATCH_TYPES, APPLY_TYPE] : ['application/json'];
       operation.requestBody = { content: Object.fromEntries(types.map((type) => [type, { schema }])), required: true };
     }
     return operation;
@@ -89,7 +89,7 @@ function operationsV2(row: Kind, named: boolean): JsonObject {
   const schema: JsonObject = { $ref: `#/definitions/${schemaName(row.type)}` };
   return operations(row, named, (method, common) => {
     const operation: JsonObject = { ...common, responses: { 200: { description: 'OK', schema } } };
-    if (method === 'patch') operation.consumes = [...PATCH_TYPES];
+    if (method === 'patch') operation.consumes = [...PATCH_TYPES, APPLY_TYPE];
     if (WRITES.has(method)) {
       const body: JsonObject = { name: 'body', in: 'body', required: true, schema };
       operation.parameters = [

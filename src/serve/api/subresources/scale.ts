@@ -8,6 +8,7 @@ import { answerText } from '#serve/api/verbs/answer.ts';
 import { changeObject } from '#serve/api/verbs/change.ts';
 import { writeOptionsOf } from '#serve/api/verbs/options.ts';
 import { readPatch } from '#serve/api/verbs/patch.ts';
+import { trackOf } from '#serve/api/verbs/writer.ts';
 import { formatSelector } from '#spec/kinds/columns/common.ts';
 import { at, ensureObject, type JsonObject, numberAt, textAt } from '#spec/kinds/json.ts';
 import { invalid, type KubeObject } from '#spec/kinds/kind.ts';
@@ -20,7 +21,7 @@ export async function scaleObject(api: Api, call: Call): Promise<void> {
   const { kind, info } = call;
   const target = { kind, namespace: info.namespace, name: info.name, subresource: 'scale' };
   const change = (old: KubeObject) => scaled(old, wanted(scaleOf(old)), call);
-  const { object } = changeObject(api, target, change, writeOptionsOf(call.query).dryRun);
+  const { object } = changeObject(api, target, change, writeOptionsOf(call.query).dryRun, trackOf(api, call));
   await answerScale(call, object);
 }
 

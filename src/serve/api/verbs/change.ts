@@ -4,6 +4,7 @@ import { conflict, invalidObject, MODIFIED_MEANWHILE, notFound, StatusError } fr
 import { dropObject, putObject, readAs, textAs, type Written } from '#serve/api/storage.ts';
 import { placeIn } from '#serve/api/verbs/incoming.ts';
 import { isFinal } from '#serve/api/verbs/remove.ts';
+import type { Track } from '#serve/api/verbs/writer.ts';
 import { listAt, numberAt, sameJson, textAt } from '#spec/kinds/json.ts';
 import { type FieldError, invalid, type Kind, type KubeObject } from '#spec/kinds/kind.ts';
 import { keepOwnedMeta, validateMeta } from '#spec/kinds/meta.ts';
@@ -18,6 +19,7 @@ export interface Target {
 
 /**
  * Stores what `mutate` makes of the object; nothing is written when nothing changed.
+ * @param track writes its managers, where somebody changes it whose name counts
  * @throws StatusError 404, 409 (another resourceVersion or uid), 422, and what `mutate` throws
  */
 export function changeObject(
@@ -25,6 +27,7 @@ export function changeObject(
   target: Target,
   mutate: (old: KubeObject) => KubeObject,
   dryRun: boolean,
+  track?: Track,
 ): Written {
   const { kind } = target;
   const key = keyOf(kind, target.namespace, target.name);
@@ -35,7 +38,7 @@ export function changeObject(
   placeIn(object, kind, target.namespace);
   checkPreconditions(object, old, kind);
   carryOver(object, old, target);
-  const problems = complete(api, object, old, target);
+  const problems = complete(api, object, old, target, track);
   if (problems.length > 0) throw invalidObject(kind, target.name, problems);
   object.metadata.resourceVersion = textAt(old, 'metadata', 'resourceVersion');
   if (sameJson(object, old)) return { object: old, text: textAs(kind, stored) };
@@ -73,9 +76,16 @@ function carryOver(object: KubeObject, old: KubeObject, { kind, name, subresourc
 }
 
 /** Defaults, allocations and checks. */
-function complete(api: Api, object: KubeObject, old: KubeObject, { kind, subresource }: Target): FieldError[] {
+function complete(
+  api: Api,
+  object: KubeObject,
+  old: KubeObject,
+  { kind, subresource }: Target,
+  track?: Track,
+): FieldError[] {
   const problems = [...immutableName(object, old)];
   kind.defaults?.(object);
+  track?.(object, old);
   if (subresource === '') problems.push(...(kind.prepareUpdate?.(object, old, worldOf(api)) ?? []));
   problems.push(...validateMeta(object, kind), ...finalizersOnlyGo(object, old));
   if (subresource !== '') return problems;

@@ -11,6 +11,7 @@ import {
 } from '#serve/api/http/status-error.ts';
 import { putObject, type Written } from '#serve/api/storage.ts';
 import { placeIn } from '#serve/api/verbs/incoming.ts';
+import type { Track } from '#serve/api/verbs/writer.ts';
 import { NAMESPACE } from '#spec/kinds/core/namespace.ts';
 import { textAt } from '#spec/kinds/json.ts';
 import { type Kind, type KubeObject, resourceOf } from '#spec/kinds/kind.ts';
@@ -23,14 +24,23 @@ const NAME_LIMIT = 63;
 
 /**
  * Completes, checks and stores a new object.
+ * @param track writes its managers, where somebody made it whose name counts
  * @throws StatusError 400, 403 (namespace ends), 404 (no such namespace), 409 (exists), 422
  */
-export function createObject(api: Api, kind: Kind, namespace: string, object: KubeObject, dryRun: boolean): Written {
+export function createObject(
+  api: Api,
+  kind: Kind,
+  namespace: string,
+  object: KubeObject,
+  dryRun: boolean,
+  track?: Track,
+): Written {
   placeIn(object, kind, namespace);
   if (kind.namespaced) requireNamespace(api, kind, namespace, textAt(object, 'metadata', 'name'));
   beginMeta(api, kind, object);
   if (kind.status === true) delete object.status;
   kind.defaults?.(object);
+  track?.(object, undefined);
   const problems = [...validateMeta(object, kind), ...(kind.validate?.(object) ?? [])];
   if (problems.length === 0) problems.push(...(kind.prepareCreate?.(object, worldOf(api)) ?? []));
   if (problems.length > 0) throw invalidObject(kind, textAt(object, 'metadata', 'name'), problems);

@@ -6,17 +6,19 @@ import { answerQuestion } from '#serve/api/reviews/answer.ts';
 import { readAs, textAs, type Written } from '#serve/api/storage.ts';
 import { handleSubresource } from '#serve/api/subresources/handle.ts';
 import { answerObject, answerText } from '#serve/api/verbs/answer.ts';
+import { apply } from '#serve/api/verbs/apply.ts';
 import { changeObject, checkName } from '#serve/api/verbs/change.ts';
 import { createObject } from '#serve/api/verbs/create.ts';
 import { readIncoming } from '#serve/api/verbs/incoming.ts';
 import { list } from '#serve/api/verbs/list.ts';
 import { writeOptionsOf } from '#serve/api/verbs/options.ts';
-import { readPatch } from '#serve/api/verbs/patch.ts';
+import { APPLY_TYPE, readPatch } from '#serve/api/verbs/patch.ts';
 import { deleteOptionsOf, removeObject } from '#serve/api/verbs/remove.ts';
 import { selectionOf } from '#serve/api/verbs/selection.ts';
 import { watch } from '#serve/api/verbs/watch.ts';
+import { invalidOptions, trackOf } from '#serve/api/verbs/writer.ts';
 import { type JsonObject, textAt } from '#spec/kinds/json.ts';
-import { apiVersionOf, listKindOf, resourceOf } from '#spec/kinds/kind.ts';
+import { apiVersionOf, forbidden, listKindOf, resourceOf } from '#spec/kinds/kind.ts';
 
 /** @throws StatusError whatever the answer is when it is not the asked-for object */
 export async function handle(api: Api, call: Call): Promise<void> {
@@ -62,7 +64,12 @@ async function create(api: Api, call: Call): Promise<void> {
   const object = readIncoming(await readObject(call.request), kind, options, call.response);
   const answer = answerQuestion(kind, object, call.user);
   if (answer !== undefined) return await answerText(call, 201, JSON.stringify(answer));
-  await answerWritten(api, call, 201, createObject(api, kind, info.namespace, object, options.dryRun));
+  await answerWritten(
+    api,
+    call,
+    201,
+    createObject(api, kind, info.namespace, object, options.dryRun, trackOf(api, call)),
+  );
 }
 
 async function update(api: Api, call: Call): Promise<void> {
@@ -76,7 +83,7 @@ async function update(api: Api, call: Call): Promise<void> {
     api,
     call,
     200,
-    changeObject(api, target, () => object, options.dryRun),
+    changeObject(api, target, () => object, options.dryRun, trackOf(api, call)),
   );
 }
 
@@ -84,10 +91,17 @@ async function patch(api: Api, call: Call): Promise<void> {
   const { kind, info } = call;
   if (info.name === '') throw methodNotAllowed();
   const options = writeOptionsOf(call.query);
-  const apply = readPatch((await readBody(call.request)).toString('utf8'), mediaTypeOf(call.request), kind.type);
+  const body = await readBody(call.request);
+  const mediaType = mediaTypeOf(call.request);
+  if (mediaType === APPLY_TYPE) {
+    const { code, ...written } = await apply(api, call, body);
+    return await answerWritten(api, call, code, written);
+  }
+  if (call.query.has('force')) throw invalidOptions([forbidden('force', 'may not be specified for non-apply patch')]);
+  const change = readPatch(body.toString('utf8'), mediaType, kind.type);
   const target = { kind, namespace: info.namespace, name: info.name, subresource: info.subresource };
-  const mutate = (old: JsonObject) => readIncoming(apply(old), kind, options, call.response);
-  await answerWritten(api, call, 200, changeObject(api, target, mutate, options.dryRun));
+  const mutate = (old: JsonObject) => readIncoming(change(old), kind, options, call.response);
+  await answerWritten(api, call, 200, changeObject(api, target, mutate, options.dryRun, trackOf(api, call)));
 }
 
 async function deleteOptions(call: Call) {

@@ -9,7 +9,7 @@ import { isKubeObject } from '#spec/kinds/meta.ts';
 import { decodeObject, ShapeError } from '#spec/kinds/schema/decode.ts';
 
 /** Fields of metadata that older servers kept and that are not stored. */
-const NOT_STORED = ['managedFields', 'selfLink'];
+const NOT_STORED = ['selfLink'];
 
 /**
  * Checks the object and drops what its kind does not know, with a warning or, when asked, an error.

@@ -1,6 +1,6 @@
 /** The ways to patch, by media type. */
 import { parseJson, requireObject } from '#serve/api/http/body.ts';
-import { StatusError, unsupportedMediaType } from '#serve/api/http/status-error.ts';
+import { unsupportedMediaType } from '#serve/api/http/status-error.ts';
 import { applyJsonPatch } from '#serve/api/patch/json.ts';
 import { applyMergePatch } from '#serve/api/patch/merge.ts';
 import { applyStrategicPatch } from '#serve/api/patch/strategic.ts';
@@ -11,22 +11,16 @@ export const PATCH_TYPES = [
   'application/merge-patch+json',
   'application/strategic-merge-patch+json',
 ] as const;
-
-const APPLY = new Set(['application/apply-patch+yaml', 'application/apply-patch+cbor']);
+/** Server-side apply, which is no change of an object but a claim on it (`verbs/apply.ts`). */
+export const APPLY_TYPE = 'application/apply-patch+yaml';
 
 /**
  * Reads a patch once; the result applies it to an object, whose type in the field tables says how lists merge.
  * @throws StatusError 400 (malformed), 415 (another kind of patch)
  */
 export function readPatch(text: string, mediaType: string, type: string): (target: JsonObject) => JsonObject {
-  if (APPLY.has(mediaType)) {
-    throw new StatusError(
-      415,
-      'UnsupportedMediaType',
-      'server-side apply is not served here yet: use kubectl apply without --server-side',
-    );
-  }
-  if (!PATCH_TYPES.some((one) => one === mediaType)) throw unsupportedMediaType(mediaType, PATCH_TYPES);
+  if (!PATCH_TYPES.some((one) => one === mediaType))
+    throw unsupportedMediaType(mediaType, [...PATCH_TYPES, APPLY_TYPE]);
   const patch = parseJson(text);
   switch (mediaType) {
     case 'application/json-patch+json':
