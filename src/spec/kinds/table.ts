@@ -1,6 +1,7 @@
 /** The kinds that the embedded API serves. A new kind is a row here, and a run of `src/cmd/generate-fields.ts` and `generate-protobuf.ts`. */
 import { CONTROLLER_REVISION, DEPLOYMENT, REPLICA_SET, STATEFUL_SET } from '#spec/kinds/apps.ts';
 import { CRON_JOB, JOB } from '#spec/kinds/batch.ts';
+import { CALICO_KINDS } from '#spec/kinds/calico/table.ts';
 import { LEASE } from '#spec/kinds/coordination.ts';
 import { CONFIG_MAP, SECRET, SERVICE_ACCOUNT } from '#spec/kinds/core/configuration.ts';
 import { ENDPOINTS } from '#spec/kinds/core/endpoints.ts';
@@ -52,4 +53,5 @@ export const KINDS: readonly Kind[] = [
   ROLE,
   PRIORITY_CLASS,
   NETWORK_ATTACHMENT_DEFINITION,
+  ...CALICO_KINDS,
 ];

@@ -1,11 +1,13 @@
 /** OpenAPI schemas of the types that are served, from the field tables and the table of merge keys. */
-import type { Json, JsonObject } from '#spec/kinds/json.ts';
+import { type Json, type JsonObject, listAt, objectAt } from '#spec/kinds/json.ts';
 import type { Kind } from '#spec/kinds/kind.ts';
 import { fieldsOf, type Scalar, type Shape, shortTypeName } from '#spec/kinds/schema/fields.ts';
 import { mergeRuleOf } from '#spec/kinds/schema/merge-keys.ts';
 
 /** How one version of OpenAPI refers to a schema. */
 export type Refer = (name: string) => JsonObject;
+
+const GVK = 'x-kubernetes-group-version-kind';
 
 const SCALARS: Readonly<Record<Scalar, JsonObject>> = {
   string: { type: 'string' },
@@ -19,6 +21,8 @@ const SCALARS: Readonly<Record<Scalar, JsonObject>> = {
   quantity: { type: 'string' },
   bytes: { type: 'string', format: 'byte' },
   'int-or-string': { type: 'string', format: 'int-or-string' },
+  'uint32-or-string': { type: 'string', format: 'int-or-string' },
+  'int32-or-null': { type: 'integer', format: 'int32' },
 };
 
 /** `V1PodSpec` -> `io.k8s.api.v1.PodSpec`: what stands behind the last dot is what `kubectl explain` shows. */
@@ -31,9 +35,11 @@ export function schemasOf(kinds: readonly Kind[], refer: Refer): JsonObject {
   const schemas: JsonObject = {};
   for (const type of reachable(kinds.map((kind) => kind.type))) schemas[schemaName(type)] = typeSchema(type, refer);
   for (const { type, group, version, kind } of kinds) {
-    const schema = typeSchema(type, refer);
-    schema['x-kubernetes-group-version-kind'] = [{ group, version, kind }];
-    schemas[schemaName(type)] = schema;
+    const name = schemaName(type);
+    const schema = objectAt(schemas, name);
+    // One type may be served in two groups.
+    schema[GVK] = [...listAt(schema, GVK), { group, version, kind }];
+    schemas[name] = schema;
   }
   return schemas;
 }

@@ -95,7 +95,10 @@ function decodeValue(value: Json, shape: Shape, place: Place, unknown: string[])
 }
 
 function decodeItem(item: Json, shape: Shape, path: string, place: Place, unknown: string[]): Json {
-  if (item === null) return shape.is === 'scalar' ? '' : {};
+  if (item === null) {
+    if (shape.is !== 'scalar') return {};
+    return shape.word === 'int32-or-null' ? null : '';
+  }
   return decodeValue(item, shape, { ...place, path }, unknown);
 }
 
@@ -116,6 +119,11 @@ function decodeScalar(value: Json, word: Scalar, place: Place): Json {
     case 'int-or-string':
       if (typeof value === 'string') return value;
       return decodeNumber(value, 'int32', place);
+    case 'uint32-or-string':
+      if (typeof value === 'string') return value;
+      return decodeNumber(value, 'uint32', place);
+    case 'int32-or-null':
+      return decodeNumber(value, 'int32', place);
     case 'quantity':
       return decodeQuantity(value, place);
     case 'bytes':
@@ -126,10 +134,17 @@ function decodeScalar(value: Json, word: Scalar, place: Place): Json {
   }
 }
 
-function decodeNumber(value: Json, word: 'int32' | 'int64' | 'number', place: Place): number {
+const RANGES = {
+  int32: [-2147483648, 2147483647],
+  int64: [-Infinity, Infinity],
+  uint32: [0, 4294967295],
+} as const;
+
+function decodeNumber(value: Json, word: 'int32' | 'int64' | 'uint32' | 'number', place: Place): number {
   if (typeof value !== 'number') throw mismatch(value, word === 'number' ? 'float64' : word, place);
   if (word === 'number') return value;
-  const inRange = word === 'int64' || (value >= -2147483648 && value <= 2147483647);
+  const [least, most] = RANGES[word];
+  const inRange = value >= least && value <= most;
   if (Number.isInteger(value) && inRange) return value;
   throw new ShapeError(
     `json: cannot unmarshal number ${value} into Go struct field ${place.struct}.${place.fields} of type ${word}`,

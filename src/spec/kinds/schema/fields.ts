@@ -19,7 +19,11 @@ export type Scalar =
   | 'micro-date'
   | 'quantity'
   | 'bytes'
-  | 'int-or-string';
+  | 'int-or-string'
+  /** A number of 32 bits without sign, or a text: an AS number. */
+  | 'uint32-or-string'
+  /** An entry of a list that may be empty. */
+  | 'int32-or-null';
 
 export interface Field {
   readonly name: string;
@@ -39,6 +43,8 @@ const SCALARS: ReadonlySet<string> = new Set<Scalar>([
   'quantity',
   'bytes',
   'int-or-string',
+  'uint32-or-string',
+  'int32-or-null',
 ]);
 const lines = new Map<string, string>([...Object.entries(table), ...Object.entries(OWN_FIELDS)]);
 const parsed = new Map<string, ReadonlyMap<string, Field>>();

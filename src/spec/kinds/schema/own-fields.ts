@@ -1,5 +1,8 @@
+import { CALICO_FIELDS } from '#spec/kinds/schema/calico-fields.ts';
+
 /** Fields of types that Kubernetes itself does not have, written as in the generated table `fields.json`. */
 export const OWN_FIELDS = {
+  ...CALICO_FIELDS,
   NetworkAttachmentDefinition:
     'apiVersion=string kind=string metadata=V1ObjectMeta spec=NetworkAttachmentDefinitionSpec',
   NetworkAttachmentDefinitionSpec: 'config=string',
