@@ -126,6 +126,8 @@ export interface NodeState {
   readonly underlay: Underlay;
   /** How pods are attached. */
   readonly attachment: Attachment;
+  /** Where this node's pods get their addresses from: `networks` are its node CIDRs, or its blocks of pools. */
+  readonly ipam: 'node-cidr' | 'pools';
   /** Networks that this node's pods get their addresses from: its node CIDRs, or its blocks. */
   readonly networks: readonly Prefix[];
   /** MTU of pods' interfaces, bytes. */

@@ -3,6 +3,7 @@
 import type { EndpointStore } from '#cni/ipam/store.ts';
 import type { LinkRemover } from '#cni/link-remover.ts';
 import type { Log } from '#cni/log.ts';
+import type { AddressBook } from '#cni/pools/book.ts';
 import type { Netlink } from '#kernel/netlink/handle.ts';
 import type { KernelNft } from '#kernel/nft/nft.ts';
 import type { NodeNetwork } from '#spec/node-network.ts';
@@ -46,6 +47,8 @@ export interface PluginHost {
   /** The plugin of this type, if it is one of ours: one may call another (`delegate.ts`). */
   readonly plugin: (type: string) => Promise<Plugin | undefined>;
   readonly store: EndpointStore;
+  /** Where pods' addresses come from. */
+  readonly addresses: AddressBook;
   /** Undefined until the agent knows its node. */
   readonly nodeNetwork: () => NodeNetwork | undefined;
   /** The file that flanneld would write, if the agent writes one for its node. */

@@ -4,11 +4,14 @@ import { type Addr, familyOf, readAddr } from '#net/addr.ts';
 import { readMac } from '#net/mac.ts';
 import { type Prefix, prefixFamily, readPrefix } from '#net/prefix.ts';
 import { type BgpSettings, DEFAULT_BGP } from '#spec/bgp.ts';
+import { readBlock } from '#spec/block.ts';
+import { networksOf } from '#spec/block-networks.ts';
+import type { IpamBlock, IpPool } from '#spec/calico.ts';
 import { annotatedFields } from '#spec/calico-annotations.ts';
 import { type ClusterConfig, type ClusterNode, defaultPool } from '#spec/cluster.ts';
 import { CONFIG_MAP, parseConfig } from '#spec/config.ts';
 import type { ConfigMap, Node } from '#spec/k8s.ts';
-import type { Pool } from '#spec/pool.ts';
+import { type Pool, readPool } from '#spec/pool.ts';
 
 /** Says the hardware address of a node's VXLAN device to the other nodes. */
 export const VTEP_MAC_ANNOTATION = 'polder.dev/vtep-mac';
@@ -23,6 +26,14 @@ export interface Cluster {
   readonly bgp: BgpSettings;
 }
 
+/** What the API has of it. */
+export interface ClusterObjects {
+  readonly nodes: readonly Node[];
+  readonly settings: ConfigMap | undefined;
+  readonly pools: readonly IpPool[];
+  readonly blocks: readonly IpamBlock[];
+}
+
 /** A value, if one could be made, and what a person should know of it. */
 export interface View<T> {
   readonly value: T | undefined;
@@ -34,21 +45,18 @@ export interface View<T> {
  * The cluster of these objects. Settings that are missing or wrong leave the `last` good ones in force: what works
  * keeps working. Without any the value is undefined.
  */
-export function clusterFrom(
-  nodes: Iterable<Node>,
-  settings: ConfigMap | undefined,
-  last: ClusterConfig | undefined,
-): View<Cluster> {
-  const config = configFrom(settings, last);
+export function clusterFrom(objects: ClusterObjects, last: ClusterConfig | undefined): View<Cluster> {
+  const config = configFrom(objects.settings, last);
   if (config.value === undefined) return { value: undefined, problems: config.problems };
   const family = prefixFamily(config.value.clusterCidr);
-  const views = [...nodes].map((node) => nodeFrom(node, family));
+  const { pools, networks } = addressesFrom(config.value, objects);
+  const views = objects.nodes.map((node) => nodeFrom(node, family, networks));
   const known = views.map((view) => view.value).filter((node) => node !== undefined);
   return {
     value: {
       config: config.value,
       nodes: known.sort((a, b) => (a.name < b.name ? -1 : 1)),
-      pools: [defaultPool(config.value)],
+      pools,
       bgp: DEFAULT_BGP,
     },
     problems: [...config.problems, ...views.flatMap((view) => view.problems)],
@@ -66,7 +74,24 @@ function configFrom(settings: ConfigMap | undefined, last: ClusterConfig | undef
   return { value: last, problems: [...wrong, ...warnings] };
 }
 
-function nodeFrom(node: Node, family: 4 | 6): View<ClusterNode> {
+/** Pools, and the networks of each node where its blocks say them and not its node CIDR. */
+function addressesFrom(
+  config: ClusterConfig,
+  { pools, blocks }: ClusterObjects,
+): { pools: readonly Pool[]; networks?: ReadonlyMap<string, readonly Prefix[]> } {
+  if (config.profile.ipam === 'node-cidr') return { pools: [defaultPool(config)] };
+  const read = pools.map(readPool).filter((pool) => pool !== undefined);
+  return {
+    pools: read.sort((a, b) => (a.name < b.name ? -1 : 1)),
+    networks: networksOf(blocks.map(readBlock).filter((block) => block !== undefined)),
+  };
+}
+
+function nodeFrom(
+  node: Node,
+  family: 4 | 6,
+  networks: ReadonlyMap<string, readonly Prefix[]> | undefined,
+): View<ClusterNode> {
   const name = node.metadata.name ?? '';
   const internal = node.status?.addresses?.filter((a) => a.type === 'InternalIP').map((a) => readAddr(a.address)) ?? [];
   const addr = preferred(internal, family);
@@ -90,7 +115,7 @@ function nodeFrom(node: Node, family: 4 | 6): View<ClusterNode> {
       name,
       addr,
       addrs: onePerFamily(internal, addr),
-      networks: ipv4First(podCidrs),
+      networks: ipv4First(networks ? (networks.get(name) ?? []) : podCidrs),
       ...(vtepMac === undefined ? {} : { vtepMac }),
       ...fields,
       labels: node.metadata.labels ?? {},

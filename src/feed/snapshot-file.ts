@@ -6,12 +6,11 @@
  */
 
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { readAddr } from '#net/addr.ts';
-import { readMac } from '#net/mac.ts';
-import { readPrefix } from '#net/prefix.ts';
-import { DEFAULT_BGP } from '#spec/bgp.ts';
-import { type ClusterNode, defaultPool, type Snapshot, type Synced } from '#spec/cluster.ts';
-import { configData, parseConfig } from '#spec/config.ts';
+import { type ClusterObjects, clusterFrom } from '#feed/cluster-view.ts';
+import { readBlock, writeBlock } from '#spec/block.ts';
+import type { IpamBlock } from '#spec/calico.ts';
+import type { Snapshot } from '#spec/cluster.ts';
+import type { Node } from '#spec/k8s.ts';
 
 declare const staleBrand: unique symbol;
 
@@ -19,18 +18,43 @@ declare const staleBrand: unique symbol;
 export type Stale<T> = T & { readonly savedAt: number; readonly [staleBrand]: true };
 
 /** Raised when the file's shape changes; another version is not read. */
-const VERSION = 2;
+const VERSION = 3;
+
+/** What stands in the file: what the API said, less what no snapshot is made of. */
+interface Saved {
+  readonly version: number;
+  readonly savedAt: number;
+  readonly objects: ClusterObjects;
+}
 
 /**
- * Writes the snapshot beside `path` and renames it there, so that the file is whole at every instant. Synchronous, so
+ * Writes the objects beside `path` and renames the file there, so that it is whole at every instant. Synchronous, so
  * that a newer one cannot be overtaken: some hundred bytes a node. `now`: ms since 1970.
  */
-export function saveSnapshot(path: string, snapshot: Synced<Snapshot>, now = Date.now()): void {
-  const { config, nodes } = snapshot;
-  const file = { version: VERSION, savedAt: now, config: configData(config), nodes };
+export function saveSnapshot(path: string, objects: ClusterObjects, now = Date.now()): void {
+  const nodes = objects.nodes.map(trimNode);
+  const blocks = objects.blocks.map(trimBlock);
+  const file: Saved = { version: VERSION, savedAt: now, objects: { ...objects, nodes, blocks } };
   const draft = `${path}.${process.pid}.new`;
   writeFileSync(draft, `${JSON.stringify(file)}\n`, { mode: 0o600 });
   renameSync(draft, path);
+}
+
+function trimNode({ metadata: { name = '', labels = {}, annotations = {} }, spec = {}, status }: Node): Node {
+  const { podCIDR, podCIDRs } = spec;
+  return {
+    metadata: { name, labels, annotations },
+    spec: { ...(podCIDR && { podCIDR }), ...(podCIDRs && { podCIDRs }) },
+    status: { addresses: status?.addresses ?? [] },
+  };
+}
+
+/** Whose it is, and what others borrowed of it. */
+function trimBlock(object: IpamBlock): IpamBlock {
+  const block = readBlock(object);
+  if (block === undefined) return object;
+  const given = new Map([...block.given].filter(([, { node }]) => node !== block.owner));
+  return writeBlock({ ...block, given, free: [] });
 }
 
 /**
@@ -49,52 +73,14 @@ export function loadSnapshot(path: string, local: Snapshot['local']): Stale<Snap
 
 /** As `loadSnapshot`, of the file's text. */
 export function readSnapshot(text: string, local: Snapshot['local']): Stale<Snapshot> | undefined {
-  const file = fieldsOf(parsed(text));
-  const config = fieldsOf(file?.config);
-  if (file?.version !== VERSION || typeof file.savedAt !== 'number' || !config || !Array.isArray(file.nodes))
-    return undefined;
-  const settings = parseConfig(textsOf(config));
-  const nodes = file.nodes.map(nodeOf);
-  if (settings.kind !== 'config' || nodes.includes(undefined)) return undefined;
-  const known = nodes.filter((node) => node !== undefined);
-  const snapshot: Snapshot & { savedAt: number } = {
-    config: settings.config,
-    nodes: known,
-    pools: [defaultPool(settings.config)],
-    bgp: DEFAULT_BGP,
-    local,
-    savedAt: file.savedAt,
-  };
-  return snapshot as Stale<Snapshot>;
-}
-
-function nodeOf(value: unknown): ClusterNode | undefined {
-  const fields = fieldsOf(value);
-  const addr = typeof fields?.addr === 'string' ? readAddr(fields.addr) : undefined;
-  if (!fields || typeof fields.name !== 'string' || addr === undefined || !Array.isArray(fields.networks))
-    return undefined;
-  const networks = fields.networks.map((text) => (typeof text === 'string' ? readPrefix(text) : undefined));
-  const known = networks.filter((prefix) => prefix !== undefined);
-  if (known.length !== networks.length) return undefined;
-  const mac = typeof fields.vtepMac === 'string' ? readMac(fields.vtepMac) : undefined;
-  const rest = { ...(mac === undefined ? {} : { vtepMac: mac }), labels: textsOf(fieldsOf(fields.labels) ?? {}) };
-  return { name: fields.name, addr, addrs: [addr], networks: known, ...rest };
-}
-
-function parsed(text: string): unknown {
   try {
-    return JSON.parse(text);
+    const { version, savedAt, objects }: Saved = JSON.parse(text);
+    if (version !== VERSION || typeof savedAt !== 'number') return undefined;
+    const { value } = clusterFrom(objects, undefined);
+    // The one place where this brand is made: it was complete when it was saved.
+    return value && ({ ...value, local, savedAt } as Snapshot as Stale<Snapshot>);
   } catch {
+    // Cut off, or not ours.
     return undefined;
   }
-}
-
-function fieldsOf(value: unknown): Readonly<Record<string, unknown>> | undefined {
-  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : undefined;
-}
-
-function textsOf(fields: Readonly<Record<string, unknown>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(fields).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
-  );
 }

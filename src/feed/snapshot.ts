@@ -7,8 +7,10 @@
 
 import type { ApiClient } from '#feed/client.ts';
 import { type Clock, systemClock } from '#feed/clock.ts';
-import { type Cluster, clusterFrom } from '#feed/cluster-view.ts';
+import { type Cluster, type ClusterObjects, clusterFrom } from '#feed/cluster-view.ts';
+import { ifServed } from '#feed/if-served.ts';
 import { type ListWatch, listWatch, Reflector, type ReflectorOptions } from '#feed/reflector.ts';
+import { IP_POOLS, IPAM_BLOCKS, type IpamBlock, type IpPool } from '#spec/calico.ts';
 import type { Snapshot, Synced } from '#spec/cluster.ts';
 import { CONFIG_MAP } from '#spec/config.ts';
 import type { LocalEndpoint } from '#spec/endpoint.ts';
@@ -18,6 +20,8 @@ export interface SnapshotSources {
   readonly nodes: ListWatch<Node>;
   /** The one ConfigMap with the settings, or more: others are ignored. */
   readonly settings: ListWatch<ConfigMap>;
+  readonly pools: ListWatch<IpPool>;
+  readonly blocks: ListWatch<IpamBlock>;
 }
 
 export interface SnapshotFeedOptions extends ReflectorOptions {
@@ -38,6 +42,8 @@ export function snapshotSources(client: ApiClient): SnapshotSources {
       namespace: CONFIG_MAP.namespace,
       fieldSelector: `metadata.name=${CONFIG_MAP.name}`,
     }),
+    pools: ifServed(listWatch(client, IP_POOLS)),
+    blocks: ifServed(listWatch(client, IPAM_BLOCKS)),
   };
 }
 
@@ -46,6 +52,8 @@ export class SnapshotFeed {
   readonly #clock: Clock;
   readonly #nodes: Reflector<Node>;
   readonly #settings: Reflector<ConfigMap>;
+  readonly #pools: Reflector<IpPool>;
+  readonly #blocks: Reflector<IpamBlock>;
   readonly #handlers = new Set<(snapshot: Synced<Snapshot>) => void>();
   #cluster: Cluster | undefined;
   #current: Synced<Snapshot> | undefined;
@@ -58,6 +66,8 @@ export class SnapshotFeed {
     this.#clock = options.clock ?? systemClock;
     this.#nodes = new Reflector(sources.nodes, options);
     this.#settings = new Reflector(sources.settings, options);
+    this.#pools = new Reflector(sources.pools, options);
+    this.#blocks = new Reflector(sources.blocks, options);
   }
 
   /** The newest; undefined until every list has ended and the settings are there. */
@@ -89,9 +99,17 @@ export class SnapshotFeed {
 
   /** Runs until the signal ends it. */
   async run(signal: AbortSignal): Promise<void> {
-    using _nodes = this.#nodes.onChange(() => this.#gather());
-    using _settings = this.#settings.onChange(() => this.#gather());
-    await Promise.all([this.#nodes.run(signal), this.#settings.run(signal)]);
+    using stack = new DisposableStack();
+    const gather = () => this.#gather();
+    stack.use(this.#nodes.onChange(gather));
+    stack.use(this.#settings.onChange(gather));
+    stack.use(this.#pools.onChange(gather));
+    stack.use(this.#blocks.onChange(gather));
+    await Promise.all(this.#all().map((reflector) => reflector.run(signal)));
+  }
+
+  #all(): readonly Pick<Reflector<Node>, 'run' | 'synced'>[] {
+    return [this.#nodes, this.#settings, this.#pools, this.#blocks];
   }
 
   #gather(): void {
@@ -104,9 +122,8 @@ export class SnapshotFeed {
   }
 
   #refresh(): void {
-    if (!this.#nodes.synced || !this.#settings.synced) return;
-    const settings = this.#settings.store.get(keyText(CONFIG_MAP));
-    const view = clusterFrom(this.#nodes.store.objects.values(), settings, this.#cluster?.config);
+    if (!this.#all().every(({ synced }) => synced)) return;
+    const view = clusterFrom(this.objects(), this.#cluster?.config);
     this.#tellProblems(view.problems);
     if (view.value === undefined) return;
     this.#cluster = view.value;
@@ -117,6 +134,16 @@ export class SnapshotFeed {
     // The one place where the brand is made: both lists have ended, and the endpoints are complete by contract.
     this.#current = snapshot as Snapshot as Synced<Snapshot>;
     for (const handler of this.#handlers) handler(this.#current);
+  }
+
+  /** What the snapshot is made of. */
+  objects(): ClusterObjects {
+    return {
+      nodes: this.#nodes.store.values(),
+      settings: this.#settings.store.get(keyText(CONFIG_MAP)),
+      pools: this.#pools.store.values(),
+      blocks: this.#blocks.store.values(),
+    };
   }
 
   #tellProblems(problems: readonly string[]): void {

@@ -151,7 +151,7 @@ export const ERRORS = {
   },
   'address-outside': {
     sentence: 'Cannot give address {address}: it is not a usable address of {cidr}.',
-    todo: 'Ask for an address inside the node’s CIDR, not its first two nor its last.',
+    todo: 'Ask for an address inside of it; of a node CIDR neither the first two nor the last can be given.',
     exit: 30,
     cni: 7,
   },
@@ -160,6 +160,25 @@ export const ERRORS = {
     todo: 'Ask for another address, or delete its holder first.',
     exit: 31,
     cni: 110,
+  },
+  'pool-unusable': {
+    sentence: 'Pool {pool}, which {who} asks for, cannot be used: {why}.',
+    todo: 'Name a pool that `kubectl get ippools` shows, that is enabled and whose selectors match; see docs/ipam.md.',
+    exit: 43,
+    cni: 7,
+  },
+  'address-strict': {
+    sentence:
+      'Cannot give address {address}: its block {block} belongs to {owner}, and strictAffinity forbids borrowing.',
+    todo: 'Run the pod on that node, ask for another address, or set strictAffinity to false in the IPAMConfiguration.',
+    exit: 44,
+    cni: 114,
+  },
+  'annotation-invalid': {
+    sentence: 'Annotation {annotation} of {who} is "{value}": {what}.',
+    todo: 'Write a JSON list of texts, such as ["10.244.1.100"] or ["default-ipv4-ippool"].',
+    exit: 45,
+    cni: 7,
   },
   'cni-attached': {
     sentence: 'Container {container} already has an interface {ifname}.',

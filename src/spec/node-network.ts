@@ -5,6 +5,8 @@ import type { Attachment } from '#spec/endpoint.ts';
 
 export interface NodeNetwork {
   readonly attachment: Attachment;
+  /** Where pods' addresses come from: `podCidrs`, or what the node holds of IPPools. Absent: `podCidrs`. */
+  readonly ipam?: 'node-cidr' | 'pools';
   /** Name of the bridge, for attachment 'bridge'. */
   readonly bridge: string;
   /** Prefix of the host's ends of veths: 'cali' or 'veth'. */

@@ -1,6 +1,7 @@
 /** Pools of addresses, as the calculators see them: what of a Calico v3 IPPool matters, as plain values. */
 
-import { lengthOf, type Prefix, prefixFamily } from '#net/prefix.ts';
+import { lengthOf, type Prefix, prefixFamily, readPrefix } from '#net/prefix.ts';
+import type { IpPool } from '#spec/calico.ts';
 
 /** When packets to a pool's addresses are encapsulated: ipipMode and vxlanMode of an IPPool. */
 export type EncapsulationMode =
@@ -53,4 +54,30 @@ export function poolOf(name: string, cidr: Prefix, changes: Partial<Omit<Pool, '
     manual: false,
     ...changes,
   };
+}
+
+const MODES: Readonly<Record<string, EncapsulationMode>> = {
+  Always: 'always',
+  CrossSubnet: 'cross-subnet',
+  Never: 'never',
+};
+const USES: readonly PoolUse[] = ['Workload', 'Tunnel', 'LoadBalancer'];
+
+/** The pool that an IPPool describes; undefined if its network cannot be read. */
+export function readPool({ metadata, spec = {} }: IpPool): Pool | undefined {
+  const cidr = readPrefix(spec.cidr ?? '');
+  if (cidr === undefined || metadata.name === undefined) return undefined;
+  const uses = USES.filter((use) => spec.allowedUses?.includes(use));
+  return poolOf(metadata.name, cidr, {
+    blockSize: Math.max(spec.blockSize || DEFAULT_BLOCK_SIZE[prefixFamily(cidr)], lengthOf(cidr)),
+    ipip: MODES[spec.ipipMode ?? ''] ?? 'never',
+    vxlan: MODES[spec.vxlanMode ?? ''] ?? 'never',
+    natOutgoing: spec.natOutgoing ?? false,
+    disabled: spec.disabled ?? false,
+    nodeSelector: spec.nodeSelector ?? 'all()',
+    namespaceSelector: spec.namespaceSelector ?? '',
+    ...(uses.length > 0 && { allowedUses: uses }),
+    disableBgpExport: spec.disableBGPExport ?? false,
+    manual: spec.assignmentMode === 'Manual',
+  });
 }

@@ -7,6 +7,7 @@ import type { NodeNetwork } from '#spec/node-network.ts';
 export function nodeNetworkOf(state: NodeState): NodeNetwork {
   return {
     attachment: state.attachment,
+    ipam: state.ipam,
     bridge: state.bridge?.name ?? '',
     hostIfPrefix: state.hostIfPrefix,
     podCidrs: [...state.networks].sort((a, b) => prefixFamily(a) - prefixFamily(b)),

@@ -34,6 +34,7 @@ function stateOf(snapshot: Snapshot, self: ClusterNode, underlay: Underlay): Nod
     profile,
     underlay,
     attachment,
+    ipam: config.profile.ipam,
     networks,
     podMtu,
     hostIfPrefix,

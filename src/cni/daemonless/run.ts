@@ -7,6 +7,7 @@ import { lockPathOf } from '#cni/daemonless/lock.ts';
 import { KeyedLock } from '#cni/keyed-lock.ts';
 import type { Log } from '#cni/log.ts';
 import type { PluginHost } from '#cni/plugin.ts';
+import { NODE_CIDRS } from '#cni/pools/book.ts';
 import { Callers } from '#cni/server/caller.ts';
 import { type Answer, dispatch } from '#cni/server/dispatch.ts';
 import { tryLockFile } from '#kernel/file-lock.ts';
@@ -57,6 +58,7 @@ function hostOf(log: Log): PluginHost {
       throw new PolderError('cni-try-later', { what: 'The Polder agent is not running on this node' });
     },
     nodeNetwork: () => undefined,
+    addresses: NODE_CIDRS,
     log,
   };
 }

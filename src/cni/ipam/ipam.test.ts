@@ -9,6 +9,7 @@ import fc from 'fast-check';
 import { Journal } from '#cni/ipam/journal.ts';
 import { capacityOf, gatewayOf, isUsable, nextFree } from '#cni/ipam/range.ts';
 import { apply, keyOf, noAllocations } from '#cni/ipam/record.ts';
+import { cidrSource } from '#cni/ipam/source.ts';
 import { EndpointStore } from '#cni/ipam/store.ts';
 import { type Addr, parseAddr } from '#net/addr.ts';
 import { parseMac } from '#net/mac.ts';
@@ -41,7 +42,7 @@ function open(path: string, clock: Clock = { time: 1e6 }, bootId = 'boot-a'): En
 }
 
 function take(store: EndpointStore, id: string, wanted: readonly Addr[] = [], cidrs = [cidr]): Addr {
-  const made = store.allocate({ cidrs, wanted, make: (addrs) => endpoint(id, addrs) });
+  const made = store.allocate({ sources: cidrs.map(cidrSource), wanted, make: (addrs) => endpoint(id, addrs) });
   store.up(key(id));
   return made.addrs[0] ?? assert.fail('no address');
 }
@@ -119,7 +120,11 @@ test('allocate gives a wanted address, and says who has it or that it is outside
 test('allocate gives one address of each family', (t) => {
   using store = open(join(directory(t), 'journal'));
   const cidrs = [cidr, parsePrefix('fd00:1::/64')];
-  const made = store.allocate({ cidrs, wanted: [parseAddr('fd00:1::77')], make: (addrs) => endpoint('a', addrs) });
+  const made = store.allocate({
+    sources: cidrs.map(cidrSource),
+    wanted: [parseAddr('fd00:1::77')],
+    make: (addrs) => endpoint('a', addrs),
+  });
   assert.deepEqual(made.addrs, ['10.244.1.2', 'fd00:1::77']);
 });
 
@@ -127,7 +132,7 @@ test('endpoints shows what is up and not on its way out, and tells of every chan
   using store = open(join(directory(t), 'journal'));
   let changes = 0;
   using _ = store.onChange(() => changes++);
-  store.allocate({ cidrs: [cidr], wanted: [], make: (addrs) => endpoint('a', addrs) });
+  store.allocate({ sources: [cidrSource(cidr)], wanted: [], make: (addrs) => endpoint('a', addrs) });
   assert.deepEqual(store.endpoints(), []);
   store.up(key('a'));
   assert.equal(store.endpoints().length, 1);
@@ -156,7 +161,7 @@ test('the journal carries allocations, rest and round-robin across a restart, bu
       ['b'],
     );
     assert.equal(take(store, 'c'), '10.244.1.4');
-    assert.equal(store.freeIn(cidr), 10);
+    assert.equal(store.freeIn(cidrSource(cidr)), 10);
   }
   using store = open(path, clock, 'boot-b');
   assert.deepEqual(store.all(), []);
@@ -287,10 +292,11 @@ test('a process killed with SIGKILL loses no allocation that it reported', { tim
   const path = join(directory(t), 'journal');
   const script = `
     import { writeSync } from 'node:fs';
+    import { cidrSource } from '#cni/ipam/source.ts';
     import { EndpointStore } from '#cni/ipam/store.ts';
     const store = new EndpointStore({ path: ${JSON.stringify(path)}, bootId: 'boot-a', now: () => 1, coolDownMs: 0 });
     for (let i = store.all().length; ; i++) {
-      const made = store.allocate({ cidrs: ['10.0.0.0/12'], wanted: [], make: (addrs) => (
+      const made = store.allocate({ sources: [cidrSource('10.0.0.0/12')], wanted: [], make: (addrs) => (
         { containerId: 'c' + i, ifname: 'eth0', network: 'n', attachment: 'routed', hostIfname: 'x', addrs, mac: '0a:58:00:00:00:01' }) });
       writeSync(1, made.containerId + ' ' + made.addrs[0] + '\\n');
     }`;

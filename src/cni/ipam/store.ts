@@ -4,7 +4,6 @@
  */
 
 import { Journal } from '#cni/ipam/journal.ts';
-import { capacityOf, cidrFor, isUsable, nextFree } from '#cni/ipam/range.ts';
 import {
   type Allocations,
   apply,
@@ -13,8 +12,8 @@ import {
   type JournalRecord,
   noAllocations,
 } from '#cni/ipam/record.ts';
-import type { Addr } from '#net/addr.ts';
-import type { Prefix } from '#net/prefix.ts';
+import type { AddressSource } from '#cni/ipam/source.ts';
+import { type Addr, familyOf } from '#net/addr.ts';
 import type { LocalEndpoint } from '#spec/endpoint.ts';
 import { PolderError } from '#spec/errors.ts';
 
@@ -31,7 +30,8 @@ export interface StoreOptions {
 
 /** What an attachment asks for; `make` gives the endpoint for the addresses that it gets. */
 export interface Allocation {
-  readonly cidrs: readonly Prefix[];
+  /** One a family. */
+  readonly sources: readonly AddressSource[];
   /** Addresses that the caller asks for by name; families without one are chosen. */
   readonly wanted: readonly Addr[];
   readonly make: (addrs: readonly Addr[]) => LocalEndpoint;
@@ -56,21 +56,25 @@ export class EndpointStore implements Disposable {
   }
 
   /**
-   * Takes addresses, one of each CIDR, and writes them down before it returns.
+   * Takes addresses, one of each source, and writes them down before it returns.
    * @throws PolderError addresses-exhausted, address-outside, address-taken, cni-io
    */
   allocate(wish: Allocation): LocalEndpoint {
-    for (const addr of wish.wanted) this.#checkWanted(wish.cidrs, addr);
-    const addrs = wish.cidrs.map((cidr) => wish.wanted.find((addr) => cidrFor([cidr], addr)) ?? this.#choose(cidr));
+    const { sources, wanted } = wish;
+    for (const addr of wanted) this.#checkWanted(sources, addr);
+    const addrs = sources.map(
+      (source) => wanted.find((addr) => familyOf(addr) === source.family) ?? this.#choose(source),
+    );
     const endpoint = wish.make(addrs);
     this.#write({ op: 'add', endpoint });
     return endpoint;
   }
 
-  #checkWanted(cidrs: readonly Prefix[], addr: Addr): void {
-    const cidr = cidrFor(cidrs, addr);
-    if (!cidr || !isUsable(cidr, addr)) {
-      throw new PolderError('address-outside', { address: addr, cidr: cidr ?? cidrs.join(', ') });
+  #checkWanted(sources: readonly AddressSource[], addr: Addr): void {
+    const source = sources.find(({ family }) => family === familyOf(addr));
+    if (!source?.has(addr)) {
+      const cidr = source?.label ?? sources.map(({ label }) => label).join(', ');
+      throw new PolderError('address-outside', { address: addr, cidr });
     }
     const holder = this.#state.holders.get(addr);
     if (holder !== undefined) throw new PolderError('address-taken', { address: addr, holder: this.#nameOf(holder) });
@@ -82,13 +86,35 @@ export class EndpointStore implements Disposable {
     return endpoint ? `container ${endpoint.containerId}` : key;
   }
 
-  #choose(cidr: Prefix): Addr {
-    const now = this.#options.now();
-    const family = cidr.includes(':') ? 6 : 4;
-    const isFree = (addr: Addr) => !this.#state.holders.has(addr) && this.#restLeft(addr, now) === 0;
-    const addr = nextFree(cidr, this.#state.last.get(family), isFree);
-    if (addr === undefined) throw this.#exhausted(cidr, now);
+  #choose(source: AddressSource): Addr {
+    const addr = this.nextOf(source);
+    if (addr === undefined) throw this.#exhausted(source, this.#options.now());
     return addr;
+  }
+
+  /** The address that an attachment would get now; undefined if none is free. */
+  nextOf(source: AddressSource): Addr | undefined {
+    const now = this.#options.now();
+    const isFree = (addr: Addr) => !this.#state.holders.has(addr) && this.#restLeft(addr, now) === 0;
+    return source.next(this.#state.last.get(source.family), isFree);
+  }
+
+  /** Who has the address, for people; undefined: nobody. */
+  holderOf(addr: Addr): string | undefined {
+    const key = this.#state.holders.get(addr);
+    return key === undefined ? undefined : this.#nameOf(key);
+  }
+
+  /** Whether the address was freed a short while ago. */
+  rests(addr: Addr): boolean {
+    return this.#restLeft(addr, this.#options.now()) > 0;
+  }
+
+  /** Milliseconds until the next resting address may be given; undefined if none rests. */
+  nextRested(): number | undefined {
+    const now = this.#options.now();
+    const lefts = [...this.#state.resting.keys()].map((addr) => this.#restLeft(addr, now)).filter((left) => left > 0);
+    return lefts.length === 0 ? undefined : Math.min(...lefts);
   }
 
   /** Milliseconds until the address may be given again. A clock that was set back never makes it rest much longer. */
@@ -99,22 +125,22 @@ export class EndpointStore implements Disposable {
     return left > 0 && left <= 2 * this.#options.coolDownMs ? left : 0;
   }
 
-  #exhausted(cidr: Prefix, now: number): PolderError {
-    const used = [...this.#state.holders.keys()].filter((addr) => isUsable(cidr, addr)).length;
+  #exhausted(source: AddressSource, now: number): PolderError {
+    const used = [...this.#state.holders.keys()].filter((addr) => source.has(addr)).length;
     const lefts = [...this.#state.resting.keys()]
-      .filter((addr) => isUsable(cidr, addr))
+      .filter((addr) => source.has(addr))
       .map((addr) => this.#restLeft(addr, now))
       .filter((left) => left > 0);
     const until = lefts.length > 0 ? ` (the next is free in ${Math.ceil(Math.min(...lefts) / 1000)} s)` : '';
-    return new PolderError('addresses-exhausted', { cidr, used, resting: lefts.length, until });
+    return new PolderError('addresses-exhausted', { cidr: source.label, used, resting: lefts.length, until });
   }
 
   /** Free addresses that may be given at once: for STATUS. */
-  freeIn(cidr: Prefix): number {
+  freeIn(source: AddressSource): number {
     const now = this.#options.now();
-    const used = [...this.#state.holders.keys()].filter((addr) => isUsable(cidr, addr)).length;
-    const resting = [...this.#state.resting.keys()].filter((a) => isUsable(cidr, a) && this.#restLeft(a, now) > 0);
-    return capacityOf(cidr) - used - resting.length;
+    const used = [...this.#state.holders.keys()].filter((addr) => source.has(addr)).length;
+    const resting = [...this.#state.resting.keys()].filter((a) => source.has(a) && this.#restLeft(a, now) > 0);
+    return source.size - used - resting.length;
   }
 
   /** The kernel is done with it: from now on the agent sees it. */

@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { KeyedLock } from '#cni/keyed-lock.ts';
 import type { PluginHost } from '#cni/plugin.ts';
 import { PLUGINS } from '#cni/plugins/table.ts';
+import { NODE_CIDRS } from '#cni/pools/book.ts';
 import { Callers } from '#cni/server/caller.ts';
 import { dispatch } from '#cni/server/dispatch.ts';
 import { bed, noBed, pathOf, ROUTED } from '#cni/testing/bed.ts';
@@ -132,6 +133,7 @@ test('random and mutated configurations neither crash the server nor leave an ob
   const host: PluginHost = {
     plugin: async (type) => PLUGINS.get(type),
     nodeNetwork: () => undefined,
+    addresses: NODE_CIDRS,
     log,
     get store(): never {
       return assert.fail('these plugins have no journal');

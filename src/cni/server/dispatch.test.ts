@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { KeyedLock } from '#cni/keyed-lock.ts';
 import type { CallerNetns, Plugin, PluginHost } from '#cni/plugin.ts';
+import { NODE_CIDRS } from '#cni/pools/book.ts';
 import { type Dispatcher, dispatch } from '#cni/server/dispatch.ts';
 import { PolderError } from '#spec/errors.ts';
 import { EMPTY_RESULT } from '#wire/cni/result.ts';
@@ -31,6 +32,7 @@ const unseen = (): never => assert.fail('the plugins of these tests do not look 
 const host: Omit<PluginHost, 'plugin'> = {
   log: quiet,
   nodeNetwork: () => undefined,
+  addresses: NODE_CIDRS,
   get store() {
     return unseen();
   },
@@ -61,6 +63,7 @@ function dispatcher(plugin: Plugin, abandoned = false): Dispatcher {
       plugin: async (type) => (type === 'x' ? plugin : undefined),
       log: host.log,
       nodeNetwork: host.nodeNetwork,
+      addresses: NODE_CIDRS,
       get store() {
         return unseen();
       },

@@ -9,6 +9,7 @@ import { KeyedLock } from '#cni/keyed-lock.ts';
 import type { Log } from '#cni/log.ts';
 import type { PluginHost } from '#cni/plugin.ts';
 import { PLUGINS } from '#cni/plugins/table.ts';
+import { type AddressBook, NODE_CIDRS } from '#cni/pools/book.ts';
 import { Callers } from '#cni/server/caller.ts';
 import { dispatch } from '#cni/server/dispatch.ts';
 import { reconcile } from '#cni/server/reconcile.ts';
@@ -29,6 +30,8 @@ export interface CniServerOptions {
   readonly subnetFile?: string;
   /** For plugins that ask the API and have no kubeconfig of their own. */
   readonly kubeconfig?: string;
+  /** Where pods' addresses come from, given the journal of endpoints; absent: the node's CIDRs. */
+  readonly addresses?: (store: EndpointStore) => AddressBook;
   readonly log: Log;
   /** How long a freed address rests, milliseconds. */
   readonly coolDownMs?: number;
@@ -69,6 +72,7 @@ export async function startCniServer(options: CniServerOptions): Promise<CniServ
   const host: PluginHost = {
     plugin: async (type) => PLUGINS.get(type),
     store,
+    addresses: options.addresses?.(store) ?? NODE_CIDRS,
     nodeNetwork: options.nodeNetwork,
     log: options.log,
     ...(options.subnetFile !== undefined && { subnetFile: options.subnetFile }),

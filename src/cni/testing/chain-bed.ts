@@ -9,6 +9,7 @@ import { spawnSync } from 'node:child_process';
 import type { TestContext } from 'node:test';
 import { KeyedLock } from '#cni/keyed-lock.ts';
 import type { Plugin, PluginHost } from '#cni/plugin.ts';
+import { NODE_CIDRS } from '#cni/pools/book.ts';
 import { Callers } from '#cni/server/caller.ts';
 import { dispatch } from '#cni/server/dispatch.ts';
 import { moveAway, pathOf, type ShimAnswer } from '#cni/testing/bed.ts';
@@ -56,6 +57,7 @@ export function chainBed(t: TestContext): ChainBed {
       plugin: async (type) => (type === plugin.type ? plugin : undefined),
       log: quiet,
       nodeNetwork: () => undefined,
+      addresses: NODE_CIDRS,
       get store(): never {
         return assert.fail('plugins of a chain have no endpoints');
       },

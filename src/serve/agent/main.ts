@@ -15,6 +15,7 @@ import { openNft } from '#kernel/nft/nft.ts';
 import { printPlanOp } from '#plan/print.ts';
 import { answersOf } from '#serve/agent/answers.ts';
 import type { Counts } from '#serve/agent/metrics.ts';
+import { NodeAddresses } from '#serve/agent/node-addresses.ts';
 import { NodeSync } from '#serve/agent/node-sync.ts';
 import { Publisher } from '#serve/agent/publisher.ts';
 import { serveStatus } from '#serve/agent/status.ts';
@@ -50,11 +51,25 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   const client = stack.use(new ApiClient(loadKubeconfig(options.kubeconfig)));
   const netlink = stack.use(openNetlink());
   const subnetFile = join(dirname(options.cniSocket), 'subnet.env');
+  let addresses: NodeAddresses | undefined;
   const cni = stack.use(
     await startCniServer({
       socketPath: options.cniSocket,
       stateDir: options.stateDir,
       nodeNetwork: () => sync.reached && nodeNetworkOf(sync.reached),
+      addresses: (store) => {
+        addresses = new NodeAddresses({
+          node: options.node,
+          stateDir: options.stateDir,
+          client,
+          store,
+          log,
+          profile: () => sync.view?.snapshot.config.profile,
+          onError: (source, error, waitMs) =>
+            log.warn({ source, error: String(error), waitMs }, 'the API does not answer'),
+        });
+        return addresses.book;
+      },
       subnetFile,
       kubeconfig: options.kubeconfig,
       log,
@@ -95,7 +110,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
     ...(options.resyncSeconds === undefined ? {} : { resyncMs: options.resyncSeconds * 1000 }),
   });
   stack.use(watchNetlink(['link', 'address', 'route', 'neighbour'], (event) => sync.concerns(event) && loop.trigger()));
-  const feed = followCluster(options, { client, sync, loop, publisher, log });
+  const feed = followCluster(options, { client, sync, loop, publisher, changed: () => addresses?.trigger(), log });
   const surroundings = {
     connected: () => feed.connected,
     clusterProblems: () => feed.problems,
@@ -105,7 +120,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   const status = await serveStatus(options.statusSocket, answersOf(sync, surroundings));
   stack.defer(() => void status.close().closeAllConnections());
   log.info({ pid: process.pid }, 'agent started');
-  await Promise.all([loop.run(signal), feed.run(signal)]);
+  await Promise.all([loop.run(signal), feed.run(signal), addresses?.run(signal)]);
   log.info('agent ends; what it programmed stays');
 }
 
@@ -138,12 +153,14 @@ interface Parts {
   readonly sync: NodeSync;
   readonly loop: SyncLoop;
   readonly publisher: Publisher;
+  /** Called after each new snapshot. */
+  readonly changed: () => void;
   readonly log: Logger;
 }
 
 /** The saved snapshot at once, so that a node comes up without the API; then the API's, which may also delete. */
 function followCluster({ node, stateDir }: AgentOptions, parts: Parts): SnapshotFeed {
-  const { client, sync, loop, publisher, log } = parts;
+  const { client, sync, loop, publisher, changed, log } = parts;
   const file = join(stateDir, 'snapshot.json');
   const saved = loadSnapshot(file, { node, endpoints: [] });
   if (saved) sync.setView({ kind: 'stale', snapshot: saved });
@@ -156,10 +173,11 @@ function followCluster({ node, stateDir }: AgentOptions, parts: Parts): Snapshot
   });
   feed.onSnapshot((snapshot) => {
     sync.setView({ kind: 'complete', snapshot });
+    changed();
     if (!snapshot.nodes.some(({ name }) => name === node)) publisher.forget();
     loop.trigger();
     try {
-      saveSnapshot(file, snapshot);
+      saveSnapshot(file, feed.objects());
     } catch (error) {
       log.warn({ error: String(error), file }, 'the snapshot cannot be saved: a restart will need the API');
     }

@@ -24,6 +24,8 @@ import { Notices } from '#serve/controller/loop/notices.ts';
 import { Runner } from '#serve/controller/loop/runner.ts';
 import { Watches } from '#serve/controller/loop/watches.ts';
 import { namespaceController } from '#serve/controller/namespaces/namespaces.ts';
+import { defaultPools } from '#serve/controller/pools/default-pools.ts';
+import { poolGarbage } from '#serve/controller/pools/garbage.ts';
 import { replicaSetController } from '#serve/controller/replicaset/replicaset.ts';
 import { scheduler } from '#serve/controller/scheduler/scheduler.ts';
 import { statefulSetController } from '#serve/controller/statefulset/statefulset.ts';
@@ -103,6 +105,8 @@ function controllersOf(options: ControllerOptions, watches: Watches): Controller
   return [
     namespaceController(api.ca?.toString()),
     nodeIpam(() => rangesOf(options, watches)),
+    defaultPools,
+    poolGarbage(options.orphanGraceMs),
     scheduler,
     daemonSetController,
     deploymentController,

@@ -4,6 +4,7 @@
  */
 
 import { type EndpointKey, keyOf } from '#cni/ipam/record.ts';
+import { cidrSource } from '#cni/ipam/source.ts';
 import { askedAddrs } from '#cni/parts/asked.ts';
 import type { PluginCall } from '#cni/plugin.ts';
 import { hostIfnames, podMac } from '#cni/plugins/polder/names.ts';
@@ -28,7 +29,7 @@ export function take(call: PluginCall, env: SubnetEnv): readonly Addr[] {
   // What a killed agent left half done.
   host.store.free(keyFor(call));
   const endpoint = host.store.allocate({
-    cidrs: env.subnets,
+    sources: env.subnets.map(cidrSource),
     wanted: askedAddrs(conf, request),
     make: (addrs) => ({
       containerId: request.containerId,

@@ -10,6 +10,7 @@ import { dnsOf, hairpinOf } from '#cni/plugins/polder/options.ts';
 import { resultOf } from '#cni/plugins/polder/result.ts';
 import { type BridgeWanted, type Wanted, wantedOf } from '#cni/plugins/polder/wanted.ts';
 import type { Netlink } from '#kernel/netlink/handle.ts';
+import type { Addr } from '#net/addr.ts';
 import { OWN_ALIAS } from '#plan/objects.ts';
 import type { LocalEndpoint } from '#spec/endpoint.ts';
 import { PolderError } from '#spec/errors.ts';
@@ -21,7 +22,7 @@ export async function add(call: PluginCall): Promise<CniResult> {
   const network = needNetwork(call);
   using pod = call.caller.openPod(call.request.netns);
   await refuseSecond(call, pod);
-  const endpoint = allocate(call, network);
+  const endpoint = await allocate(call, network);
   try {
     const wanted = wantedOf(endpoint, network, call.conf.mtu ?? network.mtu);
     await attach(call, pod, endpoint, wanted);
@@ -37,7 +38,7 @@ export async function add(call: PluginCall): Promise<CniResult> {
 /** @throws PolderError cni-try-later (CNI code 11) while the agent does not know its node. */
 export function needNetwork(call: PluginCall): NodeNetwork {
   const network = call.host.nodeNetwork();
-  if (network && network.podCidrs.length > 0) return network;
+  if (network && (network.ipam === 'pools' || network.podCidrs.length > 0)) return network;
   throw new PolderError('cni-try-later', { what: 'The node has no pod CIDR yet' });
 }
 
@@ -50,27 +51,24 @@ async function refuseSecond(call: PluginCall, pod: PodNetns): Promise<void> {
   await removeEndpoint(call, known);
 }
 
-function allocate(call: PluginCall, network: NodeNetwork): LocalEndpoint {
+async function allocate(call: PluginCall, network: NodeNetwork): Promise<LocalEndpoint> {
   const { request, conf, host } = call;
   const mac = askedMac(conf, request);
-  const hostIfname = freeHostIfname(call, network);
   const namespace = request.args.get('K8S_POD_NAMESPACE');
   const pod = request.args.get('K8S_POD_NAME');
-  return host.store.allocate({
-    cidrs: network.podCidrs,
-    wanted: askedAddrs(conf, request),
-    make: (addrs) => ({
-      containerId: request.containerId,
-      ifname: request.ifname,
-      network: conf.name,
-      attachment: network.attachment,
-      hostIfname,
-      addrs,
-      mac: mac ?? podMac(addrs, request),
-      ...(namespace !== undefined && { podNamespace: namespace }),
-      ...(pod !== undefined && { podName: pod }),
-    }),
+  const make = (addrs: readonly Addr[]): LocalEndpoint => ({
+    containerId: request.containerId,
+    ifname: request.ifname,
+    network: conf.name,
+    attachment: network.attachment,
+    hostIfname: freeHostIfname(call, network),
+    addrs,
+    mac: mac ?? podMac(addrs, request),
+    ...(namespace !== undefined && { podNamespace: namespace }),
+    ...(pod !== undefined && { podName: pod }),
   });
+  const ask = { wanted: askedAddrs(conf, request), ...(namespace && { namespace }), ...(pod && { pod }) };
+  return await host.addresses.take(ask, network, (sources, wanted) => host.store.allocate({ sources, wanted, make }));
 }
 
 /** A pod of the same name that is not gone yet has the first candidate. */

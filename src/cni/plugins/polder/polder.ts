@@ -11,11 +11,12 @@ export const polder: Plugin = { type: 'polder', add, del, check, status, gc };
 /** @throws PolderError cni-not-available (CNI code 50) when an ADD could not be served now, and why. */
 async function status(call: PluginCall): Promise<void> {
   const network = call.host.nodeNetwork();
-  if (!network || network.podCidrs.length === 0) {
+  if (!network || (network.ipam !== 'pools' && network.podCidrs.length === 0)) {
     throw new PolderError('cni-not-available', { what: 'The node has no pod CIDR yet' });
   }
-  for (const cidr of network.podCidrs) {
-    if (call.host.store.freeIn(cidr) <= 0)
-      throw new PolderError('cni-not-available', { what: `No free address in ${cidr}` });
+  const { addresses, store } = call.host;
+  for (const source of addresses.sources(network)) {
+    if (store.freeIn(source) <= 0)
+      throw new PolderError('cni-not-available', { what: `No free address in ${source.label}` });
   }
 }

@@ -1,6 +1,7 @@
 /** Checks that several of Calico's kinds share. Each answers what is wrong with one value, or nothing. */
-import { type Family, familyOf, readAddr } from '#net/addr.ts';
-import { type Prefix, parsePrefix, prefixFamily, readPrefix } from '#net/prefix.ts';
+import { type Family, readAddr } from '#net/addr.ts';
+import { parsePrefix, prefixFamily } from '#net/prefix.ts';
+import { readNetwork } from '#spec/calico-networks.ts';
 import { at, type Json, type JsonObject } from '#spec/kinds/json.ts';
 import { type FieldError, invalid, required, unsupported } from '#spec/kinds/kind.ts';
 import { selectorProblem } from '#spec/selector.ts';
@@ -60,11 +61,6 @@ export function network(family?: Family): Check {
 
 export const address: Check = (value, field) =>
   readAddr(String(value)) === undefined ? [invalid(field, value, 'must be an IP address')] : [];
-
-export function readNetwork(text: string): Prefix | undefined {
-  const addr = readAddr(text);
-  return addr === undefined ? readPrefix(text) : readPrefix(`${addr}/${familyOf(addr) === 4 ? 32 : 128}`);
-}
 
 /** Says what to write in place of a network with host bits. */
 function networkProblem(text: string): string {

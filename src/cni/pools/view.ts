@@ -1,0 +1,198 @@
+/** What the API says of pools, blocks and of this node's pods, as last heard. */
+
+import type { NodeCidrs } from '#calc/ipam/choose.ts';
+import { isNotFound } from '#feed/api-error.ts';
+import type { ApiClient } from '#feed/client.ts';
+import { ifServed } from '#feed/if-served.ts';
+import { listWatch, Reflector, type ReflectorOptions } from '#feed/reflector.ts';
+import type { Prefix } from '#net/prefix.ts';
+import { type Block, readBlock } from '#spec/block.ts';
+import {
+  IP_POOLS,
+  IP_RESERVATIONS,
+  IPAM_BLOCKS,
+  IPAM_CONFIGS,
+  type IpamBlock,
+  type IpamConfig,
+  type IpPool,
+  type IpReservation,
+} from '#spec/calico.ts';
+import { readNetworks } from '#spec/calico-networks.ts';
+import {
+  type KubeObject,
+  NAMESPACES,
+  type Namespace,
+  NODES,
+  type Node,
+  PODS,
+  type Pod,
+  type Resource,
+} from '#spec/k8s.ts';
+import { type Pool, readPool } from '#spec/pool.ts';
+import type { Labels } from '#spec/selector.ts';
+
+/** An IPAMBlock and what it says. */
+export interface KnownBlock {
+  readonly object: IpamBlock;
+  readonly block: Block;
+}
+
+export interface IpamSettings {
+  readonly strictAffinity: boolean;
+  readonly autoAllocateBlocks: boolean;
+  /** 0: as many as it needs. */
+  readonly maxBlocksPerHost: number;
+}
+
+export class PoolsView {
+  readonly #client: ApiClient;
+  readonly #node: string;
+  readonly #pools: Reflector<IpPool>;
+  readonly #blocks: Reflector<IpamBlock>;
+  readonly #reservations: Reflector<IpReservation>;
+  readonly #configs: Reflector<IpamConfig>;
+  readonly #nodes: Reflector<Node>;
+  readonly #pods: Reflector<Pod>;
+  readonly #namespaces: Reflector<Namespace>;
+  /** Parsed blocks by the version of their object. */
+  readonly #parsed = new Map<string, { readonly version: string; readonly known: KnownBlock | undefined }>();
+
+  constructor(client: ApiClient, node: string, options: ReflectorOptions = {}) {
+    this.#client = client;
+    this.#node = node;
+    const watch = <T extends KubeObject>(resource: Resource<T>, fieldSelector?: string): Reflector<T> =>
+      new Reflector(
+        ifServed(listWatch(client, resource, fieldSelector === undefined ? {} : { fieldSelector })),
+        options,
+      );
+    this.#pools = watch(IP_POOLS);
+    this.#blocks = watch(IPAM_BLOCKS);
+    this.#reservations = watch(IP_RESERVATIONS);
+    this.#configs = watch(IPAM_CONFIGS);
+    this.#nodes = watch(NODES);
+    this.#pods = watch(PODS, `spec.nodeName=${node}`);
+    this.#namespaces = watch(NAMESPACES);
+  }
+
+  /** Every list has ended once. */
+  get synced(): boolean {
+    return this.#all().every(({ synced }) => synced);
+  }
+
+  /** The API answers, as far as is known. */
+  get connected(): boolean {
+    return this.#blocks.connectedSince !== undefined;
+  }
+
+  /** Runs until the signal ends it; calls back after each change of what matters for blocks. */
+  async run(signal: AbortSignal, changed: () => void): Promise<void> {
+    using stack = new DisposableStack();
+    for (const one of [this.#blocks, this.#pools, this.#reservations, this.#configs, this.#nodes]) {
+      stack.use(one.onChange(changed));
+    }
+    await Promise.all(this.#all().map((one) => one.run(signal)));
+  }
+
+  #all() {
+    return [this.#pools, this.#blocks, this.#reservations, this.#configs, this.#nodes, this.#pods, this.#namespaces];
+  }
+
+  /** Pools by name. */
+  pools(): readonly Pool[] {
+    const pools = this.#pools.store.values().map(readPool);
+    return pools.filter((pool) => pool !== undefined).sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** Blocks by network. */
+  blocks(): readonly KnownBlock[] {
+    const known = [...this.#blocks.store.objects].map(([key, object]) => this.#parse(key, object));
+    for (const key of this.#parsed.keys()) if (!this.#blocks.store.objects.has(key)) this.#parsed.delete(key);
+    return known.filter((one) => one !== undefined);
+  }
+
+  block(name: string): KnownBlock | undefined {
+    const object = this.#blocks.store.get(name);
+    return object && this.#parse(name, object);
+  }
+
+  #parse(key: string, object: IpamBlock): KnownBlock | undefined {
+    const version = object.metadata.resourceVersion ?? '';
+    const before = this.#parsed.get(key);
+    if (before?.version === version) return before.known;
+    const block = readBlock(object);
+    const known = block && { object, block };
+    this.#parsed.set(key, { version, known });
+    return known;
+  }
+
+  /** The own write is known before the watch brings it. */
+  observe(object: IpamBlock): void {
+    this.#blocks.store.observe(object);
+  }
+
+  /** The block as the API has it now; undefined when it is gone. */
+  async refresh(name: string): Promise<KnownBlock | undefined> {
+    try {
+      this.observe(await this.#client.get(IPAM_BLOCKS, { name }));
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+      return undefined;
+    }
+    return this.block(name);
+  }
+
+  reservations(): readonly Prefix[] {
+    return this.#reservations.store.values().flatMap(({ spec }) => readNetworks(spec?.reservedCIDRs ?? []));
+  }
+
+  settings(): IpamSettings {
+    const spec = this.#configs.store.get('default')?.spec;
+    return {
+      strictAffinity: spec?.strictAffinity ?? false,
+      autoAllocateBlocks: spec?.autoAllocateBlocks ?? true,
+      maxBlocksPerHost: spec?.maxBlocksPerHost ?? 0,
+    };
+  }
+
+  nodeCidrs(): NodeCidrs {
+    const cidrs = (node: Node) => readNetworks(node.spec?.podCIDRs ?? (node.spec?.podCIDR ? [node.spec.podCIDR] : []));
+    const all = this.#nodes.store.values();
+    return {
+      own: all.filter(({ metadata: { name } }) => name === this.#node).flatMap(cidrs),
+      others: all.filter(({ metadata: { name } }) => name !== this.#node).flatMap(cidrs),
+    };
+  }
+
+  nodeLabels(): Labels {
+    return this.#nodes.store.get(this.#node)?.metadata.labels ?? {};
+  }
+
+  nodeAnnotations(): Readonly<Record<string, string>> | undefined {
+    const node = this.#nodes.store.get(this.#node);
+    return node && (node.metadata.annotations ?? {});
+  }
+
+  /** The pod, from what was heard or else from the API; undefined if there is none or nobody answers. */
+  pod(namespace: string, name: string): Promise<Pod | undefined> {
+    return this.#ask(PODS, this.#pods, `${namespace}/${name}`, { namespace, name });
+  }
+
+  namespace(name: string): Promise<Namespace | undefined> {
+    return this.#ask(NAMESPACES, this.#namespaces, name, { name });
+  }
+
+  async #ask<T extends KubeObject>(
+    resource: Resource<T>,
+    reflector: Reflector<T>,
+    key: string,
+    at: { readonly namespace?: string; readonly name: string },
+  ): Promise<T | undefined> {
+    const known = reflector.store.get(key);
+    if (known !== undefined) return known;
+    if (!this.connected) return undefined;
+    return this.#client.get(resource, at, AbortSignal.timeout(ASK_MS)).catch(() => undefined);
+  }
+}
+
+/** A pod's start does not wait longer for what the API says of the pod. */
+const ASK_MS = 2_000;

@@ -1,0 +1,36 @@
+/** Kinds that not every cluster has: where a list is not found, there are none. */
+
+import { ApiError, isNotFound } from '#feed/api-error.ts';
+import { type Clock, systemClock } from '#feed/clock.ts';
+import type { ListWatch } from '#feed/reflector.ts';
+import type { KubeObject } from '#spec/k8s.ts';
+
+/** Asked again after this long, ms: somebody may install the kind. */
+const AGAIN_MS = 60_000;
+
+export function ifServed<T extends KubeObject>(source: ListWatch<T>, clock: Clock = systemClock): ListWatch<T> {
+  let served = true;
+  return {
+    name: source.name,
+    async list(signal) {
+      try {
+        const list = await source.list(signal);
+        served = true;
+        return list;
+      } catch (error) {
+        if (!isNotFound(error)) throw error;
+        served = false;
+        return { metadata: { resourceVersion: '0' }, items: [] };
+      }
+    },
+    async *watch(resourceVersion, signal) {
+      if (served) {
+        yield* source.watch(resourceVersion, signal);
+        return;
+      }
+      await clock.sleep(AGAIN_MS, signal);
+      // As if the version were too old: the list is asked for anew.
+      if (!signal.aborted) throw new ApiError(source.name, { kind: 'Status', code: 410, reason: 'Expired' });
+    },
+  };
+}

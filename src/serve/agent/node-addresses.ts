@@ -1,0 +1,66 @@
+/** Pods' addresses on this node: from its CIDRs, or from what it holds of pools, as the cluster's profile says. */
+
+import { join } from 'node:path';
+import type { EndpointStore } from '#cni/ipam/store.ts';
+import type { Log } from '#cni/log.ts';
+import { Holdings } from '#cni/pools/holdings.ts';
+import { PoolKeeper } from '#cni/pools/keeper.ts';
+import { PoolBook } from '#cni/pools/pools.ts';
+import { tunnelAddressesOf } from '#cni/pools/tunnels.ts';
+import { PoolsView } from '#cni/pools/view.ts';
+import type { ApiClient } from '#feed/client.ts';
+import { systemClock } from '#feed/clock.ts';
+import type { Profile } from '#spec/cluster.ts';
+
+export interface NodeAddressesOptions {
+  readonly node: string;
+  readonly stateDir: string;
+  readonly client: ApiClient;
+  readonly store: EndpointStore;
+  readonly log: Log;
+  /** The cluster's profile, once it is known. */
+  readonly profile: () => Profile | undefined;
+  /** Told of each failure of a watch. */
+  readonly onError: (source: string, error: unknown, waitMs: number) => void;
+}
+
+export class NodeAddresses {
+  readonly #view: PoolsView;
+  readonly #keeper: PoolKeeper;
+  readonly book: PoolBook;
+
+  /** @throws PolderError journal-damaged, cni-io */
+  constructor({ node, stateDir, client, store, log, profile, onError }: NodeAddressesOptions) {
+    const clock = systemClock;
+    const holdings = new Holdings(join(stateDir, 'ipam-holdings.json'));
+    const view = new PoolsView(client, node, { onError });
+    const keeper = new PoolKeeper({
+      node,
+      client,
+      view,
+      holdings,
+      store,
+      clock,
+      log,
+      active: () => usesPools(profile()),
+      tunnels: () => tunnelAddressesOf(view.pools(), profile() ?? { encryption: 'none' }),
+    });
+    this.#view = view;
+    this.#keeper = keeper;
+    this.book = new PoolBook({ node, view, holdings, store, keeper, clock });
+  }
+
+  /** The cluster's settings may have changed. */
+  trigger(): void {
+    this.#keeper.trigger();
+  }
+
+  /** Runs until the signal ends it. */
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all([this.#view.run(signal, () => this.#keeper.trigger()), this.#keeper.run(signal)]);
+  }
+}
+
+function usesPools(profile: Profile | undefined): boolean | undefined {
+  return profile === undefined ? undefined : profile.ipam === 'pools';
+}
