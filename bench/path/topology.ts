@@ -8,6 +8,7 @@ import { inNetns } from '#kernel/netns/enter.ts';
 import type { Netns } from '#kernel/netns/netns.ts';
 import { openNft } from '#kernel/nft/nft.ts';
 import { scratchNetns } from '#kernel/testing/scratch-netns.ts';
+import { openWireguard } from '#kernel/wireguard/wireguard.ts';
 import { type Addr, addrPlus, parseAddr } from '#net/addr.ts';
 import { parseMac } from '#net/mac.ts';
 import { addrOf, hostPrefix, ifAddr, parseIfAddr, parsePrefix } from '#net/prefix.ts';
@@ -15,13 +16,14 @@ import { want } from '#plan/want.ts';
 import { DEFAULT_BGP } from '#spec/bgp.ts';
 import {
   type ClusterConfig,
-  defaultPool,
+  defaultPools,
   deriveSynced,
   type Profile,
   type Snapshot,
   type Synced,
 } from '#spec/cluster.ts';
 import type { LocalEndpoint } from '#spec/endpoint.ts';
+import { DEFAULT_FELIX } from '#spec/felix.ts';
 import { FastPathDriver } from '#sync/fast-path.ts';
 import { kernelSysctls } from '#sync/kernel.ts';
 import { isClean } from '#sync/loop.ts';
@@ -116,15 +118,23 @@ async function sync(
     const addr = NODE_ADDRS[i] ?? node.addr;
     return { name, addr, addrs: [addr], networks: CIDRS.slice(i, i + 1), labels: {} };
   });
-  const config = { ...settings, clusterCidr: parsePrefix('10.244.0.0/16'), masquerade: true, mtu: 0 };
-  const pools = [defaultPool(config)];
-  const snapshot: Snapshot = { config, nodes, pools, bgp: DEFAULT_BGP, local: { node: names[index], endpoints } };
+  const config = { ...settings, clusterCidrs: [parsePrefix('10.244.0.0/16')], masquerade: true, mtu: 0 };
+  const pools = defaultPools(config);
+  const snapshot: Snapshot = {
+    config,
+    nodes,
+    pools,
+    bgp: DEFAULT_BGP,
+    felix: DEFAULT_FELIX,
+    local: { node: names[index], endpoints },
+  };
   const underlay = readUnderlay(netlink, { ifname: 'eth0' });
   const outcome = underlay && calcNodeState(snapshot, underlay);
   if (outcome?.kind !== 'ready') throw new Error(outcome?.problem.sentence ?? 'no underlay');
   const wanted = deriveSynced(snapshot as Synced<Snapshot>, () => want(outcome.state));
   using nft = openNft(node.netns.fd);
-  const kernel = { netlink, nft, sysctl: kernelSysctls(node.netns.fd) };
+  using wireguard = openWireguard(() => undefined, node.netns.fd);
+  const kernel = { netlink, nft, sysctl: kernelSysctls(node.netns.fd), wireguard };
   const report = await runPass(kernel, () => ({ kind: 'complete', wanted }));
   if (!isClean(report)) throw new Error(`Cannot program the node: ${JSON.stringify(report.failures)}`);
   return outcome.state;

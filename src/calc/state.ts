@@ -4,6 +4,7 @@ import type { Addr, Family } from '#net/addr.ts';
 import type { Mac } from '#net/mac.ts';
 import type { IfAddr, Prefix } from '#net/prefix.ts';
 import type { Attachment } from '#spec/endpoint.ts';
+import type { PublicKey } from '#wire/wireguard/values.ts';
 
 /** Facts about the interface that carries packets to the other nodes, as they were read from the kernel. */
 export interface Underlay {
@@ -14,6 +15,16 @@ export interface Underlay {
   /** Bytes. */
   readonly mtu: number;
 }
+
+/** What not every kernel can. */
+export interface Features {
+  /** Interfaces of kind ipip. */
+  readonly ipip: boolean;
+  readonly wireguard: boolean;
+}
+
+/** Of a kernel that has everything. */
+export const ALL_FEATURES: Features = { ipip: true, wireguard: true };
 
 /** The bridge that pods hang on (attachment `bridge`). */
 export interface BridgeState {
@@ -48,15 +59,73 @@ export interface VxlanState {
   readonly mtu: number;
 }
 
+/** The device for IPv4 inside IPv4 (RFC 2003); where each packet goes its route says. */
+export interface IpipState {
+  readonly kind: 'ipip';
+  /** Interface name: `tunl0`. */
+  readonly device: string;
+  /** Source address of outer headers. */
+  readonly local: Addr;
+  /** Interface that carries the outer packets. */
+  readonly underlay: string;
+  /** What the node itself speaks to remote pods with, as /32. */
+  readonly addrs: readonly IfAddr[];
+  /** Bytes. */
+  readonly mtu: number;
+  /** The kernel has no such interfaces: one of another kind stands in, and eBPF programs encapsulate. */
+  readonly standIn: boolean;
+}
+
 /** A device that packets to other nodes' pods leave by. */
-export type TunnelState = VxlanState;
+export type TunnelState = VxlanState | IpipState;
+
+/** A node to which traffic is encrypted. */
+export interface EncryptedPeer {
+  /** Name of the node. */
+  readonly node: string;
+  readonly publicKey: PublicKey;
+  readonly endpoint: Addr;
+  /** UDP. */
+  readonly port: number;
+  /** What it may send from: its pods' networks and its own address. */
+  readonly allowedIps: readonly Prefix[];
+  /** What leads to it encrypted. */
+  readonly routes: readonly Prefix[];
+}
+
+/** A WireGuard device and its routing table, of one family. */
+export interface WireguardState {
+  readonly family: Family;
+  /** Interface name: `wireguard.cali`. */
+  readonly device: string;
+  /** UDP port that it listens on. */
+  readonly port: number;
+  /** This node's own key. */
+  readonly publicKey: PublicKey;
+  /** What the node itself speaks to remote pods with. */
+  readonly addrs: readonly IfAddr[];
+  /** Bytes. */
+  readonly mtu: number;
+  /** Seconds; 0: off. */
+  readonly keepalive: number;
+  /** Of the rule that leads what WireGuard has not sent itself into its table. */
+  readonly rulePriority: number;
+  /** Sorted by node. */
+  readonly peers: readonly EncryptedPeer[];
+  /** Networks inside of what is encrypted that go their ordinary way: this node's own, and those of nodes without a key. */
+  readonly exceptions: readonly Prefix[];
+  /** Names of nodes with networks of this family to which nothing is encrypted, sorted. */
+  readonly plain: readonly string[];
+}
 
 /** How packets reach a peer's pods. */
 export type Way =
   /** By the peer's own address on the shared subnet (host-gw). */
   | { readonly kind: 'direct'; readonly via: Addr; readonly ifname: string }
   /** Through VXLAN: inner frame to `mac` of the peer's device, outer packet to `remote`. */
-  | { readonly kind: 'vxlan'; readonly device: string; readonly vtep: Addr; readonly mac: Mac; readonly remote: Addr };
+  | { readonly kind: 'vxlan'; readonly device: string; readonly vtep: Addr; readonly mac: Mac; readonly remote: Addr }
+  /** Inside an IPv4 packet to `remote`, the peer's address. */
+  | { readonly kind: 'ipip'; readonly device: string; readonly remote: Addr };
 
 /** One network of another node and the way there. */
 export interface PeerNetwork {
@@ -113,6 +182,13 @@ export type ProblemCode =
   | 'other-subnet'
   | 'family-mismatch'
   | 'node-addr-not-local'
+  | 'node-addr-taken'
+  | 'vtep-mac-taken'
+  | 'no-node-addr'
+  | 'no-ipip'
+  | 'no-wireguard'
+  | 'wireguard-key-missing'
+  | 'wireguard-key-taken'
   | 'mtu-too-large'
   | 'mtu-too-small';
 
@@ -146,8 +222,12 @@ export interface NodeState {
   readonly pods: readonly PodRoute[];
   /** Networks whose unknown addresses are dropped here, so that they do not loop over the default route. */
   readonly blackholes: readonly Prefix[];
-  /** Networks whose packets get the node's own source address when they leave the network; empty: none do. */
-  readonly masquerade: readonly Prefix[];
+  /** Present where traffic is encrypted, one a family. */
+  readonly wireguard: readonly WireguardState[];
+  /** Who puts the routes to `peers` into the kernel; ways through VXLAN are the agent's in any case, as BGP cannot say them. */
+  readonly distribution: 'agent' | 'bird';
+  /** Whose packets get the node's own source address when they leave all pools; `from` empty: nobody's do. */
+  readonly masquerade: { readonly from: readonly Prefix[]; readonly inside: readonly Prefix[] };
   /** Present where it is wanted. */
   readonly fastPath?: FastPathState;
   /** What could not be done, sorted; for status and the doctor. */

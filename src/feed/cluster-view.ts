@@ -8,8 +8,9 @@ import { readBlock } from '#spec/block.ts';
 import { networksOf } from '#spec/block-networks.ts';
 import type { IpamBlock, IpPool } from '#spec/calico.ts';
 import { annotatedFields } from '#spec/calico-annotations.ts';
-import { type ClusterConfig, type ClusterNode, defaultPool } from '#spec/cluster.ts';
+import { type ClusterConfig, type ClusterNode, defaultPools } from '#spec/cluster.ts';
 import { CONFIG_MAP, parseConfig } from '#spec/config.ts';
+import { DEFAULT_FELIX, type FelixSettings } from '#spec/felix.ts';
 import type { ConfigMap, Node } from '#spec/k8s.ts';
 import { type Pool, readPool } from '#spec/pool.ts';
 
@@ -24,6 +25,7 @@ export interface Cluster {
   /** By name. */
   readonly pools: readonly Pool[];
   readonly bgp: BgpSettings;
+  readonly felix: FelixSettings;
 }
 
 /** What the API has of it. */
@@ -48,7 +50,8 @@ export interface View<T> {
 export function clusterFrom(objects: ClusterObjects, last: ClusterConfig | undefined): View<Cluster> {
   const config = configFrom(objects.settings, last);
   if (config.value === undefined) return { value: undefined, problems: config.problems };
-  const family = prefixFamily(config.value.clusterCidr);
+  const [first] = config.value.clusterCidrs;
+  const family = first === undefined ? 4 : prefixFamily(first);
   const { pools, networks } = addressesFrom(config.value, objects);
   const views = objects.nodes.map((node) => nodeFrom(node, family, networks));
   const known = views.map((view) => view.value).filter((node) => node !== undefined);
@@ -58,6 +61,7 @@ export function clusterFrom(objects: ClusterObjects, last: ClusterConfig | undef
       nodes: known.sort((a, b) => (a.name < b.name ? -1 : 1)),
       pools,
       bgp: DEFAULT_BGP,
+      felix: DEFAULT_FELIX,
     },
     problems: [...config.problems, ...views.flatMap((view) => view.problems)],
   };
@@ -79,7 +83,7 @@ function addressesFrom(
   config: ClusterConfig,
   { pools, blocks }: ClusterObjects,
 ): { pools: readonly Pool[]; networks?: ReadonlyMap<string, readonly Prefix[]> } {
-  if (config.profile.ipam === 'node-cidr') return { pools: [defaultPool(config)] };
+  if (config.profile.ipam === 'node-cidr') return { pools: defaultPools(config) };
   const read = pools.map(readPool).filter((pool) => pool !== undefined);
   return {
     pools: read.sort((a, b) => (a.name < b.name ? -1 : 1)),

@@ -42,7 +42,7 @@ export async function labClient(lab: string, signal: AbortSignal): Promise<ApiCl
 export async function ensureConfig(client: ApiClient, spec: LabSpec): Promise<void> {
   const data = configData({
     profile: PROFILES[spec.profile],
-    clusterCidr: spec.clusterCidr,
+    clusterCidrs: [spec.clusterCidr],
     masquerade: spec.masquerade,
     mtu: 0,
   });

@@ -6,7 +6,7 @@ import { CLUSTERS, UNDERLAY } from '#calc/testing/clusters.ts';
 import { parseAddr } from '#net/addr.ts';
 import { parsePrefix } from '#net/prefix.ts';
 import { diff, diffAdditions } from '#plan/diff.ts';
-import type { Have, Wanted } from '#plan/objects.ts';
+import { type Have, OWN_ALIAS, type Wanted } from '#plan/objects.ts';
 import { applyAll, freshNode, link } from '#plan/testing/model.ts';
 import { want } from '#plan/want.ts';
 import { deriveSynced, type Snapshot, type Synced } from '#spec/cluster.ts';
@@ -38,6 +38,8 @@ function summary(have: Have): unknown {
     neighbours: sorted(have.neighbours),
     fdb: sorted(have.fdb),
     routes: sorted(have.routes),
+    rules: sorted(have.rules),
+    wireguard: sorted(have.wireguard.map((device) => ({ ...device, peers: sorted(device.peers) }))),
     sysctls: [],
   };
 }
@@ -137,6 +139,9 @@ test('diffAdditions never changes and never deletes', () => {
     'neigh.replace',
     'fdb.replace',
     'route.add',
+    'rule.add',
+    'wg.set',
+    'wg.peer',
   ]);
   for (const from of NAMES) {
     const there = reach(from, freshNode());
@@ -144,8 +149,8 @@ test('diffAdditions never changes and never deletes', () => {
       const { ops } = diffAdditions(wanted(to), there);
       const made = ops.flatMap((op) => (op.op === 'link.add' ? [op.link.name] : []));
       assert.ok(
-        ops.every((op) => op.op !== 'link.set' || made.includes(op.name)),
-        'sets only what it makes',
+        ops.every((op) => op.op !== 'link.set' || made.includes(op.name) || op.change.alias === OWN_ALIAS),
+        'sets only what it makes, or makes its own',
       );
       assert.deepEqual(
         ops.filter(({ op }) => !safe.has(op)),

@@ -4,18 +4,19 @@
  * 1. devices that have to be made anew go, and with them all that hangs on them;
  * 2. devices come and are set, then their addresses;
  * 3. forwarding, and what is done to packets that are forwarded;
- * 4. neighbours and forwarding entries, before the routes that lead packets to them;
- * 5. routes;
- * 6. what is ours and wanted no longer goes: routes, then what they led to, devices last.
+ * 4. keys and peers, neighbours and forwarding entries, before the routes that lead packets to them;
+ * 5. routes, then the rules that lead into their tables;
+ * 6. what is ours and wanted no longer goes: rules, routes, then what they led to, devices last.
  */
 
 import { type Changes, compare } from '#plan/changes.ts';
-import { ADDRESS, FDB, NEIGHBOUR, ROUTE, SYSCTL } from '#plan/kinds.ts';
-import { type LinkChanges, linkChanges } from '#plan/links.ts';
+import { ADDRESS, FDB, NEIGHBOUR, ROUTE, RULE, SYSCTL } from '#plan/kinds.ts';
+import { type LinkChanges, linkChanges, removal } from '#plan/links.ts';
 import { type NftChanges, nftChanges, nftOp } from '#plan/nft.ts';
 import type { Have, Obstacle, Plan, PlanOp, Sysctl, Wanted } from '#plan/objects.ts';
+import { type WireguardChanges, wireguardChanges } from '#plan/wireguard.ts';
 import type { Synced } from '#spec/cluster.ts';
-import type { Address, FdbEntry, Neighbour, NewLink, Route } from '#wire/netlink/values.ts';
+import type { Address, FdbEntry, Neighbour, NewLink, Route, Rule } from '#wire/netlink/values.ts';
 
 /** Everything that parts the kernel from the wanted objects. Takes only what follows from a complete snapshot: it deletes. */
 export function diff(wanted: Synced<Wanted>, have: Have): Plan {
@@ -38,6 +39,8 @@ interface AllChanges {
   readonly neighbours: Changes<Neighbour>;
   readonly fdb: Changes<FdbEntry>;
   readonly routes: Changes<Route>;
+  readonly rules: Changes<Rule>;
+  readonly wireguard: WireguardChanges;
   readonly sysctls: Changes<Sysctl>;
   readonly nft: NftChanges;
   readonly obstacles: readonly Obstacle[];
@@ -61,6 +64,11 @@ function changesOf(wanted: Wanted, have: Have, alter: boolean): AllChanges {
       routes.fit,
       have.routes.filter((route) => !leadsOver(route, gone)),
     ),
+    rules: compare(RULE, wanted.rules, have.rules),
+    wireguard: wireguardChanges(
+      wanted.wireguard.filter(({ device }) => usable.has(device)),
+      have.wireguard.filter(({ name }) => !gone.has(name)),
+    ),
     // Only names that the kernel has: one that it lacks cannot be set.
     sysctls: compare(
       SYSCTL,
@@ -76,7 +84,7 @@ function changesOf(wanted: Wanted, have: Have, alter: boolean): AllChanges {
 function usableLinks(links: LinkChanges, have: Have): ReadonlySet<string> {
   const taken = new Set(links.taken.map(({ object }) => object));
   const names = have.links.map((link) => link.name).filter((name) => !taken.has(`link ${name}`));
-  const gone = new Set(links.remove);
+  const gone = new Set(links.remove.map(({ name }) => name));
   return new Set([...names, ...links.add.map((link) => link.name)].filter((name) => !gone.has(name)));
 }
 
@@ -124,22 +132,25 @@ function foreignRoute(route: Route): Obstacle {
 
 /** All operations in the order of the file's head; `alter` false leaves out what changes or deletes. */
 function steps(all: AllChanges, alter: boolean): PlanOp[] {
-  const { links, addresses, sysctls, nft, neighbours, fdb, routes } = all;
+  const { links, addresses, sysctls, nft, neighbours, fdb, routes, rules, wireguard } = all;
   const anew = alter ? links.anew : [];
   const changed = <T>(changes: Changes<T>): T[] => (alter ? changes.change.map(({ to }) => to) : []);
   return [
     ...anew.map(({ name }): PlanOp => ({ op: 'link.del', name })),
     ...[...links.add, ...anew].flatMap(creation),
-    ...links.set
-      .filter((set) => alter || onlyUp(set))
-      .map(({ name, change }): PlanOp => ({ op: 'link.set', name, change })),
+    ...[...links.adopt, ...links.set.filter((set) => alter || onlyUp(set))].map(
+      ({ name, change }): PlanOp => ({ op: 'link.set', name, change }),
+    ),
     ...addresses.add.map((address): PlanOp => ({ op: 'addr.add', address })),
     ...sysctls.change.map(({ to }): PlanOp => ({ op: 'sysctl.set', sysctl: to })),
     ...nftOp([...nft.add, ...(alter ? nft.alter : [])]),
+    ...wireguard.add,
+    ...(alter ? wireguard.change : []),
     ...[...neighbours.add, ...changed(neighbours)].map((neighbour): PlanOp => ({ op: 'neigh.replace', neighbour })),
     ...[...fdb.add, ...changed(fdb)].map((entry): PlanOp => ({ op: 'fdb.replace', entry })),
     ...routes.add.map((route): PlanOp => ({ op: 'route.add', route })),
     ...changed(routes).map((route): PlanOp => ({ op: 'route.replace', route })),
+    ...rules.add.map((rule): PlanOp => ({ op: 'rule.add', rule })),
     ...(alter ? removals(all) : []),
   ];
 }
@@ -161,15 +172,19 @@ function onlyUp({ change }: LinkChanges['set'][number]): boolean {
   return change.up === true && Object.keys(change).length === 1;
 }
 
-/** What hangs on a device that goes is not deleted by itself: it goes with the device. */
-function removals({ links, addresses, neighbours, fdb, routes }: AllChanges): PlanOp[] {
-  const gone = new Set(links.remove);
+/** What hangs on a device that goes is not deleted by itself: it goes with the device, if that really goes. */
+function removals({ links, addresses, neighbours, fdb, routes, rules, wireguard }: AllChanges): PlanOp[] {
+  const gone = new Set(links.remove.map(({ name }) => name));
+  const lasting = new Set(links.remove.filter(({ info }) => info.kind === 'ipip').map(({ name }) => name));
+  const addressless = new Set([...gone].filter((name) => !lasting.has(name)));
   const stay = routes.remove.filter((route) => !leadsOver(route, gone));
   return [
+    ...rules.remove.map((rule): PlanOp => ({ op: 'rule.del', rule })),
     ...stay.map((route): PlanOp => ({ op: 'route.del', route })),
+    ...wireguard.remove,
     ...without(gone, fdb.remove).map((entry): PlanOp => ({ op: 'fdb.del', entry })),
     ...without(gone, neighbours.remove).map((neighbour): PlanOp => ({ op: 'neigh.del', neighbour })),
-    ...without(gone, addresses.remove).map((address): PlanOp => ({ op: 'addr.del', address })),
-    ...links.remove.map((name): PlanOp => ({ op: 'link.del', name })),
+    ...without(addressless, addresses.remove).map((address): PlanOp => ({ op: 'addr.del', address })),
+    ...links.remove.flatMap(removal),
   ];
 }

@@ -2,7 +2,7 @@
 
 import type { Kind } from '#plan/changes.ts';
 import type { Sysctl } from '#plan/objects.ts';
-import type { Address, FdbEntry, LinkInfo, Neighbour, Route } from '#wire/netlink/values.ts';
+import type { Address, FdbEntry, LinkInfo, Neighbour, Route, Rule } from '#wire/netlink/values.ts';
 
 export const ADDRESS: Kind<Address> = {
   key: ({ link, address }) => `${link} ${address}`,
@@ -30,6 +30,13 @@ export const ROUTE: Kind<Route> = {
   },
 };
 
+/** There is nothing about a rule that could be changed. */
+export const RULE: Kind<Rule> = {
+  key: ({ family, priority, table, invert, from, to, mark, inLink, outLink }) =>
+    JSON.stringify([family, priority, table, invert ?? false, from, to, mark?.value, mark?.mask, inLink, outLink]),
+  value: () => '',
+};
+
 export const SYSCTL: Kind<Sysctl> = {
   key: ({ name }) => name,
   value: ({ value }) => value,
@@ -37,6 +44,8 @@ export const SYSCTL: Kind<Sysctl> = {
 
 /** What of an interface can be chosen only when it is made. */
 export function immutable(info: LinkInfo): string {
+  // Of outer headers the rest is the kernel's choice where its own tunl0 is taken.
+  if (info.kind === 'ipip') return JSON.stringify([info.kind, info.local ?? '', info.remote ?? '']);
   if (info.kind !== 'vxlan') return info.kind;
   return JSON.stringify([info.kind, info.vni, info.port, info.local ?? '', info.underlay ?? '', info.learning]);
 }

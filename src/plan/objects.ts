@@ -1,13 +1,30 @@
 /** The kernel's objects as plan sees them: what is wanted, what is there, and the operations between. */
 
-import type { Address, FdbEntry, Link, Neighbour, NetlinkOp, NewLink, Route } from '#wire/netlink/values.ts';
+import type { Address, FdbEntry, Link, Neighbour, NetlinkOp, NewLink, Route, Rule } from '#wire/netlink/values.ts';
 import type { NftOp, Table, TableListing, TableRef } from '#wire/nft/values.ts';
+import type { PublicKey, WireguardDevice, WireguardOp, WireguardPeer } from '#wire/wireguard/values.ts';
 
 /** Alias of the interfaces that the agent makes: how it knows them again after a restart. */
 export const OWN_ALIAS = 'polder';
 
 /** The nft table that is ours: nothing in it is anybody else's. */
 export const OWN_TABLE: TableRef = { family: 'inet', name: 'polder' };
+
+/** The routing table of what is encrypted, one a family; only routes in it that bear our protocol are ours. */
+export const WIREGUARD_TABLE = 77;
+
+/** Mark of the packets that WireGuard itself sends: they keep out of its table. The bit that Calico takes for it. */
+export const WIREGUARD_MARK = 0x100000;
+
+/** What a WireGuard device is to know. */
+export interface WantedWireguard {
+  /** Interface name. */
+  readonly device: string;
+  readonly publicKey: PublicKey;
+  readonly port: number;
+  readonly mark: number;
+  readonly peers: readonly WireguardPeer[];
+}
 
 export interface Sysctl {
   /** Dotted, as sysctl(8) has it: `net.ipv4.ip_forward`. */
@@ -22,6 +39,8 @@ export interface Wanted {
   readonly neighbours: readonly Neighbour[];
   readonly fdb: readonly FdbEntry[];
   readonly routes: readonly Route[];
+  readonly rules: readonly Rule[];
+  readonly wireguard: readonly WantedWireguard[];
   readonly sysctls: readonly Sysctl[];
   /** Our nft table; without chains it is not to be there. */
   readonly nft: Table;
@@ -39,15 +58,19 @@ export interface Have {
   readonly routes: readonly Route[];
   /** Routes of others, which no operation may replace. */
   readonly foreignRoutes: readonly Route[];
+  readonly rules: readonly Rule[];
+  /** Our own devices of that kind. */
+  readonly wireguard: readonly WireguardDevice[];
   /** Present values of the wanted names; one that the kernel does not have is absent. */
   readonly sysctls: readonly Sysctl[];
   /** Our nft table, if there is one. */
   readonly nft?: TableListing;
 }
 
-/** One change: a value that prints as the line of `ip`, `bridge`, `nft` or `sysctl` that does the same. */
+/** One change: a value that prints as the line of `ip`, `bridge`, `wg`, `nft` or `sysctl` that does the same. */
 export type PlanOp =
   | NetlinkOp
+  | WireguardOp
   | { readonly op: 'sysctl.set'; readonly sysctl: Sysctl }
   /** A transaction: all of its commands take effect together, or none. */
   | { readonly op: 'nft'; readonly table: TableRef; readonly ops: readonly NftOp[] };

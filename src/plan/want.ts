@@ -1,9 +1,25 @@
 /** NodeState -> the kernel's objects that it consists of. */
 
-import type { BridgeState, NodeState, PeerNetwork, PodRoute, TunnelState } from '#calc/state.ts';
+import type {
+  BridgeState,
+  IpipState,
+  NodeState,
+  PeerNetwork,
+  PodRoute,
+  TunnelState,
+  VxlanState,
+  WireguardState,
+} from '#calc/state.ts';
 import { type Addr, bitsOf, type Family, familyOf } from '#net/addr.ts';
-import { hostPrefix, type IfAddr, type Prefix, parsePrefix, prefixFamily } from '#net/prefix.ts';
-import { OWN_ALIAS, type Sysctl, type Wanted } from '#plan/objects.ts';
+import { addrOf, hostPrefix, type IfAddr, type Prefix, parsePrefix, prefixFamily } from '#net/prefix.ts';
+import {
+  OWN_ALIAS,
+  type Sysctl,
+  type Wanted,
+  type WantedWireguard,
+  WIREGUARD_MARK,
+  WIREGUARD_TABLE,
+} from '#plan/objects.ts';
 import {
   type Address,
   type FdbEntry,
@@ -12,10 +28,11 @@ import {
   NUD_PERMANENT,
   PROTO_POLDER,
   type Route,
+  type Rule,
   TABLE_MAIN,
 } from '#wire/netlink/values.ts';
 import { match, payload, prefixExpr } from '#wire/nft/build.ts';
-import type { Rule, Table } from '#wire/nft/values.ts';
+import type { Rule as NftRule, Table } from '#wire/nft/values.ts';
 
 /** NTF_SELF of linux/neighbour.h: the entry is the device's own, not its bridge's. */
 const NTF_SELF = 0x02;
@@ -26,16 +43,24 @@ const METRIC_V6 = 1024;
 
 /** What the kernel must hold for this state. */
 export function want(state: NodeState): Wanted {
-  const { bridge, tunnels } = state;
+  const { bridge, tunnels, wireguard } = state;
+  const programmed = state.peers.filter(({ way }) => state.distribution === 'agent' || way.kind === 'vxlan');
   return {
-    links: [...(bridge ? [bridgeLink(bridge)] : []), ...tunnels.map(tunnelLink)],
+    links: [...(bridge ? [bridgeLink(bridge)] : []), ...tunnels.map(tunnelLink), ...wireguard.map(wireguardLink)],
     addresses: [
       ...addressesOf(bridge?.name, bridge?.addrs),
-      ...tunnels.flatMap(({ device, addrs }) => addressesOf(device, addrs)),
+      ...[...tunnels, ...wireguard].flatMap(({ device, addrs }) => addressesOf(device, addrs)),
     ],
     neighbours: state.peers.flatMap(neighbourOf),
     fdb: uniqueBy(state.peers.flatMap(fdbOf), (entry) => `${entry.link} ${entry.mac}`),
-    routes: [...state.blackholes.map(blackhole), ...state.peers.map(peerRoute), ...state.pods.map(podRoute)],
+    routes: [
+      ...state.blackholes.map(blackhole),
+      ...programmed.map(peerRoute),
+      ...state.pods.map(podRoute),
+      ...wireguard.flatMap(encryptedRoutes),
+    ],
+    rules: wireguard.map(encryptionRule),
+    wireguard: wireguard.map(wireguardDevice),
     sysctls: state.forwarding.map(forwarding),
     nft: natTable(state.masquerade),
   };
@@ -45,10 +70,56 @@ function bridgeLink({ name, mac, mtu }: BridgeState): NewLink {
   return { name, info: { kind: 'bridge' }, mac, mtu, up: true, alias: OWN_ALIAS };
 }
 
+function tunnelLink(tunnel: TunnelState): NewLink {
+  return tunnel.kind === 'vxlan' ? vxlanLink(tunnel) : ipipLink(tunnel);
+}
+
 /** No learning: every entry is known beforehand, and a stray frame must not teach a wrong one. */
-function tunnelLink({ device, vni, port, local, underlay, mac, mtu }: TunnelState): NewLink {
+function vxlanLink({ device, vni, port, local, underlay, mac, mtu }: VxlanState): NewLink {
   const info = { kind: 'vxlan', vni, port, local, underlay, learning: false } as const;
   return { name: device, info, mac, mtu, up: true, alias: OWN_ALIAS };
+}
+
+/** Any remote address, as each route says its own. What stands in needs no neighbours either. */
+function ipipLink({ device, mtu, standIn }: IpipState): NewLink {
+  const info = standIn ? ({ kind: 'ifb' } as const) : ({ kind: 'ipip', ttl: 0, pmtuDiscovery: true } as const);
+  return { name: device, info, mtu, up: true, alias: OWN_ALIAS };
+}
+
+function wireguardLink({ device, mtu }: WireguardState): NewLink {
+  return { name: device, info: { kind: 'wireguard' }, mtu, up: true, alias: OWN_ALIAS };
+}
+
+function wireguardDevice({ device, publicKey, port, keepalive, peers }: WireguardState): WantedWireguard {
+  const wanted = peers.map((peer) => ({
+    publicKey: peer.publicKey,
+    endpoint: { addr: peer.endpoint, port: peer.port },
+    keepalive,
+    allowedIps: peer.allowedIps,
+  }));
+  return { device, publicKey, port, mark: WIREGUARD_MARK, peers: wanted };
+}
+
+/** A table beside the main one: it wins whatever the main one says, and its end leaves the main one as it was. */
+function encryptedRoutes({ device, peers, exceptions }: WireguardState): Route[] {
+  const inTable = (each: Route): Route => ({ ...each, table: WIREGUARD_TABLE });
+  const over = (to: Prefix) => route(to, onLinkScope(addrOf(to)), [{ link: device }]);
+  return [
+    ...peers.flatMap((peer) => peer.routes.map((to) => inTable(over(to)))),
+    ...exceptions.map((to) => inTable({ ...route(to, 'global', []), type: 'throw' })),
+  ];
+}
+
+/** What WireGuard itself sends bears the mark and goes by the main table. */
+function encryptionRule({ family, rulePriority }: WireguardState): Rule {
+  return {
+    family,
+    priority: rulePriority,
+    table: WIREGUARD_TABLE,
+    invert: true,
+    mark: { value: WIREGUARD_MARK, mask: WIREGUARD_MARK },
+    protocol: PROTO_POLDER,
+  };
 }
 
 function addressesOf(link: string | undefined, addrs: readonly IfAddr[] = []): Address[] {
@@ -68,10 +139,11 @@ function fdbOf({ way }: PeerNetwork): FdbEntry[] {
   return [{ link: way.device, mac: way.mac, dst: way.remote, state: NUD_PERMANENT, flags: NTF_SELF }];
 }
 
-/** onlink: the peer's tunnel address lies in the very network that the route leads to. */
+/** onlink: the peer's tunnel address lies in the very network that the route leads to, its own address not on tunl0. */
 function peerRoute({ network, way }: PeerNetwork): Route {
   if (way.kind === 'direct') return route(network, 'global', [{ via: way.via, link: way.ifname }]);
-  return route(network, 'global', [{ via: way.vtep, link: way.device, onlink: true }]);
+  const via = way.kind === 'ipip' ? way.remote : way.vtep;
+  return route(network, 'global', [{ via, link: way.device, onlink: true }]);
 }
 
 function podRoute({ addr, ifname }: PodRoute): Route {
@@ -99,22 +171,25 @@ function forwarding(family: Family): Sysctl {
 /** `srcnat` of nft(8). */
 const PRIO_SRCNAT = 100;
 
-/** What leaves the pod network gets the node's address, else nobody outside could answer; multicast goes as it is. */
-function natTable(networks: readonly Prefix[]): Table {
-  if (networks.length === 0) return { sets: [], chains: [] };
+/** What leaves all pools gets the node's address, else nobody outside could answer; multicast goes as it is. */
+function natTable({ from, inside }: NodeState['masquerade']): Table {
+  if (from.length === 0) return { sets: [], chains: [] };
   const base = { type: 'nat', hook: 'postrouting', prio: PRIO_SRCNAT, policy: 'accept' } as const;
-  return { sets: [], chains: [{ name: 'postrouting', base, rules: networks.map(masqueradeRule) }] };
+  const rules = from.map((pool) => masqueradeRule(pool, inside));
+  return { sets: [], chains: [{ name: 'postrouting', base, rules }] };
 }
 
-function masqueradeRule(network: Prefix): Rule {
-  const family = prefixFamily(network);
+function masqueradeRule(pool: Prefix, inside: readonly Prefix[]): NftRule {
+  const family = prefixFamily(pool);
   const protocol = family === 4 ? 'ip' : 'ip6';
   const multicast = parsePrefix(family === 4 ? '224.0.0.0/4' : 'ff00::/8');
   const to = payload(protocol, 'daddr');
+  // A match each: of an anonymous set nftables joins neighbours, and lists another one than was given.
+  const pools = inside.filter((each) => prefixFamily(each) === family);
   return {
     expr: [
-      match(payload(protocol, 'saddr'), prefixExpr(network)),
-      match(to, prefixExpr(network), '!='),
+      match(payload(protocol, 'saddr'), prefixExpr(pool)),
+      ...pools.map((each) => match(to, prefixExpr(each), '!=')),
       match(to, prefixExpr(multicast), '!='),
       { masquerade: { flags: 'fully-random' } },
     ],

@@ -4,6 +4,7 @@ import type { Addr, Family } from '#net/addr.ts';
 import { type IfAddr, type Prefix, prefixFamily } from '#net/prefix.ts';
 import type { BgpSettings } from '#spec/bgp.ts';
 import type { Attachment, LocalEndpoint } from '#spec/endpoint.ts';
+import type { FelixSettings } from '#spec/felix.ts';
 import { type EncapsulationMode, type Pool, poolOf } from '#spec/pool.ts';
 
 /** A VXLAN device (RFC 7348). */
@@ -152,8 +153,8 @@ export const PROFILE_NAMES: readonly ProfileName[] = Object.values<Profile & { r
 /** Settings of the whole cluster, from the ConfigMap `kube-system/polder-config`. */
 export interface ClusterConfig {
   readonly profile: Profile;
-  /** The network that every pod's address lies in. */
-  readonly clusterCidr: Prefix;
+  /** The networks that every pod's address lies in: one, or one a family. The first one's family is the nodes' own. */
+  readonly clusterCidrs: readonly Prefix[];
   /** Masquerade what leaves the cluster. */
   readonly masquerade: boolean;
   /** Pods' MTU in bytes; 0: from the underlay, less the encapsulation's header. */
@@ -190,6 +191,14 @@ export interface ClusterNode {
   readonly labels: Readonly<Record<string, string>>;
 }
 
+/** What only this node knows. */
+export interface LocalView {
+  readonly node: string;
+  readonly endpoints: readonly LocalEndpoint[];
+  /** Its own WireGuard public keys, base64; absent: it has none, so that nothing is encrypted. */
+  readonly wireguardKeys?: Readonly<Partial<Record<Family, string>>>;
+}
+
 /** Everything that the calculators see. `local` is this node's own view: its name and the pods attached to it. */
 export interface Snapshot {
   readonly config: ClusterConfig;
@@ -197,18 +206,21 @@ export interface Snapshot {
   /** By name. For 'node-cidr' the one pool that the cluster's network is. */
   readonly pools: readonly Pool[];
   readonly bgp: BgpSettings;
-  readonly local: { readonly node: string; readonly endpoints: readonly LocalEndpoint[] };
+  readonly felix: FelixSettings;
+  readonly local: LocalView;
 }
 
-/** The pool that the cluster's network is: of 'node-cidr' all there is, of 'pools' the one that is made first. */
-export function defaultPool({ profile, clusterCidr, masquerade }: ClusterConfig): Pool {
+/** The pools that the cluster's networks are: of 'node-cidr' all there is, of 'pools' those that are made first. */
+export function defaultPools({ profile, clusterCidrs, masquerade }: ClusterConfig): Pool[] {
   const { ipip, vxlan } = profile.pool;
-  const family = prefixFamily(clusterCidr);
-  return poolOf(`default-ipv${family}-ippool`, clusterCidr, {
-    // IPIP is IPv4 inside IPv4.
-    ipip: family === 4 ? ipip : 'never',
-    vxlan,
-    natOutgoing: masquerade,
+  return clusterCidrs.map((cidr) => {
+    const family = prefixFamily(cidr);
+    return poolOf(`default-ipv${family}-ippool`, cidr, {
+      // IPIP is IPv4 inside IPv4.
+      ipip: family === 4 ? ipip : 'never',
+      vxlan,
+      natOutgoing: masquerade,
+    });
   });
 }
 

@@ -5,7 +5,13 @@ import { PROFILE_NAMES, PROFILES } from '#spec/cluster.ts';
 import { CONFIG_TABLE, configData, nearest, parseConfig } from '#spec/config.ts';
 
 test('parseConfig takes the table’s defaults for what is absent or empty', () => {
-  const expected = { profile: PROFILES.vxlan, clusterCidr: '10.244.0.0/16', masquerade: true, mtu: 0, fastPath: false };
+  const expected = {
+    profile: PROFILES.vxlan,
+    clusterCidrs: ['10.244.0.0/16'],
+    masquerade: true,
+    mtu: 0,
+    fastPath: false,
+  };
   for (const data of [undefined, {}, { mtu: '', profile: ' ' }]) {
     assert.deepEqual(parseConfig(data), { kind: 'config', config: expected, warnings: [] });
   }

@@ -3,14 +3,14 @@
  * `docs/configuration.md` is generated from the table.
  */
 
-import { type Prefix, readPrefix } from '#net/prefix.ts';
+import { type Prefix, prefixFamily, readPrefix } from '#net/prefix.ts';
 import { type ClusterConfig, PROFILE_NAMES, PROFILES, type Profile } from '#spec/cluster.ts';
 
 /** Where the settings stand. */
 export const CONFIG_MAP = { namespace: 'kube-system', name: 'polder-config' } as const;
 
 export interface ConfigRow {
-  readonly type: 'profile' | 'network' | 'boolean' | 'bytes';
+  readonly type: 'profile' | 'networks' | 'boolean' | 'bytes';
   /** As text, as it would stand in the ConfigMap. */
   readonly default: string;
   readonly doc: string;
@@ -23,9 +23,9 @@ export const CONFIG_TABLE = {
     doc: 'How pods are attached and how packets get from node to node.',
   },
   clusterCIDR: {
-    type: 'network',
+    type: 'networks',
     default: '10.244.0.0/16',
-    doc: 'The network that every pod’s address lies in; nodes get their parts of it.',
+    doc: 'The network that every pod’s address lies in, or two, one a family, with a comma between; nodes get their parts of it.',
   },
   masquerade: {
     type: 'boolean',
@@ -70,28 +70,28 @@ export function parseConfig(data: Readonly<Record<string, string>> = {}): Config
     return undefined;
   };
   const profile = read('profile', profileFrom);
-  const network = read('clusterCIDR', networkFrom);
+  const clusterCidrs = read('clusterCIDR', networksFrom);
   const masquerade = read('masquerade', booleanFrom);
   const mtu = read('mtu', bytesFrom);
   const fastPath = read('fastPath', booleanFrom);
   const warnings = Object.keys(data).filter(isUnknown).map(unknownKey);
   if (
     profile === undefined ||
-    network === undefined ||
+    clusterCidrs === undefined ||
     masquerade === undefined ||
     mtu === undefined ||
     fastPath === undefined
   ) {
     return { kind: 'invalid', problems, warnings };
   }
-  return { kind: 'config', config: { profile, clusterCidr: network.prefix, masquerade, mtu, fastPath }, warnings };
+  return { kind: 'config', config: { profile, clusterCidrs, masquerade, mtu, fastPath }, warnings };
 }
 
 /** The settings as ConfigMap data: what `parseConfig` reads back to the same. */
 export function configData(config: ClusterConfig): Record<ConfigKey, string> {
   return {
     profile: config.profile.name,
-    clusterCIDR: config.clusterCidr,
+    clusterCIDR: config.clusterCidrs.join(','),
     masquerade: String(config.masquerade),
     mtu: String(config.mtu),
     fastPath: String(config.fastPath ?? false),
@@ -106,10 +106,17 @@ function profileFrom(text: string): Profile | string {
   return `"${text}" is no profile${hint(text, PROFILE_NAMES)}; there are ${PROFILE_NAMES.join(', ')}`;
 }
 
-/** Boxed, since a prefix is itself a string. */
-function networkFrom(text: string): { readonly prefix: Prefix } | string {
-  const prefix = readPrefix(text);
-  return prefix === undefined ? `"${text}" is no network such as 10.244.0.0/16 with host bits zero` : { prefix };
+/** As kube-controller-manager's --cluster-cidr: at most one a family. */
+function networksFrom(text: string): readonly Prefix[] | string {
+  const prefixes: Prefix[] = [];
+  for (const part of text.split(',')) {
+    const prefix = readPrefix(part.trim());
+    if (prefix === undefined) return `"${part.trim()}" is no network such as 10.244.0.0/16 with host bits zero`;
+    const same = prefixes.find((other) => prefixFamily(other) === prefixFamily(prefix));
+    if (same !== undefined) return `${same} and ${prefix} are both IPv${prefixFamily(prefix)}: there is one a family`;
+    prefixes.push(prefix);
+  }
+  return prefixes;
 }
 
 function booleanFrom(text: string): boolean | string {

@@ -3,6 +3,7 @@
 import type { Netlink } from '#kernel/netlink/handle.ts';
 import type { Nft } from '#kernel/nft/handle.ts';
 import { readSysctl, writeSysctl } from '#kernel/sysctl.ts';
+import type { Wireguard } from '#kernel/wireguard/handle.ts';
 
 export interface SysctlPort {
   /** Undefined if the kernel has none of this name. */
@@ -15,6 +16,7 @@ export interface Kernel {
   readonly netlink: Netlink;
   readonly nft: Nft;
   readonly sysctl: SysctlPort;
+  readonly wireguard: Wireguard;
 }
 
 /** Kernel parameters of the namespace `netns` (of this thread's own if absent). */

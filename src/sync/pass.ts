@@ -40,9 +40,14 @@ export async function runPass(kernel: Kernel, goal: () => Goal): Promise<PassRep
   for (let round = 0; ; round++) {
     const { ops, obstacles } = planNow(kernel, goal());
     const left = ops.filter((op) => !failed.has(JSON.stringify(op)));
-    if (left.length === 0 || round === ROUNDS) return { done, failures: [...failed.values()], left, obstacles };
+    if (left.length === 0 || round === ROUNDS) return { done, failures: stillRefused(failed, ops), left, obstacles };
     const failures = await runOps(kernel, left);
     for (const failure of failures) failed.set(JSON.stringify(failure.op), failure);
     done.push(...left.filter((op) => !failed.has(JSON.stringify(op))));
   }
+}
+
+/** A refusal that a later round made good is none: the first wish for IPIP makes the kernel make its own tunl0. */
+function stillRefused(failed: ReadonlyMap<string, Failure>, ops: readonly PlanOp[]): Failure[] {
+  return ops.flatMap((op) => failed.get(JSON.stringify(op)) ?? []);
 }

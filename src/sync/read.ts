@@ -7,11 +7,13 @@ import { readLinks } from '#sync/drivers/links.ts';
 import { readNeighbours } from '#sync/drivers/neighbours.ts';
 import { readNft } from '#sync/drivers/nft.ts';
 import { readRoutes } from '#sync/drivers/routes.ts';
+import { readRules } from '#sync/drivers/rules.ts';
 import { readSysctls } from '#sync/drivers/sysctls.ts';
+import { readWireguard } from '#sync/drivers/wireguard.ts';
 import type { Kernel } from '#sync/kernel.ts';
 
 /** Synchronous: nothing of this process comes between the reading of one kind and the next. */
-export function readHave({ netlink, nft, sysctl }: Kernel, wanted: Wanted): Have {
+export function readHave({ netlink, nft, sysctl, wireguard }: Kernel, wanted: Wanted): Have {
   const { links, own } = readLinks(netlink);
   const table = readNft(nft);
   return {
@@ -21,6 +23,8 @@ export function readHave({ netlink, nft, sysctl }: Kernel, wanted: Wanted): Have
     neighbours: readNeighbours(netlink, own),
     fdb: readFdb(netlink, own),
     ...readRoutes(netlink, wanted.routes),
+    rules: readRules(netlink),
+    wireguard: readWireguard(wireguard, own),
     sysctls: readSysctls(sysctl, wanted.sysctls),
     ...(table ? { nft: table } : {}),
   };

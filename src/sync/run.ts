@@ -2,9 +2,12 @@
 
 import type { OpFailure } from '#kernel/netlink/handle.ts';
 import type { Nft } from '#kernel/nft/handle.ts';
+import type { WireguardFailure } from '#kernel/wireguard/handle.ts';
 import type { PlanOp } from '#plan/objects.ts';
+import { isWireguardOp } from '#plan/wireguard.ts';
 import type { Kernel, SysctlPort } from '#sync/kernel.ts';
 import type { NetlinkOp } from '#wire/netlink/values.ts';
+import type { WireguardOp } from '#wire/wireguard/values.ts';
 
 /** An operation that the kernel refused, and its words. */
 export interface Failure {
@@ -13,10 +16,11 @@ export interface Failure {
 }
 
 /** Goes on past a failure; answers with every one. Empty: all is done. */
-export async function runOps({ netlink, nft, sysctl }: Kernel, ops: readonly PlanOp[]): Promise<Failure[]> {
+export async function runOps({ netlink, nft, sysctl, wireguard }: Kernel, ops: readonly PlanOp[]): Promise<Failure[]> {
   const failures: Failure[] = [];
   for (const batch of batchesOf(ops)) {
     if (batch.kind === 'other') failures.push(...(await runOther(nft, sysctl, batch.op)));
+    else if (batch.kind === 'wireguard') failures.push(...wireguard.run(batch.ops).map(named));
     else failures.push(...(await netlink.runAsync(batch.ops)).map(named));
   }
   return failures;
@@ -24,7 +28,10 @@ export async function runOps({ netlink, nft, sysctl }: Kernel, ops: readonly Pla
 
 type SysctlOp = Extract<PlanOp, { op: 'sysctl.set' }>;
 type NftTransaction = Extract<PlanOp, { op: 'nft' }>;
-type Batch = { kind: 'other'; op: SysctlOp | NftTransaction } | { kind: 'netlink'; ops: NetlinkOp[] };
+type Batch =
+  | { kind: 'other'; op: SysctlOp | NftTransaction }
+  | { kind: 'wireguard'; ops: WireguardOp[] }
+  | { kind: 'netlink'; ops: NetlinkOp[] };
 
 /** Neighbouring operations of one handle together: netlink sends them as one. */
 function batchesOf(ops: readonly PlanOp[]): Batch[] {
@@ -32,13 +39,16 @@ function batchesOf(ops: readonly PlanOp[]): Batch[] {
   for (const op of ops) {
     const last = batches.at(-1);
     if (op.op === 'sysctl.set' || op.op === 'nft') batches.push({ kind: 'other', op });
-    else if (last?.kind === 'netlink') last.ops.push(op);
+    else if (isWireguardOp(op)) {
+      if (last?.kind === 'wireguard') last.ops.push(op);
+      else batches.push({ kind: 'wireguard', ops: [op] });
+    } else if (last?.kind === 'netlink') last.ops.push(op);
     else batches.push({ kind: 'netlink', ops: [op] });
   }
   return batches;
 }
 
-function named({ op, code, text }: OpFailure): Failure {
+function named({ op, code, text }: OpFailure | WireguardFailure): Failure {
   return { op, reason: text === undefined ? code : `${code}: ${text}` };
 }
 

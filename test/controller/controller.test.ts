@@ -230,7 +230,7 @@ test('a cluster comes to life: namespaces, accounts, networks, pods, daemons, an
       if (snapshot.nodes.length === 3) stop.abort();
     });
     await feed.run(AbortSignal.any([stop.signal, AbortSignal.timeout(5_000)]));
-    assert.equal(feed.current?.config.clusterCidr, '10.244.0.0/16');
+    assert.deepEqual(feed.current?.config.clusterCidrs, ['10.244.0.0/16']);
   });
 
   await t.test('a burst of pods is spread and runs', async () => {

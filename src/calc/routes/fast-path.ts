@@ -1,19 +1,17 @@
 /** What the fast path must know: the node's pods and the ways to the others, IPv4 only. */
 
-import type { FastPathState, PeerNetwork, TunnelState, Underlay } from '#calc/state.ts';
+import type { FastPathState, NodeState, PeerNetwork, TunnelState, Underlay } from '#calc/state.ts';
 import { compareAddr, familyOf } from '#net/addr.ts';
 import { prefixFamily } from '#net/prefix.ts';
 import type { LocalEndpoint } from '#spec/endpoint.ts';
 
-export function fastPathOf(
-  endpoints: readonly LocalEndpoint[],
-  peers: readonly PeerNetwork[],
-  underlay: Underlay,
-  tunnel: TunnelState | undefined,
-  podMtu: number,
-): FastPathState {
-  const out = tunnel ? { ifname: tunnel.device, mtu: tunnel.mtu } : { ifname: underlay.ifname, mtu: underlay.mtu };
-  return { pods: podsOf(endpoints), podMtu, ways: waysOf(peers, out), uplinks: [out.ifname] };
+type Known = Pick<NodeState, 'peers' | 'underlay' | 'tunnels' | 'podMtu' | 'wireguard'>;
+
+export function fastPathOf(endpoints: readonly LocalEndpoint[], state: Known): FastPathState {
+  const { underlay, tunnels, podMtu } = state;
+  const vxlan = tunnels.filter(({ kind }) => kind === 'vxlan').map(({ device }) => device);
+  const uplinks = tunnels.length === 0 || state.peers.some(({ way }) => way.kind === 'direct') ? [underlay.ifname] : [];
+  return { pods: podsOf(endpoints), podMtu, ways: waysOf(state), uplinks: [...vxlan, ...uplinks] };
 }
 
 function podsOf(endpoints: readonly LocalEndpoint[]): FastPathState['pods'] {
@@ -24,11 +22,24 @@ function podsOf(endpoints: readonly LocalEndpoint[]): FastPathState['pods'] {
   return [...byAddr.values()].sort((a, b) => compareAddr(a.addr, b.addr));
 }
 
-function waysOf(peers: readonly PeerNetwork[], out: { ifname: string; mtu: number }): FastPathState['ways'] {
-  const reachable = peers.filter(({ network }) => prefixFamily(network) === 4);
-  return reachable.map(({ network, way }) => ({
-    to: network,
-    via: way.kind === 'direct' ? way.via : way.vtep,
-    ...out,
-  }));
+/** Only what needs nothing but a next hop: what is to be encrypted, and what IPIP carries, goes the ordinary way. */
+function waysOf({ peers, underlay, tunnels, wireguard }: Known): FastPathState['ways'] {
+  const encrypted = new Set(wireguard.flatMap((device) => device.peers.map(({ node }) => node)));
+  const open = peers.filter(({ node, network }) => prefixFamily(network) === 4 && !encrypted.has(node));
+  return open.flatMap(({ network, way }) => {
+    const out = way.kind === 'ipip' ? undefined : outOf(way, underlay, tunnels);
+    return way.kind === 'ipip' || !out
+      ? []
+      : [{ to: network, via: way.kind === 'direct' ? way.via : way.vtep, ...out }];
+  });
+}
+
+function outOf(
+  way: Exclude<PeerNetwork['way'], { kind: 'ipip' }>,
+  { ifname, mtu }: Underlay,
+  tunnels: readonly TunnelState[],
+): { readonly ifname: string; readonly mtu: number } | undefined {
+  if (way.kind === 'direct') return { ifname, mtu };
+  const tunnel = tunnels.find(({ device }) => device === way.device);
+  return tunnel && { ifname: tunnel.device, mtu: tunnel.mtu };
 }

@@ -1,70 +1,86 @@
 /** Snapshot and facts -> what this node must look like. */
 
+import { isHost } from '#calc/routes/claims.ts';
 import { fastPathOf } from '#calc/routes/fast-path.ts';
-import { largestPodMtu, MIN_MTU } from '#calc/routes/mtu.ts';
-import { peersOf, vtepMacOf } from '#calc/routes/peers.ts';
+import { MIN_MTU } from '#calc/routes/mtu.ts';
+import { peersOf } from '#calc/routes/peers.ts';
 import { problem } from '#calc/routes/problems.ts';
+import { tunnelsOf } from '#calc/routes/tunnels.ts';
 import { macOfNames } from '#calc/routes/vtep-mac.ts';
-import type { BridgeState, NodeState, Outcome, PodRoute, Problem, TunnelState, Underlay } from '#calc/state.ts';
+import { poolOfNetwork } from '#calc/routes/ways.ts';
+import { encryptionOf } from '#calc/routes/wireguard.ts';
+import {
+  ALL_FEATURES,
+  type BridgeState,
+  type Features,
+  type NodeState,
+  type Outcome,
+  type PodRoute,
+  type Problem,
+  type Underlay,
+} from '#calc/state.ts';
 import { addrPlus, compareAddr } from '#net/addr.ts';
-import { addrOf, containsPrefix, firstAddr, hostPrefix, ifAddr, lengthOf, prefixFamily } from '#net/prefix.ts';
+import { addrOf, firstAddr, ifAddr, lengthOf, type Prefix, prefixFamily } from '#net/prefix.ts';
 import type { ClusterNode, Snapshot } from '#spec/cluster.ts';
+import type { Pool } from '#spec/pool.ts';
 
 /**
  * What this node must look like. The same for any order and repetition of the snapshot's lists.
  * Waits, and so changes nothing, while the cluster does not know this node or has given it no network.
  */
-export function calcNodeState(snapshot: Snapshot, underlay: Underlay): Outcome {
+export function calcNodeState(snapshot: Snapshot, underlay: Underlay, features: Features = ALL_FEATURES): Outcome {
   const self = snapshot.nodes.findLast((node) => node.name === snapshot.local.node);
   if (!self) return { kind: 'waiting', problem: problem('node-unknown', snapshot.local.node) };
   const networks = [...new Set(self.networks)].sort();
   if (networks.length === 0) return { kind: 'waiting', problem: problem('no-pod-cidr', self.name) };
-  return { kind: 'ready', state: stateOf(snapshot, { ...self, networks }, underlay) };
+  return { kind: 'ready', state: stateOf(snapshot, { ...self, networks }, underlay, features) };
 }
 
-function stateOf(snapshot: Snapshot, self: ClusterNode, underlay: Underlay): NodeState {
+function stateOf(snapshot: Snapshot, self: ClusterNode, underlay: Underlay, features: Features): NodeState {
   const { config } = snapshot;
-  const { attachment, hostIfPrefix, name: profile } = config.profile;
+  const { attachment, hostIfPrefix, distribution, name: profile } = config.profile;
   const { networks } = self;
-  const podMtu = config.mtu || largestPodMtu(underlay, snapshot.pools, self.addr);
-  const tunnels = tunnelsOf(snapshot, self, underlay);
-  const { peers, problems } = peersOf(snapshot, self, underlay);
+  const tunnels = tunnelsOf(snapshot, self, underlay, features);
+  const { peers, stranded, problems } = peersOf(snapshot, self, underlay);
+  const encryption = encryptionOf(snapshot, { self, underlay, features, networks: [...peers, ...stranded] });
+  const { wireguard } = encryption;
+  const tunnelled = new Set(wireguard.flatMap((device) => device.peers.flatMap(({ routes }) => routes)));
+  const largest = Math.min(underlay.mtu, ...[...tunnels, ...wireguard].map(({ mtu }) => mtu));
+  const podMtu = config.mtu || largest;
+  const found = { underlay, tunnels, peers, wireguard, podMtu };
   return {
     node: self.name,
     profile,
-    underlay,
+    ...found,
     attachment,
     ipam: config.profile.ipam,
     networks,
-    podMtu,
     hostIfPrefix,
     forwarding: [...new Set(networks.map(prefixFamily))].sort(),
     ...(attachment === 'bridge' ? { bridge: bridgeOf(config.profile.bridge, self, podMtu) } : {}),
-    tunnels,
-    peers,
+    distribution,
     pods: podsOf(snapshot),
-    blackholes: attachment === 'routed' ? networks : [],
-    masquerade: config.masquerade ? [config.clusterCidr] : [],
-    ...(config.fastPath ? { fastPath: fastPathOf(snapshot.local.endpoints, peers, underlay, tunnels[0], podMtu) } : {}),
-    problems: [...ownProblems(snapshot, self, underlay, podMtu), ...problems],
+    blackholes: attachment === 'routed' ? networks.filter((network) => !isHost(network)) : [],
+    masquerade: masqueradeOf(snapshot.pools),
+    ...(config.fastPath ? { fastPath: fastPathOf(snapshot.local.endpoints, found) } : {}),
+    problems: [
+      ...ownProblems(snapshot, self, underlay, podMtu, largest),
+      ...(tunnels.some((tunnel) => tunnel.kind === 'ipip' && tunnel.standIn) ? [problem('no-ipip', self.name)] : []),
+      ...stranded.filter(({ network }) => !tunnelled.has(network)).map((each) => each.problem),
+      ...problems,
+      ...encryption.problems,
+    ],
   };
 }
 
-/** The device speaks with the first address of the node CIDR, which no pod gets: so answers come back by the tunnel. */
-function tunnelsOf({ config, pools }: Snapshot, self: ClusterNode, underlay: Underlay): TunnelState[] {
-  if (pools.every(({ vxlan }) => vxlan === 'never')) return [];
-  const hosts = self.networks.map((network) => hostPrefix(firstAddr(network)));
-  return [
-    {
-      kind: 'vxlan',
-      ...config.profile.devices.vxlan,
-      local: self.addr,
-      underlay: underlay.ifname,
-      mac: vtepMacOf(self),
-      addrs: hosts.map((host) => ifAddr(addrOf(host), lengthOf(host))),
-      mtu: largestPodMtu(underlay, pools, self.addr),
-    },
-  ];
+/** By pool: who gets the node's address, and where everybody keeps his own. */
+function masqueradeOf(pools: readonly Pool[]): NodeState['masquerade'] {
+  const sorted = (some: readonly Pool[]): Prefix[] => [...new Set(some.map(({ cidr }) => cidr))].sort(byAddr);
+  return { from: sorted(pools.filter(({ natOutgoing }) => natOutgoing)), inside: sorted(pools) };
+}
+
+function byAddr(a: Prefix, b: Prefix): number {
+  return prefixFamily(a) - prefixFamily(b) || compareAddr(addrOf(a), addrOf(b));
 }
 
 function bridgeOf(name: string, self: ClusterNode, mtu: number): BridgeState {
@@ -80,19 +96,24 @@ function podsOf({ local }: Snapshot): PodRoute[] {
   return pods.sort((a, b) => compareAddr(a.addr, b.addr));
 }
 
-function ownProblems(snapshot: Snapshot, self: ClusterNode, underlay: Underlay, podMtu: number): Problem[] {
-  const { config, pools } = snapshot;
+function ownProblems(
+  snapshot: Snapshot,
+  self: ClusterNode,
+  underlay: Underlay,
+  podMtu: number,
+  max: number,
+): Problem[] {
   const { ifname } = underlay;
   const found: Problem[] = [];
   for (const cidr of self.networks) {
-    if (prefixFamily(cidr) !== prefixFamily(config.clusterCidr) || containsPrefix(config.clusterCidr, cidr)) continue;
-    found.push(problem('pod-cidr-outside-cluster', self.name, { cidr, cluster: config.clusterCidr }));
+    if (poolOfNetwork(snapshot.pools, cidr)) continue;
+    const cluster = snapshot.pools.map((pool) => pool.cidr).join(', ') || 'none';
+    found.push(problem('pod-cidr-outside-cluster', self.name, { cidr, cluster }));
   }
   if (!underlay.addrs.some((addr) => addrOf(addr) === self.addr)) {
     const details = { addr: self.addr, ifname, subnets: underlay.addrs.join(', ') || 'none' };
     found.push(problem('node-addr-not-local', self.name, details));
   }
-  const max = largestPodMtu(underlay, pools, self.addr);
   if (podMtu > max) found.push(problem('mtu-too-large', self.name, { mtu: podMtu, max, ifname }));
   if (podMtu < MIN_MTU) found.push(problem('mtu-too-small', self.name, { mtu: podMtu, min: MIN_MTU, ifname }));
   return found;

@@ -1,76 +1,95 @@
 /** The other nodes' networks and the way to each. */
 
+import { type Claim, Holders } from '#calc/routes/claims.ts';
 import { problem } from '#calc/routes/problems.ts';
-import { macOfNames } from '#calc/routes/vtep-mac.ts';
-import type { PeerNetwork, Problem, Underlay, Way } from '#calc/state.ts';
-import { familyOf } from '#net/addr.ts';
-import { type Mac, readMac } from '#net/mac.ts';
-import { contains, containsPrefix, firstAddr, networkOf, overlaps, type Prefix, prefixFamily } from '#net/prefix.ts';
+import { poolOfNetwork, vtepMacOf, wayTo } from '#calc/routes/ways.ts';
+import type { PeerNetwork, Problem, Underlay } from '#calc/state.ts';
+import type { Addr } from '#net/addr.ts';
+import type { Mac } from '#net/mac.ts';
 import type { ClusterNode, Snapshot } from '#spec/cluster.ts';
 
-interface Claim {
-  readonly node: ClusterNode;
-  readonly network: Prefix;
+export interface Peers {
+  readonly peers: readonly PeerNetwork[];
+  /** Networks to which plain routes cannot lead, and why: a tunnel of another kind still may. */
+  readonly stranded: readonly Stranded[];
+  readonly problems: readonly Problem[];
 }
 
-/** Hardware address of a node's VXLAN device: from its name, unless its annotation says another. */
-export function vtepMacOf(node: Pick<ClusterNode, 'name' | 'vtepMac'>): Mac {
-  return readMac(node.vtepMac ?? '') ?? macOfNames(node.name, 'vtep');
+export interface Stranded extends Pick<PeerNetwork, 'node' | 'network'> {
+  readonly problem: Problem;
 }
+
+const STRANDING: ReadonlySet<Problem['code']> = new Set(['other-subnet', 'family-mismatch']);
 
 /** Peers and the problems among them, both in the order of node names: a function of the set, not of its order. */
-export function peersOf(
-  snapshot: Snapshot,
-  self: ClusterNode,
-  underlay: Underlay,
-): { peers: PeerNetwork[]; problems: Problem[] } {
+export function peersOf(snapshot: Snapshot, self: ClusterNode, underlay: Underlay): Peers {
+  const { devices } = snapshot.config.profile;
   const peers: PeerNetwork[] = [];
-  const problems: Problem[] = [];
-  const taken: Claim[] = self.networks.map((network) => ({ node: self, network }));
-  for (const claim of claimsOf(snapshot, self)) {
-    const wrong = refuse(claim, taken, snapshot);
-    if (!wrong) taken.push(claim);
-    const way = wrong ?? wayTo(claim, snapshot, underlay);
-    if ('code' in way) problems.push(way);
-    else peers.push({ node: claim.node.name, network: claim.network, way });
+  const stranded: Stranded[] = [];
+  const others = otherNodes(snapshot, self);
+  const refused = nodesRefused(others, self, snapshot);
+  const problems = [...refused.values()];
+  const holders = new Holders([self, ...others].flatMap(({ networks }) => networks));
+  for (const network of self.networks) holders.take({ node: self, network });
+  for (const claim of claimsOf(others.filter(({ name }) => !refused.has(name)))) {
+    const pool = poolOfNetwork(snapshot.pools, claim.network);
+    const wrong = refuse(claim, holders.holder(claim.network));
+    if (!wrong) holders.take(claim);
+    const way = wrong ?? (pool ? wayTo(claim, pool, { node: self, underlay, devices }) : outside(claim, snapshot));
+    const place = { node: claim.node.name, network: claim.network };
+    if ('code' in way && STRANDING.has(way.code)) stranded.push({ ...place, problem: way });
+    else if ('code' in way) problems.push(way);
+    else peers.push({ ...place, way });
   }
-  return { peers, problems };
+  return { peers, stranded, problems };
 }
 
-/** Each network of each other node once, by name; of two entries of one name the last one counts. */
-function claimsOf(snapshot: Snapshot, self: ClusterNode): Claim[] {
+/** By name; of two entries of one name the last one counts. */
+export function otherNodes(snapshot: Snapshot, self: ClusterNode): ClusterNode[] {
   const byName = new Map(snapshot.nodes.map((node) => [node.name, node]));
   byName.delete(self.name);
-  const nodes = [...byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  return [...byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** Nodes to which packets would go astray, each with the reason: the first by name keeps what two have, we our own. */
+function nodesRefused(others: readonly ClusterNode[], self: ClusterNode, { pools }: Snapshot): Map<string, Problem> {
+  const vxlan = pools.some((pool) => pool.vxlan !== 'never');
+  const addrs = new Map<Addr, string>(self.addrs.map((addr) => [addr, self.name]));
+  const macs = new Map<Mac, string>([[vtepMacOf(self), self.name]]);
+  const refused = new Map<string, Problem>();
+  for (const node of others) {
+    const wrong = nodeRefusal(node, addrs, vxlan ? macs : new Map());
+    if (wrong) refused.set(node.name, wrong);
+    for (const addr of wrong ? [] : node.addrs) addrs.set(addr, node.name);
+    if (!wrong) macs.set(vtepMacOf(node), node.name);
+  }
+  return refused;
+}
+
+function nodeRefusal(
+  node: ClusterNode,
+  addrs: ReadonlyMap<Addr, string>,
+  macs: ReadonlyMap<Mac, string>,
+): Problem | undefined {
+  const addr = node.addrs.find((each) => addrs.has(each));
+  if (addr !== undefined) return problem('node-addr-taken', node.name, { addr, holder: addrs.get(addr) ?? '' });
+  const mac = vtepMacOf(node);
+  const holder = macs.get(mac);
+  return holder === undefined ? undefined : problem('vtep-mac-taken', node.name, { mac, holder });
+}
+
+function claimsOf(nodes: readonly ClusterNode[]): Claim[] {
   return nodes.flatMap((node) => [...new Set(node.networks)].sort().map((network) => ({ node, network })));
 }
 
 /** Why a network gets no route whatever the way, if it does not. The first holder by name keeps an address. */
-function refuse({ node, network }: Claim, taken: readonly Claim[], { config }: Snapshot): Problem | undefined {
-  const holder = taken.find((other) => overlaps(other.network, network));
-  if (holder) {
-    const details = { cidr: network, other: holder.network, holder: holder.node.name };
-    return problem('pod-cidr-overlap', node.name, details);
-  }
-  if (prefixFamily(network) === prefixFamily(config.clusterCidr) && !containsPrefix(config.clusterCidr, network)) {
-    return problem('pod-cidr-outside-cluster', node.name, { cidr: network, cluster: config.clusterCidr });
-  }
-  return undefined;
+function refuse({ node, network }: Claim, holder: Claim | undefined): Problem | undefined {
+  if (!holder) return undefined;
+  const details = { cidr: network, other: holder.network, holder: holder.node.name };
+  return problem('pod-cidr-overlap', node.name, details);
 }
 
-function wayTo({ node, network }: Claim, { config, pools }: Snapshot, underlay: Underlay): Way | Problem {
-  if (pools.some(({ vxlan }) => vxlan !== 'never')) {
-    const { device } = config.profile.devices.vxlan;
-    return { kind: 'vxlan', device, vtep: firstAddr(network), mac: vtepMacOf(node), remote: node.addr };
-  }
-  if (familyOf(node.addr) !== prefixFamily(network)) {
-    return problem('family-mismatch', node.name, { cidr: network, addr: node.addr });
-  }
-  if (onLink(underlay, node)) return { kind: 'direct', via: node.addr, ifname: underlay.ifname };
-  const details = { addr: node.addr, ifname: underlay.ifname, subnets: underlay.addrs.join(', ') };
-  return problem('other-subnet', node.name, details);
-}
-
-function onLink(underlay: Underlay, node: ClusterNode): boolean {
-  return underlay.addrs.some((addr) => contains(networkOf(addr), node.addr));
+function outside({ node, network }: Claim, { pools }: Snapshot): Problem {
+  const cluster = pools.map(({ cidr }) => cidr).join(', ') || 'none';
+  return problem('pod-cidr-outside-cluster', node.name, { cidr: network, cluster });
 }

@@ -26,19 +26,51 @@ export const PROBLEMS = {
     todo: 'The controller gives it one; see that `polder controller` runs and that the cluster CIDR has room.',
   },
   'pod-cidr-outside-cluster': {
-    sentence: 'podCIDR {cidr} of node {node} does not lie in the cluster CIDR {cluster}.',
-    todo: 'Correct clusterCIDR in the ConfigMap kube-system/polder-config, or make the node anew.',
+    sentence: 'Network {cidr} of node {node} lies in no pool of the cluster ({cluster}).',
+    todo: 'Correct clusterCIDR in the ConfigMap kube-system/polder-config or the IPPools, or make the node anew.',
   },
   'pod-cidr-overlap': {
-    sentence: 'podCIDR {cidr} of node {node} overlaps {other} of node {holder}; {node} gets no route.',
+    sentence: 'Network {cidr} of node {node} overlaps {other} of node {holder}; {node} gets no route.',
     todo: 'Delete one of the two Node objects and let it register again.',
   },
+  'node-addr-taken': {
+    sentence: 'Node {node} has the address {addr}, which is that of node {holder}; {node} gets no route.',
+    todo: 'Give one of them another address (kubelet --node-ip), and see that no two machines share one.',
+  },
+  'vtep-mac-taken': {
+    sentence:
+      'Node {node} has the hardware address {mac} for its VXLAN device, which is that of node {holder}; {node} gets no route.',
+    todo: 'Remove the annotation polder.dev/vtep-mac from one of them, or set it to another address.',
+  },
+  'no-node-addr': {
+    sentence:
+      'Node {node} ({addr}) has no IPv{family} address, so its network {cidr} cannot be reached through {tunnel}.',
+    todo: 'Give the node an address of that family (kubelet --node-ip), or choose a profile with another tunnel.',
+  },
+  'no-ipip': {
+    sentence: 'The kernel of node {node} has no interfaces of kind ipip; an eBPF program encapsulates in their place.',
+    todo: 'Nothing has to be done; a kernel with CONFIG_NET_IPIP is used as soon as it runs.',
+  },
+  'no-wireguard': {
+    sentence: 'The kernel of node {node} has no WireGuard, so nothing between it and other nodes is encrypted.',
+    todo: 'Run a kernel with CONFIG_WIREGUARD (Linux 5.6 or newer), or choose a profile without encryption.',
+  },
+  'wireguard-key-missing': {
+    sentence: 'Traffic to IPv{family} pods of node {node} is not encrypted: the node has not said its WireGuard key.',
+    todo: 'See that its agent runs and that its kernel has WireGuard (`polder wireguard status`).',
+  },
+  'wireguard-key-taken': {
+    sentence:
+      'Traffic to IPv{family} pods of node {node} is not encrypted: its WireGuard key is that of node {holder}.',
+    todo: 'Give one of them another key: `polder wireguard rotate` on the node.',
+  },
   'other-subnet': {
-    sentence: 'Node {node} ({addr}) is not on the subnet of {ifname} ({subnets}), so host-gw cannot reach its pods.',
+    sentence:
+      'Node {node} ({addr}) is not on the subnet of {ifname} ({subnets}), so routes alone cannot reach its pods.',
     todo: 'Choose a profile that encapsulates (flannel-vxlan, vxlan), or put the nodes on one subnet.',
   },
   'family-mismatch': {
-    sentence: 'podCIDR {cidr} of node {node} has another family than its address {addr}, so host-gw cannot reach it.',
+    sentence: 'Network {cidr} of node {node} has another family than its address {addr}, so routes cannot lead there.',
     todo: 'Give the node an address of that family, or choose a profile that encapsulates.',
   },
   'node-addr-not-local': {

@@ -1,22 +1,24 @@
 /** The kernel's tables as far as plan needs them, for tests without one: refuses what the kernel would refuse. */
 
 import type { Kind } from '#plan/changes.ts';
-import { FDB, NEIGHBOUR, ROUTE } from '#plan/kinds.ts';
+import { FDB, NEIGHBOUR, ROUTE, RULE } from '#plan/kinds.ts';
 import type { Have, PlanOp } from '#plan/objects.ts';
 import { OWN_ALIAS } from '#plan/objects.ts';
-import type { Link, NewLink, Route } from '#wire/netlink/values.ts';
+import type { Link, LinkChange, NewLink, Route } from '#wire/netlink/values.ts';
 import type { ListedChain, NftOp } from '#wire/nft/values.ts';
+import type { WireguardDevice, WireguardOp } from '#wire/wireguard/values.ts';
 
 export function link(name: string, attributes: Partial<Link> = {}): Link {
   const info = { kind: 'other', name: '' } as const;
   return { index: 1, name, mtu: 1500, up: true, lowerUp: true, loopback: false, group: 0, info, ...attributes };
 }
 
-/** A node after boot: its underlay, the veths of pods 5 to 7, a foreign default route. */
+/** A node after boot: its underlay, the veths of pods 5 to 7, the kernel's own tunl0. */
 export function freshNode(): Have {
-  const links = ['lo', 'eth0', 'cali5', 'cali6', 'cali7'].map((name) => link(name));
+  const tunl0 = link('tunl0', { info: { kind: 'ipip', ttl: 0, pmtuDiscovery: false }, up: false, mtu: 1480 });
+  const links = [...['lo', 'eth0', 'cali5', 'cali6', 'cali7'].map((name) => link(name)), tunl0];
   const sysctls = ['net.ipv4.ip_forward', 'net.ipv6.conf.all.forwarding'].map((name) => ({ name, value: '0' }));
-  const none = { addresses: [], neighbours: [], fdb: [], routes: [], foreignRoutes: [] };
+  const none = { addresses: [], neighbours: [], fdb: [], routes: [], foreignRoutes: [], rules: [], wireguard: [] };
   return { links, ownLinks: new Set(), ...none, sysctls };
 }
 
@@ -30,9 +32,17 @@ function apply(have: Have, op: PlanOp): Have {
     case 'link.add':
       return addLink(have, op.link);
     case 'link.set': {
-      const links = have.links.map((l) => (l.name === op.name ? { ...l, ...withoutNames(op.change) } : l));
+      const links = have.links.map((l) => (l.name === op.name ? changed(l, op.change) : l));
       const forgets = op.change.mac !== undefined;
-      return { ...have, links, neighbours: have.neighbours.filter((n) => !forgets || n.link !== op.name) };
+      const ownLinks = new Set(links.filter(({ alias }) => alias === OWN_ALIAS).map(({ name }) => name));
+      const flushed = op.change.up === false ? routesWithout(have, op.name) : have.routes;
+      return {
+        ...have,
+        links,
+        ownLinks,
+        routes: flushed,
+        neighbours: have.neighbours.filter((n) => !forgets || n.link !== op.name),
+      };
     }
     case 'link.del':
       return dropLink(have, op.name);
@@ -60,6 +70,15 @@ function apply(have: Have, op: PlanOp): Have {
       return changeRoute(have, op.op, op.route);
     case 'sysctl.set':
       return { ...have, sysctls: [...have.sysctls.filter((s) => s.name !== op.sysctl.name), op.sysctl] };
+    case 'rule.add':
+      if (have.rules.some((rule) => RULE.key(rule) === RULE.key(op.rule))) throw new Error('EEXIST rule');
+      return { ...have, rules: [...have.rules, op.rule] };
+    case 'rule.del':
+      return { ...have, rules: otherThan(RULE, op.rule, have.rules) };
+    case 'wg.set':
+    case 'wg.peer':
+    case 'wg.remove':
+      return changeWireguard(have, op);
     case 'nft':
       return op.ops.reduce(applyNft, have);
     default:
@@ -67,8 +86,27 @@ function apply(have: Have, op: PlanOp): Have {
   }
 }
 
-function withoutNames<T extends { master?: string }>({ master: _, ...rest }: T): Omit<T, 'master'> {
-  return rest;
+function changed(there: Link, { master: _, alias, ...rest }: LinkChange): Link {
+  const { alias: old, ...link } = { ...there, ...rest };
+  const left = alias ?? old;
+  return left ? { ...link, alias: left } : link;
+}
+
+function changeWireguard(have: Have, op: WireguardOp): Have {
+  const device = have.wireguard.find(({ name }) => name === op.device);
+  if (!device) throw new Error(`ENODEV ${op.device}`);
+  const others = have.wireguard.filter((other) => other !== device);
+  return { ...have, wireguard: [...others, wireguardAfter(device, op)] };
+}
+
+function wireguardAfter(device: WireguardDevice, op: WireguardOp): WireguardDevice {
+  if (op.op === 'wg.set') {
+    const { op: _o, device: _d, ...said } = op;
+    return { ...device, ...said };
+  }
+  const key = op.op === 'wg.peer' ? op.peer.publicKey : op.publicKey;
+  const peers = device.peers.filter(({ publicKey }) => publicKey !== key);
+  return { ...device, peers: op.op === 'wg.peer' ? [...peers, { ...op.peer, rxBytes: 0, txBytes: 0 }] : peers };
 }
 
 function applyNft({ nft, ...have }: Have, op: NftOp): Have {
@@ -105,11 +143,23 @@ function addLink(have: Have, { name, info, mac, mtu, up }: NewLink): Have {
     ...(mac ? { mac } : {}),
     ...(mtu ? { mtu } : {}),
   });
-  return { ...have, links: [...have.links, made], ownLinks: new Set([...have.ownLinks, name]) };
+  const keys = info.kind === 'wireguard' ? [{ name, port: 0, mark: 0, peers: [] }] : [];
+  return {
+    ...have,
+    links: [...have.links, made],
+    ownLinks: new Set([...have.ownLinks, name]),
+    wireguard: [...have.wireguard, ...keys],
+  };
+}
+
+function routesWithout(have: Have, link: string): readonly Route[] {
+  return have.routes.filter((r) => r.hops.every((hop) => hop.link !== link));
 }
 
 function dropLink(have: Have, name: string): Have {
   need(have, name);
+  // The kernel's own tunl0, which this node has from the beginning: it says yes and keeps it.
+  if (name === 'tunl0' && have.links.some((l) => l.name === name && l.info.kind === 'ipip')) return have;
   const stays = (item: { link: string }): boolean => item.link !== name;
   return {
     ...have,
@@ -118,7 +168,8 @@ function dropLink(have: Have, name: string): Have {
     addresses: have.addresses.filter(stays),
     neighbours: have.neighbours.filter(stays),
     fdb: have.fdb.filter(stays),
-    routes: have.routes.filter((r) => r.hops.every((hop) => hop.link !== name)),
+    wireguard: have.wireguard.filter((device) => device.name !== name),
+    routes: routesWithout(have, name),
   };
 }
 

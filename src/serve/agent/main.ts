@@ -12,6 +12,7 @@ import { loadSnapshot, saveSnapshot } from '#feed/snapshot-file.ts';
 import { openNetlink } from '#kernel/netlink/netlink.ts';
 import { watchNetlink } from '#kernel/netlink/watch.ts';
 import { openNft } from '#kernel/nft/nft.ts';
+import { openWireguard } from '#kernel/wireguard/wireguard.ts';
 import { printPlanOp } from '#plan/print.ts';
 import { answersOf } from '#serve/agent/answers.ts';
 import type { Counts } from '#serve/agent/metrics.ts';
@@ -76,7 +77,12 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
     }),
   );
   const { node, underlay } = options;
-  const kernel = { netlink, nft: stack.use(openNft()), sysctl: kernelSysctls() };
+  const kernel = {
+    netlink,
+    nft: stack.use(openNft()),
+    sysctl: kernelSysctls(),
+    wireguard: stack.use(openWireguard(() => undefined)),
+  };
   const endpoints = () => cni.endpoints();
   const sync: NodeSync = new NodeSync({ node, kernel, endpoints, ...(underlay === undefined ? {} : { underlay }) });
   const counts: Counts = { passes: 0, operations: 0, failures: 0, errors: 0 };

@@ -128,7 +128,17 @@ export class NodeSync {
 /** When the node is forgotten between two rounds: nothing more is done, and nothing undone. */
 const NOTHING: Goal = {
   kind: 'partial',
-  wanted: { links: [], addresses: [], neighbours: [], fdb: [], routes: [], sysctls: [], nft: { sets: [], chains: [] } },
+  wanted: {
+    links: [],
+    addresses: [],
+    neighbours: [],
+    fdb: [],
+    routes: [],
+    rules: [],
+    wireguard: [],
+    sysctls: [],
+    nft: { sets: [], chains: [] },
+  },
 };
 
 /** Devices, their addresses and forwarding are there; that a peer cannot be reached is no reason to refuse pods. */

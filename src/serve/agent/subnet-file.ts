@@ -32,7 +32,7 @@ export class SubnetFile {
 
 function textOf(state: NodeState, config: ClusterConfig): string {
   return printSubnetEnv({
-    networks: [config.clusterCidr],
+    networks: config.clusterCidrs,
     subnets: state.networks,
     mtu: state.podMtu,
     masquerade: config.masquerade,

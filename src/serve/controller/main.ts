@@ -127,7 +127,9 @@ function rangesOf({ clusterCidrs, nodeCidrSize }: ControllerOptions, watches: Wa
   if (clusterCidrs.length > 0) return clusterCidrs.map((cluster) => rangeOf(cluster, nodeCidrSize));
   const settings = watches.storeOf(CONFIG_MAPS)?.get(keyText(CONFIG_MAP));
   const result = settings === undefined ? undefined : parseConfig(settings.data);
-  return result?.kind === 'config' ? [rangeOf(result.config.clusterCidr, nodeCidrSize)] : undefined;
+  return result?.kind === 'config'
+    ? result.config.clusterCidrs.map((cluster) => rangeOf(cluster, nodeCidrSize))
+    : undefined;
 }
 
 function worldOf(watches: Watches, heartbeats: Heartbeats, clock: Clock): World {

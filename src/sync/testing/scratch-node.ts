@@ -3,10 +3,15 @@
 import { openNetlink } from '#kernel/netlink/netlink.ts';
 import { openNft } from '#kernel/nft/nft.ts';
 import { scratchNetns } from '#kernel/testing/scratch-netns.ts';
+import { keyPairOf } from '#kernel/wireguard/keys.ts';
+import { openWireguard } from '#kernel/wireguard/wireguard.ts';
 import { parseAddr } from '#net/addr.ts';
 import { parseIfAddr, parsePrefix } from '#net/prefix.ts';
 import { type Kernel, kernelSysctls } from '#sync/kernel.ts';
-import { type NetlinkOp, PROTO_STATIC, type Route, TABLE_MAIN } from '#wire/netlink/values.ts';
+import { IFA_F_NODAD, type NetlinkOp, PROTO_STATIC, type Route, TABLE_MAIN } from '#wire/netlink/values.ts';
+
+/** Pairs of keys of node1 to node3 in `#calc/testing/clusters.ts`. */
+export const KEY_PAIRS = [1, 2, 3].map((n) => keyPairOf(new Uint8Array(32).fill(n)));
 
 export interface ScratchNode extends Disposable {
   readonly kernel: Kernel;
@@ -27,7 +32,8 @@ export function scratchNode(): ScratchNode {
   const netns = scratchNetns();
   const netlink = openNetlink(netns.fd);
   const nft = openNft(netns.fd);
-  const kernel = { netlink, nft, sysctl: kernelSysctls(netns.fd) };
+  const wireguard = openWireguard((key) => KEY_PAIRS.find(({ publicKey }) => publicKey === key)?.privateKey, netns.fd);
+  const kernel = { netlink, nft, sysctl: kernelSysctls(netns.fd), wireguard };
   const failures = netlink.run([...FURNITURE, ...FOREIGN.map((route): NetlinkOp => ({ op: 'route.add', route }))]);
   if (failures.length > 0) throw new Error(`Cannot furnish the scratch node: ${JSON.stringify(failures)}`);
   return {
@@ -36,6 +42,7 @@ export function scratchNode(): ScratchNode {
     [Symbol.dispose]: () => {
       netlink.close();
       nft.close();
+      wireguard[Symbol.dispose]();
       netns.close();
     },
   };
@@ -44,7 +51,12 @@ export function scratchNode(): ScratchNode {
 const FURNITURE: readonly NetlinkOp[] = [
   { op: 'link.set', name: 'lo', change: { up: true } },
   ...['eth0', 'cali5', 'cali6', 'cali7'].flatMap(veth),
-  { op: 'addr.add', address: { link: 'eth0', address: parseIfAddr('192.168.1.101/24'), scope: 'global' } },
+  ...['192.168.1.101/24', 'fd00:192:168:1::101/64'].map((address): NetlinkOp => {
+    return {
+      op: 'addr.add',
+      address: { link: 'eth0', address: parseIfAddr(address), scope: 'global', flags: IFA_F_NODAD },
+    };
+  }),
 ];
 
 function veth(name: string): NetlinkOp[] {

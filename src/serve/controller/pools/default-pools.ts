@@ -7,7 +7,7 @@ import { type Controller, isOf } from '#serve/controller/controller.ts';
 import type { World } from '#serve/controller/world.ts';
 import { type Decision, decision, NOTHING, type Write } from '#serve/controller/write.ts';
 import { IP_POOLS, type IpPool } from '#spec/calico.ts';
-import { defaultPool } from '#spec/cluster.ts';
+import { defaultPools as poolsOf } from '#spec/cluster.ts';
 import { CONFIG_MAP, parseConfig } from '#spec/config.ts';
 import { CONFIG_MAPS, keyText } from '#spec/k8s.ts';
 import type { EncapsulationMode, Pool } from '#spec/pool.ts';
@@ -35,7 +35,7 @@ function decide(world: World): Decision {
   const result = settings === undefined ? undefined : parseConfig(settings.data);
   if (result?.kind !== 'config' || result.config.profile.ipam !== 'pools') return NOTHING;
   if (world.of(IP_POOLS).size > 0) return NOTHING;
-  return decision([ensure(defaultPool(result.config))]);
+  return decision(poolsOf(result.config).map(ensure));
 }
 
 function ensure(pool: Pool): Write {

@@ -1,0 +1,72 @@
+/** The devices that pools ask for. */
+
+import { isHost } from '#calc/routes/claims.ts';
+import { tunnelMtu } from '#calc/routes/mtu.ts';
+import { addrOfFamily, vtepMacOf } from '#calc/routes/ways.ts';
+import type { Features, IpipState, TunnelState, Underlay, VxlanState } from '#calc/state.ts';
+import { type Addr, type Family, familyOf } from '#net/addr.ts';
+import { addrOf, firstAddr, hostPrefix, type IfAddr, ifAddr, lengthOf } from '#net/prefix.ts';
+import type { ClusterNode, Snapshot, TunnelKind } from '#spec/cluster.ts';
+
+/** Sorted by name. */
+export function tunnelsOf(
+  snapshot: Snapshot,
+  self: ClusterNode,
+  underlay: Underlay,
+  features: Features,
+): TunnelState[] {
+  const found = [vxlanOf(snapshot, self, underlay), ipipOf(snapshot, self, underlay, features)];
+  return found.filter((tunnel) => tunnel !== undefined).sort((a, b) => (a.device < b.device ? -1 : 1));
+}
+
+function vxlanOf(snapshot: Snapshot, self: ClusterNode, underlay: Underlay): VxlanState | undefined {
+  const { config, pools } = snapshot;
+  if (pools.every(({ vxlan }) => vxlan === 'never')) return undefined;
+  return {
+    kind: 'vxlan',
+    ...config.profile.devices.vxlan,
+    local: self.addr,
+    underlay: underlay.ifname,
+    mac: vtepMacOf(self),
+    addrs: deviceAddrs(snapshot, self, 'vxlan', [4, 6]),
+    mtu: tunnelMtu('vxlan', underlay.mtu, familyOf(self.addr)),
+  };
+}
+
+/** None on a node that has no IPv4 address to put into outer headers. */
+function ipipOf(snapshot: Snapshot, self: ClusterNode, underlay: Underlay, features: Features): IpipState | undefined {
+  const { config, pools } = snapshot;
+  const local = addrOfFamily(self, 4);
+  if (local === undefined || pools.every(({ ipip }) => ipip === 'never')) return undefined;
+  return {
+    kind: 'ipip',
+    device: config.profile.devices.ipip.device,
+    local,
+    underlay: underlay.ifname,
+    addrs: deviceAddrs(snapshot, self, 'ipip', [4]),
+    mtu: tunnelMtu('ipip', underlay.mtu, 4),
+    standIn: !features.ipip,
+  };
+}
+
+/**
+ * What the node itself speaks to remote pods with, so that answers come back by the tunnel: the address that was
+ * allocated for the device, else the first one of each node CIDR, which no pod gets. Blocks have no such address: all of
+ * theirs are for pods.
+ */
+export function deviceAddrs(
+  { config }: Snapshot,
+  self: ClusterNode,
+  kind: TunnelKind,
+  families: readonly Family[],
+): IfAddr[] {
+  const said = self.tunnelAddrs?.[kind] ?? [];
+  const firsts = config.profile.ipam === 'node-cidr' ? self.networks.filter((n) => !isHost(n)).map(firstAddr) : [];
+  const addrs = said.length > 0 ? said : firsts;
+  return addrs.filter((addr) => families.includes(familyOf(addr))).map(hostAddr);
+}
+
+function hostAddr(addr: Addr): IfAddr {
+  const host = hostPrefix(addr);
+  return ifAddr(addrOf(host), lengthOf(host));
+}
