@@ -8,6 +8,7 @@ import { openNft } from '#kernel/nft/nft.ts';
 import { machineHierarchies } from '#lab/cgroup.ts';
 import { PROFILES, type ProfileName } from '#spec/cluster.ts';
 import { PolderError } from '#spec/errors.ts';
+import { kernelHas } from '#sync/features.ts';
 import type { LinkInfo } from '#wire/netlink/values.ts';
 import { masquerade } from '#wire/nft/build.ts';
 
@@ -23,9 +24,12 @@ export function checkKernel(profile: ProfileName): void {
 }
 
 function checkLinks(profile: ProfileName): void {
-  const { pool } = PROFILES[profile];
+  const { pool, encryption } = PROFILES[profile];
   const kinds: LinkInfo[] = [{ kind: 'veth' }, { kind: 'bridge' }];
   if (pool.vxlan !== 'never') kinds.push({ kind: 'vxlan', vni: 1, port: 4789, learning: false });
+  if (encryption === 'wireguard') kinds.push({ kind: 'wireguard' });
+  // Without the one an eBPF program on the other encapsulates.
+  if (pool.ipip !== 'never') kinds.push(kernelHas('ipip') ? { kind: 'ipip', ttl: 0, pmtuDiscovery: true } : { kind: 'ifb' });
   using netlink = openNetlink();
   const lacks = (info: LinkInfo) =>
     netlink.run([{ op: 'link.add', link: { name: `try-${info.kind}`, info } }]).length > 0;

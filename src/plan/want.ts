@@ -20,6 +20,7 @@ import {
   WIREGUARD_MARK,
   WIREGUARD_TABLE,
 } from '#plan/objects.ts';
+import { macOfRemote } from '#wire/bpf/ipip.ts';
 import {
   type Address,
   type FdbEntry,
@@ -51,7 +52,10 @@ export function want(state: NodeState): Wanted {
       ...addressesOf(bridge?.name, bridge?.addrs),
       ...[...tunnels, ...wireguard].flatMap(({ device, addrs }) => addressesOf(device, addrs)),
     ],
-    neighbours: state.peers.flatMap(neighbourOf),
+    neighbours: uniqueBy(
+      [...state.peers.flatMap(neighbourOf), ...standInNeighbours(state)],
+      ({ link, addr }) => `${link} ${addr}`,
+    ),
     fdb: uniqueBy(state.peers.flatMap(fdbOf), (entry) => `${entry.link} ${entry.mac}`),
     routes: [
       ...state.blackholes.map(blackhole),
@@ -132,6 +136,16 @@ function addressesOf(link: string | undefined, addrs: readonly IfAddr[] = []): A
 
 function neighbourOf({ way }: PeerNetwork): Neighbour[] {
   return way.kind === 'vxlan' ? [{ link: way.device, addr: way.vtep, mac: way.mac, state: NUD_PERMANENT }] : [];
+}
+
+/** What stands in for IPIP reads the remote address out of the neighbour's. */
+function standInNeighbours({ tunnels, peers }: NodeState): Neighbour[] {
+  const devices = new Set(tunnels.filter((each) => each.kind === 'ipip' && each.standIn).map(({ device }) => device));
+  return peers.flatMap(({ way }) =>
+    way.kind === 'ipip' && devices.has(way.device)
+      ? [{ link: way.device, addr: way.remote, mac: macOfRemote(way.remote), state: NUD_PERMANENT }]
+      : [],
+  );
 }
 
 function fdbOf({ way }: PeerNetwork): FdbEntry[] {

@@ -117,13 +117,15 @@ export const PROFILES = {
     name: 'calico-vxlan',
     pool: { ipip: 'never', vxlan: 'always' },
     distribution: 'agent',
+    ready: true,
     like: 'Calico VXLAN',
   },
   'calico-ipip': {
     ...CALICO,
     name: 'calico-ipip',
     pool: { ipip: 'always', vxlan: 'never' },
-    distribution: 'bird',
+    distribution: 'agent',
+    ready: true,
     like: 'Calico IPIP',
   },
   'calico-bgp': {
@@ -139,6 +141,7 @@ export const PROFILES = {
     pool: { ipip: 'never', vxlan: 'never' },
     distribution: 'agent',
     encryption: 'wireguard',
+    ready: true,
     like: 'Calico WireGuard',
   },
 } as const satisfies Record<string, Profile>;

@@ -27,8 +27,13 @@ interface Frame {
   readonly networks: readonly Pick<PeerNetwork, 'node' | 'network'>[];
 }
 
+/** Families whose traffic this node is to encrypt. */
+export function familiesToEncrypt(snapshot: Omit<Snapshot, 'local'>, self: ClusterNode): Family[] {
+  return ([4, 6] as const).filter((family) => isWanted(snapshot, self, family));
+}
+
 export function encryptionOf(snapshot: Snapshot, frame: Frame): Encryption {
-  const families = ([4, 6] as const).filter((family) => isWanted(snapshot, frame, family));
+  const families = familiesToEncrypt(snapshot, frame.self);
   if (families.length > 0 && !frame.features.wireguard)
     return { wireguard: [], problems: [problem('no-wireguard', frame.self.name)] };
   const each = families.map((family) => ofFamily(snapshot, frame, family));
@@ -39,7 +44,7 @@ export function encryptionOf(snapshot: Snapshot, frame: Frame): Encryption {
 }
 
 /** By the profile for all families that the cluster has, or by the FelixConfiguration for one. */
-function isWanted({ config, felix, pools }: Snapshot, { self }: Frame, family: Family): boolean {
+function isWanted({ config, felix, pools }: Omit<Snapshot, 'local'>, self: ClusterNode, family: Family): boolean {
   const asked = config.profile.encryption === 'wireguard' || felix.wireguard.enabled[family];
   const has = pools.some(({ cidr }) => prefixFamily(cidr) === family) && addrOfFamily(self, family) !== undefined;
   return asked && has;

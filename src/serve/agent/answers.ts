@@ -4,12 +4,18 @@ import { printPlan, printPlanOp } from '#plan/print.ts';
 import { type Counts, renderMetrics } from '#serve/agent/metrics.ts';
 import type { NodeSync } from '#serve/agent/node-sync.ts';
 import type { Answer, Answers } from '#serve/agent/status.ts';
+import type { WireguardDevice } from '#wire/wireguard/values.ts';
 
 /** Facts from beside the sync. */
 export interface Surroundings {
   readonly connected: () => boolean;
   readonly clusterProblems: () => readonly string[];
   readonly fastPath: { readonly active: boolean; readonly trouble: string | undefined };
+  readonly ipip: { readonly trouble: string | undefined };
+  /** The node's WireGuard devices as the kernel has them. */
+  readonly wireguard: () => readonly WireguardDevice[];
+  /** Takes new WireGuard keys. @returns how many. */
+  readonly rotate: () => number;
   readonly counts: Counts;
 }
 
@@ -18,6 +24,8 @@ export function answersOf(sync: NodeSync, surroundings: Surroundings): Answers {
     '/healthz': () => health(sync),
     '/status': () => ({ status: 200, body: statusOf(sync, surroundings) }),
     '/state': () => state(sync),
+    '/wireguard': () => ({ status: 200, body: encryption(sync, surroundings) }),
+    'POST /wireguard/rotate': () => ({ status: 200, body: { rotated: surroundings.rotate() } }),
     '/plan': () => ({ status: 200, body: planText(sync) }),
     '/metrics': async () => ({ status: 200, body: await renderMetrics(sync, surroundings.counts) }),
   };
@@ -47,7 +55,21 @@ function planText(sync: NodeSync): string {
   return obstacles.map(({ sentence }) => `# ${sentence}\n`).join('') + printPlan(ops);
 }
 
-function statusOf(sync: NodeSync, { connected, clusterProblems, fastPath }: Surroundings): object {
+/** Who is spoken to encrypted, and who is not; private keys are not part of it. */
+function encryption({ reached, outcome }: NodeSync, { wireguard }: Surroundings): object {
+  const problems = outcome?.kind === 'ready' ? outcome.state.problems : [];
+  const nodes = reached?.wireguard.flatMap(({ family, peers }) =>
+    peers.map(({ node, publicKey }) => ({ family, node, publicKey })),
+  );
+  return {
+    devices: wireguard(),
+    encrypted: nodes ?? [],
+    plain: reached?.wireguard.flatMap(({ family, plain }) => plain.map((node) => ({ family, node }))) ?? [],
+    problems: problems.filter(({ code }) => code.includes('wireguard')),
+  };
+}
+
+function statusOf(sync: NodeSync, { connected, clusterProblems, fastPath, ipip }: Surroundings): object {
   const { outcome, report, reached, view } = sync;
   return {
     ready: reached !== undefined,
@@ -60,6 +82,7 @@ function statusOf(sync: NodeSync, { connected, clusterProblems, fastPath }: Surr
     failures: report?.failures.map(({ op, reason }) => ({ command: printPlanOp(op), reason })) ?? [],
     obstacles: report?.obstacles ?? [],
     fastPath: { active: fastPath.active, trouble: fastPath.trouble ?? null },
+    ipipTrouble: ipip.trouble ?? null,
     rssBytes: process.memoryUsage.rss(),
   };
 }

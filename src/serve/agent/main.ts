@@ -15,13 +15,17 @@ import { openNft } from '#kernel/nft/nft.ts';
 import { openWireguard } from '#kernel/wireguard/wireguard.ts';
 import { printPlanOp } from '#plan/print.ts';
 import { answersOf } from '#serve/agent/answers.ts';
+import { KeyPublisher } from '#serve/agent/key-publisher.ts';
 import type { Counts } from '#serve/agent/metrics.ts';
 import { NodeAddresses } from '#serve/agent/node-addresses.ts';
+import { NodeKeys } from '#serve/agent/node-keys.ts';
 import { NodeSync } from '#serve/agent/node-sync.ts';
 import { Publisher } from '#serve/agent/publisher.ts';
 import { serveStatus } from '#serve/agent/status.ts';
 import { SubnetFile } from '#serve/agent/subnet-file.ts';
 import { FastPathDriver } from '#sync/fast-path.ts';
+import { kernelHas } from '#sync/features.ts';
+import { IpipDriver } from '#sync/ipip.ts';
 import { kernelSysctls } from '#sync/kernel.ts';
 import { SyncLoop } from '#sync/loop.ts';
 import type { PassReport } from '#sync/pass.ts';
@@ -77,16 +81,22 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
     }),
   );
   const { node, underlay } = options;
+  const keys = new NodeKeys(options.stateDir);
   const kernel = {
     netlink,
     nft: stack.use(openNft()),
     sysctl: kernelSysctls(),
-    wireguard: stack.use(openWireguard(() => undefined)),
+    wireguard: stack.use(openWireguard((key) => keys.privateKey(key))),
   };
   const endpoints = () => cni.endpoints();
-  const sync: NodeSync = new NodeSync({ node, kernel, endpoints, ...(underlay === undefined ? {} : { underlay }) });
+  const sync: NodeSync = new NodeSync({
+    ...{ node, kernel, endpoints, has: kernelHas, wireguardKey: (family) => keys.publicKey(family) },
+    ...(underlay === undefined ? {} : { underlay }),
+  });
   const counts: Counts = { passes: 0, operations: 0, failures: 0, errors: 0 };
   const publisher = new Publisher(client, node, log);
+  const keyPublisher = new KeyPublisher(client, node, log);
+  const ipip = new IpipDriver(netlink);
   const subnet = new SubnetFile(subnetFile);
   const keepSubnet = (...now: Parameters<SubnetFile['keep']>) => {
     try {
@@ -105,7 +115,9 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
     },
     onReport: (report) => {
       account(counts, report, log);
+      encapsulate(ipip, sync, log);
       quicken();
+      publishKeys(keyPublisher, sync, node);
       if (sync.reached && sync.view) keepSubnet(sync.reached, sync.view.snapshot.config);
       if (sync.reached && sync.view?.kind === 'complete') publisher.publish(signal);
     },
@@ -121,6 +133,13 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
     connected: () => feed.connected,
     clusterProblems: () => feed.problems,
     fastPath: driver,
+    ipip,
+    rotate: () => {
+      const count = keys.rotate();
+      loop.trigger();
+      return count;
+    },
+    wireguard: () => sync.reached?.wireguard.flatMap(({ device }) => kernel.wireguard.device(device) ?? []) ?? [],
     counts,
   };
   const status = await serveStatus(options.statusSocket, answersOf(sync, surroundings));
@@ -138,6 +157,24 @@ function fastPath(driver: FastPathDriver, sync: NodeSync, log: Logger): () => vo
     const { trouble } = driver;
     if (trouble !== undefined && trouble !== before) log.warn({ trouble }, 'no fast path: packets go the ordinary way');
   };
+}
+
+/** Brings what stands in for IPIP to the state that was reached. */
+function encapsulate(driver: IpipDriver, { reached }: NodeSync, log: Logger): void {
+  const before = driver.trouble;
+  if (reached) driver.apply(reached);
+  const { trouble } = driver;
+  if (trouble !== undefined && trouble !== before) log.error({ trouble }, 'nothing stands in for IPIP');
+}
+
+/** What the kernel has by now, once the whole cluster is known. */
+function publishKeys(publisher: KeyPublisher, { view, reached }: NodeSync, node: string): void {
+  const self = view?.snapshot.nodes.find(({ name }) => name === node);
+  if (view?.kind !== 'complete' || !self || !reached) return;
+  publisher.publish(
+    self.wireguardKeys ?? {},
+    Object.fromEntries(reached.wireguard.map(({ family, publicKey }) => [family, publicKey])),
+  );
 }
 
 /** Once for all calls of some milliseconds: not in the way of those who call. */

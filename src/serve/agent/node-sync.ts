@@ -2,12 +2,14 @@
 
 import { calcNodeState } from '#calc/routes/node-state.ts';
 import { problem } from '#calc/routes/problems.ts';
-import type { FastPathState, NodeState, Outcome, Problem } from '#calc/state.ts';
+import { familiesToEncrypt } from '#calc/routes/wireguard.ts';
+import type { FastPathState, Features, NodeState, Outcome, Problem } from '#calc/state.ts';
 import type { Stale } from '#feed/snapshot-file.ts';
 import type { NetlinkEvent } from '#kernel/netlink/handle.ts';
+import type { Family } from '#net/addr.ts';
 import type { Plan } from '#plan/objects.ts';
 import { want } from '#plan/want.ts';
-import { deriveSynced, type Snapshot, type Synced } from '#spec/cluster.ts';
+import { type ClusterNode, deriveSynced, type LocalView, type Snapshot, type Synced } from '#spec/cluster.ts';
 import type { LocalEndpoint } from '#spec/endpoint.ts';
 import { concerns } from '#sync/events.ts';
 import type { Kernel } from '#sync/kernel.ts';
@@ -26,6 +28,9 @@ export interface NodeSyncOptions {
   readonly underlay?: string;
   /** This node's pods as the CNI server has recorded them; asked at the moment of each diff. */
   readonly endpoints: () => readonly LocalEndpoint[];
+  /** This node's WireGuard public key of a family; made when it is first asked for. */
+  readonly wireguardKey: (family: Family) => string;
+  readonly has: (feature: keyof Features) => boolean;
 }
 
 /** What a goal was made of, beside the goal itself. */
@@ -108,6 +113,11 @@ export class NodeSync {
     return aim;
   }
 
+  #keys(snapshot: Snapshot, self: ClusterNode, { wireguard }: Features): LocalView['wireguardKeys'] & object {
+    const families = wireguard ? familiesToEncrypt(snapshot, self) : [];
+    return Object.fromEntries(families.map((family) => [family, this.#options.wireguardKey(family)]));
+  }
+
   #calculate(): Aim {
     if (!this.#view) return waiting('cluster-unknown', this.#options.node);
     const { kind, snapshot } = this.#view;
@@ -116,8 +126,13 @@ export class NodeSync {
     const choice: UnderlayChoice = this.#options.underlay ? { ifname: this.#options.underlay } : { addr: self.addr };
     const underlay = readUnderlay(this.#options.kernel.netlink, choice);
     if (!underlay) return waiting('no-underlay', this.#options.node, { ifname: this.#options.underlay ?? self.addr });
-    const local = { node: this.#options.node, endpoints: this.#options.endpoints() };
-    const outcome = calcNodeState({ ...snapshot, local }, underlay);
+    const { node, endpoints, has } = this.#options;
+    const features = {
+      ipip: snapshot.pools.every(({ ipip }) => ipip === 'never') || has('ipip'),
+      wireguard: familiesToEncrypt(snapshot, self).length === 0 || has('wireguard'),
+    };
+    const local = { node, endpoints: endpoints(), wireguardKeys: this.#keys(snapshot, self, features) };
+    const outcome = calcNodeState({ ...snapshot, local }, underlay, features);
     if (outcome.kind !== 'ready') return { outcome, goal: undefined };
     const wanted = want(outcome.state);
     if (kind === 'stale') return { outcome, goal: { kind: 'partial', wanted } };

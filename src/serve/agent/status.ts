@@ -10,7 +10,7 @@ export interface Answer {
   readonly body: string | object;
 }
 
-/** Path -> what to answer to GET. */
+/** Path -> what to answer to GET; with `POST ` before it to POST. */
 export type Answers = Readonly<Record<string, () => Answer | Promise<Answer>>>;
 
 /**
@@ -46,8 +46,10 @@ function listener(answers: Answers): RequestListener {
 }
 
 async function answerTo(answers: Answers, method: string, url: string): Promise<Answer> {
-  if (method !== 'GET' && method !== 'HEAD') return { status: 405, body: 'Only GET is answered here.\n' };
-  const path = url.split('?')[0] ?? '';
+  const asked = url.split('?')[0] ?? '';
+  const path = method === 'POST' ? `POST ${asked}` : asked;
+  const known = method === 'GET' || method === 'HEAD' || Object.hasOwn(answers, path);
+  if (!known) return { status: 405, body: 'Only GET is answered here.\n' };
   const answer = Object.hasOwn(answers, path) ? answers[path] : undefined;
   if (!answer) return { status: 404, body: `There is: ${Object.keys(answers).join(' ')}\n` };
   try {
