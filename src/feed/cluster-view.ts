@@ -6,11 +6,11 @@ import { type Prefix, prefixFamily, readPrefix } from '#net/prefix.ts';
 import { type BgpSettings, DEFAULT_BGP } from '#spec/bgp.ts';
 import { readBlock } from '#spec/block.ts';
 import { networksOf } from '#spec/block-networks.ts';
-import type { IpamBlock, IpPool } from '#spec/calico.ts';
+import type { FelixConfiguration, IpamBlock, IpPool } from '#spec/calico.ts';
 import { annotatedFields } from '#spec/calico-annotations.ts';
 import { type ClusterConfig, type ClusterNode, defaultPools } from '#spec/cluster.ts';
 import { CONFIG_MAP, parseConfig } from '#spec/config.ts';
-import { DEFAULT_FELIX, type FelixSettings } from '#spec/felix.ts';
+import { type FelixSettings, felixOf } from '#spec/felix.ts';
 import type { ConfigMap, Node } from '#spec/k8s.ts';
 import { type Pool, readPool } from '#spec/pool.ts';
 
@@ -34,6 +34,8 @@ export interface ClusterObjects {
   readonly settings: ConfigMap | undefined;
   readonly pools: readonly IpPool[];
   readonly blocks: readonly IpamBlock[];
+  /** Absent in files of before. */
+  readonly felix?: readonly FelixConfiguration[];
 }
 
 /** A value, if one could be made, and what a person should know of it. */
@@ -44,10 +46,10 @@ export interface View<T> {
 }
 
 /**
- * The cluster of these objects. Settings that are missing or wrong leave the `last` good ones in force: what works
+ * The cluster of these objects, as `node` sees it. Settings that are missing or wrong leave the `last` good ones in force: what works
  * keeps working. Without any the value is undefined.
  */
-export function clusterFrom(objects: ClusterObjects, last: ClusterConfig | undefined): View<Cluster> {
+export function clusterFrom(objects: ClusterObjects, node: string, last: ClusterConfig | undefined): View<Cluster> {
   const config = configFrom(objects.settings, last);
   if (config.value === undefined) return { value: undefined, problems: config.problems };
   const [first] = config.value.clusterCidrs;
@@ -61,7 +63,7 @@ export function clusterFrom(objects: ClusterObjects, last: ClusterConfig | undef
       nodes: known.sort((a, b) => (a.name < b.name ? -1 : 1)),
       pools,
       bgp: DEFAULT_BGP,
-      felix: DEFAULT_FELIX,
+      felix: felixOf(objects.felix ?? [], node),
     },
     problems: [...config.problems, ...views.flatMap((view) => view.problems)],
   };

@@ -76,7 +76,7 @@ export function readSnapshot(text: string, local: Snapshot['local']): Stale<Snap
   try {
     const { version, savedAt, objects }: Saved = JSON.parse(text);
     if (version !== VERSION || typeof savedAt !== 'number') return undefined;
-    const { value } = clusterFrom(objects, undefined);
+    const { value } = clusterFrom(objects, local.node, undefined);
     // The one place where this brand is made: it was complete when it was saved.
     return value && ({ ...value, local, savedAt } as Snapshot as Stale<Snapshot>);
   } catch {

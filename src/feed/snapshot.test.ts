@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { SnapshotFeed } from '#feed/snapshot.ts';
 import { loadSnapshot, readSnapshot, saveSnapshot } from '#feed/snapshot-file.ts';
 import { FakeApi, ManualClock, settle } from '#feed/testing.ts';
-import type { IpamBlock, IpPool } from '#spec/calico.ts';
+import type { FelixConfiguration, IpamBlock, IpPool } from '#spec/calico.ts';
 import type { ClusterNode, Snapshot, Synced } from '#spec/cluster.ts';
 import type { LocalEndpoint } from '#spec/endpoint.ts';
 import type { ConfigMap, Node } from '#spec/k8s.ts';
@@ -33,6 +33,7 @@ function setUp() {
   const config = new FakeApi<ConfigMap>();
   const pools = new FakeApi<IpPool>();
   const blocks = new FakeApi<IpamBlock>();
+  const felix = new FakeApi<FelixConfiguration>();
   const clock = new ManualClock();
   const endpoints: LocalEndpoint[] = [];
   const problems: (readonly string[])[] = [];
@@ -42,7 +43,7 @@ function setUp() {
     clock,
     onProblems: (p: readonly string[]) => problems.push(p),
   };
-  const feed = new SnapshotFeed({ nodes, settings: config, pools, blocks }, options);
+  const feed = new SnapshotFeed({ nodes, settings: config, pools, blocks, felix }, options);
   const heard: string[] = [];
   feed.onSnapshot((s) => heard.push(`${s.config.profile.name} ${s.nodes.map((n) => n.name).join(' ')}`));
   const stop = new AbortController();
@@ -55,7 +56,7 @@ function setUp() {
       },
     };
   };
-  return { nodes, config, pools, blocks, clock, endpoints, problems, feed, heard, start };
+  return { nodes, config, pools, blocks, felix, clock, endpoints, problems, feed, heard, start };
 }
 
 /** What the snapshot says of `node(index)`, less its networks. */
@@ -187,5 +188,21 @@ test('readSnapshot answers any JSON with undefined or whole nodes', () => {
           assert.ok(each.name !== undefined && each.addr !== undefined);
       },
     ),
+  );
+});
+
+test('a FelixConfiguration holds for all nodes, a node’s own before it', async () => {
+  const { nodes, config, felix, clock, feed, start } = setUp();
+  nodes.put(node(1));
+  config.put(settings({}));
+  felix.put({ metadata: { name: 'default' }, spec: { wireguardEnabled: true, wireguardListeningPort: 5000 } });
+  felix.put({ metadata: { name: 'node.node1' }, spec: { wireguardListeningPort: 6000, wireguardKeepAlive: '1m30s' } });
+  felix.put({ metadata: { name: 'node.node2' }, spec: { wireguardMTU: 1200 } });
+  await using _ = start();
+  await clock.advance(5);
+  const { wireguard } = feed.current?.felix ?? assert.fail('no snapshot');
+  assert.deepEqual(
+    [wireguard.enabled, wireguard.ports, wireguard.keepalive, wireguard.mtus],
+    [{ 4: true, 6: false }, { 4: 6000 }, 90, {}],
   );
 });

@@ -10,7 +10,14 @@ import { type Clock, systemClock } from '#feed/clock.ts';
 import { type Cluster, type ClusterObjects, clusterFrom } from '#feed/cluster-view.ts';
 import { ifServed } from '#feed/if-served.ts';
 import { type ListWatch, listWatch, Reflector, type ReflectorOptions } from '#feed/reflector.ts';
-import { IP_POOLS, IPAM_BLOCKS, type IpamBlock, type IpPool } from '#spec/calico.ts';
+import {
+  FELIX_CONFIGURATIONS,
+  type FelixConfiguration,
+  IP_POOLS,
+  IPAM_BLOCKS,
+  type IpamBlock,
+  type IpPool,
+} from '#spec/calico.ts';
 import type { Snapshot, Synced } from '#spec/cluster.ts';
 import { CONFIG_MAP } from '#spec/config.ts';
 import type { LocalEndpoint } from '#spec/endpoint.ts';
@@ -22,6 +29,7 @@ export interface SnapshotSources {
   readonly settings: ListWatch<ConfigMap>;
   readonly pools: ListWatch<IpPool>;
   readonly blocks: ListWatch<IpamBlock>;
+  readonly felix: ListWatch<FelixConfiguration>;
 }
 
 export interface SnapshotFeedOptions extends ReflectorOptions {
@@ -44,6 +52,7 @@ export function snapshotSources(client: ApiClient): SnapshotSources {
     }),
     pools: ifServed(listWatch(client, IP_POOLS)),
     blocks: ifServed(listWatch(client, IPAM_BLOCKS)),
+    felix: ifServed(listWatch(client, FELIX_CONFIGURATIONS)),
   };
 }
 
@@ -54,6 +63,7 @@ export class SnapshotFeed {
   readonly #settings: Reflector<ConfigMap>;
   readonly #pools: Reflector<IpPool>;
   readonly #blocks: Reflector<IpamBlock>;
+  readonly #felix: Reflector<FelixConfiguration>;
   readonly #handlers = new Set<(snapshot: Synced<Snapshot>) => void>();
   #cluster: Cluster | undefined;
   #current: Synced<Snapshot> | undefined;
@@ -68,6 +78,7 @@ export class SnapshotFeed {
     this.#settings = new Reflector(sources.settings, options);
     this.#pools = new Reflector(sources.pools, options);
     this.#blocks = new Reflector(sources.blocks, options);
+    this.#felix = new Reflector(sources.felix, options);
   }
 
   /** The newest; undefined until every list has ended and the settings are there. */
@@ -105,11 +116,12 @@ export class SnapshotFeed {
     stack.use(this.#settings.onChange(gather));
     stack.use(this.#pools.onChange(gather));
     stack.use(this.#blocks.onChange(gather));
+    stack.use(this.#felix.onChange(gather));
     await Promise.all(this.#all().map((reflector) => reflector.run(signal)));
   }
 
   #all(): readonly Pick<Reflector<Node>, 'run' | 'synced'>[] {
-    return [this.#nodes, this.#settings, this.#pools, this.#blocks];
+    return [this.#nodes, this.#settings, this.#pools, this.#blocks, this.#felix];
   }
 
   #gather(): void {
@@ -123,7 +135,7 @@ export class SnapshotFeed {
 
   #refresh(): void {
     if (!this.#all().every(({ synced }) => synced)) return;
-    const view = clusterFrom(this.objects(), this.#cluster?.config);
+    const view = clusterFrom(this.objects(), this.#options.node, this.#cluster?.config);
     this.#tellProblems(view.problems);
     if (view.value === undefined) return;
     this.#cluster = view.value;
@@ -143,6 +155,7 @@ export class SnapshotFeed {
       settings: this.#settings.store.get(keyText(CONFIG_MAP)),
       pools: this.#pools.store.values(),
       blocks: this.#blocks.store.values(),
+      felix: this.#felix.store.values(),
     };
   }
 

@@ -7,6 +7,7 @@ import { ApiClient } from '#feed/client.ts';
 import { loadKubeconfig } from '#feed/kubeconfig.ts';
 import { labPaths } from '#lab/names.ts';
 import type { LabSpec } from '#lab/spec.ts';
+import { FELIX_CONFIGURATIONS } from '#spec/calico.ts';
 import { PROFILES } from '#spec/cluster.ts';
 import { CONFIG_MAP, configData } from '#spec/config.ts';
 import { CONFIG_MAPS, conditionOf, NAMESPACES, NODES, type Node } from '#spec/k8s.ts';
@@ -48,6 +49,9 @@ export async function ensureConfig(client: ApiClient, spec: LabSpec): Promise<vo
   });
   const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: CONFIG_MAP.namespace } };
   await unlessThere(client.create(NAMESPACES, namespace));
+  // What people patch, as `kubectl patch felixconfiguration default`.
+  const felix = { apiVersion: 'crd.projectcalico.org/v1', kind: 'FelixConfiguration', metadata: { name: 'default' } };
+  await unlessThere(client.create(FELIX_CONFIGURATIONS, { ...felix, spec: {} }));
   await unlessThere(client.create(CONFIG_MAPS, { apiVersion: 'v1', kind: 'ConfigMap', metadata: CONFIG_MAP, data }));
 }
 

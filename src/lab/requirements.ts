@@ -27,9 +27,9 @@ function checkLinks(profile: ProfileName): void {
   const { pool, encryption } = PROFILES[profile];
   const kinds: LinkInfo[] = [{ kind: 'veth' }, { kind: 'bridge' }];
   if (pool.vxlan !== 'never') kinds.push({ kind: 'vxlan', vni: 1, port: 4789, learning: false });
+  // Without the kernel's own IPIP an eBPF program on this one encapsulates.
+  if (pool.ipip !== 'never' && !kernelHas('ipip')) kinds.push({ kind: 'ifb' });
   if (encryption === 'wireguard') kinds.push({ kind: 'wireguard' });
-  // Without the one an eBPF program on the other encapsulates.
-  if (pool.ipip !== 'never') kinds.push(kernelHas('ipip') ? { kind: 'ipip', ttl: 0, pmtuDiscovery: true } : { kind: 'ifb' });
   using netlink = openNetlink();
   const lacks = (info: LinkInfo) =>
     netlink.run([{ op: 'link.add', link: { name: `try-${info.kind}`, info } }]).length > 0;

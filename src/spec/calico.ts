@@ -21,6 +21,23 @@ export interface IpPool extends KubeObject {
   };
 }
 
+export interface FelixConfiguration extends KubeObject {
+  readonly spec?: {
+    readonly wireguardEnabled?: boolean;
+    readonly wireguardEnabledV6?: boolean;
+    readonly wireguardHostEncryptionEnabled?: boolean;
+    readonly wireguardListeningPort?: number;
+    readonly wireguardListeningPortV6?: number;
+    readonly wireguardInterfaceName?: string;
+    readonly wireguardInterfaceNameV6?: string;
+    readonly wireguardMTU?: number;
+    readonly wireguardMTUV6?: number;
+    /** A duration: `25s`. */
+    readonly wireguardKeepAlive?: string;
+    readonly wireguardRoutingRulePriority?: number;
+  };
+}
+
 export interface IpReservation extends KubeObject {
   readonly spec?: { readonly reservedCIDRs?: readonly string[] };
 }
@@ -86,6 +103,7 @@ function stored<T extends KubeObject>(kind: string, plural: string): Resource<T>
 }
 
 export const IP_POOLS: Resource<IpPool> = stored('IPPool', 'ippools');
+export const FELIX_CONFIGURATIONS: Resource<FelixConfiguration> = stored('FelixConfiguration', 'felixconfigurations');
 export const IP_RESERVATIONS: Resource<IpReservation> = stored('IPReservation', 'ipreservations');
 export const IPAM_CONFIGS: Resource<IpamConfig> = stored('IPAMConfig', 'ipamconfigs');
 export const IPAM_BLOCKS: Resource<IpamBlock> = stored('IPAMBlock', 'ipamblocks');

@@ -1,6 +1,7 @@
 /** What a FelixConfiguration (Calico v3) says that the calculators need, as plain values. */
 
 import type { Family } from '#net/addr.ts';
+import type { FelixConfiguration } from '#spec/calico.ts';
 
 type PerFamily<T> = Readonly<Record<Family, T>>;
 
@@ -15,7 +16,7 @@ export interface WireguardSettings {
   readonly devices: Partial<PerFamily<string>>;
   /** `wireguardMTU` and `…V6`, bytes; absent: the underlay's, less 60 or 80. */
   readonly mtus: Partial<PerFamily<number>>;
-  /** `wireguardPersistentKeepAlive`, seconds; 0: off. */
+  /** `wireguardKeepAlive`, seconds; 0: off. */
   readonly keepalive: number;
   /** `wireguardRoutingRulePriority`. */
   readonly rulePriority: number;
@@ -37,3 +38,38 @@ export const DEFAULT_FELIX: FelixSettings = {
     rulePriority: 99,
   },
 };
+
+/** Name of the one that holds for all nodes; `node.NAME` holds for one. */
+const ALL_NODES = 'default';
+
+/** A node's settings: its own FelixConfiguration field by field before the cluster's, as Felix reads them. */
+export function felixOf(objects: readonly FelixConfiguration[], node: string): FelixSettings {
+  const named = (name: string) => objects.find(({ metadata }) => metadata.name === name)?.spec ?? {};
+  const spec = { ...named(ALL_NODES), ...named(`node.${node}`) };
+  const { wireguard } = DEFAULT_FELIX;
+  return {
+    wireguard: {
+      enabled: { 4: spec.wireguardEnabled ?? false, 6: spec.wireguardEnabledV6 ?? false },
+      hosts: spec.wireguardHostEncryptionEnabled ?? wireguard.hosts,
+      ports: perFamily(spec.wireguardListeningPort, spec.wireguardListeningPortV6),
+      devices: perFamily(spec.wireguardInterfaceName, spec.wireguardInterfaceNameV6),
+      mtus: perFamily(spec.wireguardMTU, spec.wireguardMTUV6),
+      keepalive: secondsOf(spec.wireguardKeepAlive ?? '') ?? wireguard.keepalive,
+      rulePriority: spec.wireguardRoutingRulePriority ?? wireguard.rulePriority,
+    },
+  };
+}
+
+/** Calico says 0 and '' for "choose". */
+function perFamily<T>(four: T | undefined, six: T | undefined): Partial<PerFamily<T>> {
+  return { ...(four ? { 4: four } : {}), ...(six ? { 6: six } : {}) };
+}
+
+const UNIT_SECONDS: Readonly<Record<string, number>> = { h: 3600, m: 60, s: 1, ms: 0.001, us: 1e-6, ns: 1e-9 };
+
+/** A duration of Kubernetes (`1m30s`) in whole seconds; undefined if it is none. */
+function secondsOf(text: string): number | undefined {
+  if (!/^(\d+(\.\d+)?(h|ms|m|s|us|ns))+$/.test(text)) return undefined;
+  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(h|ms|m|s|us|ns)/g)];
+  return Math.round(parts.reduce((sum, [, count, unit]) => sum + Number(count) * (UNIT_SECONDS[unit ?? ''] ?? 0), 0));
+}

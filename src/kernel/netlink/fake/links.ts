@@ -34,6 +34,7 @@ export function addLink(state: FakeState, link: NewLink, namespaces: Namespaces)
     ...(below && STACKED.has(link.info.kind) ? { lower: { state, index: below.index } } : {}),
   });
   if (NO_MAC.has(link.info.kind)) there.links.set(made.index, withoutMac(made));
+  if (made.up) settleWireguard(there, made.index);
   if (!peer) return;
   made.peer = peer;
   needIndex(peer.state, peer.index).peer = { state: there, index: made.index };
@@ -54,6 +55,12 @@ function loadIpip(state: FakeState, { local, remote }: Ipip): void {
 const FALLBACK: Ipip = { kind: 'ipip', ttl: 0, pmtuDiscovery: false };
 const IPIP_MTU = 1480;
 const WIREGUARD_MTU = 1420;
+
+/** WireGuard has no link-local address of its own making. */
+function settleWireguard(state: FakeState, index: number): void {
+  const link = needIndex(state, index);
+  if (link.info.kind === 'wireguard') state.links.set(index, { ...link, addrGenMode: 'none' });
+}
 
 /** Its hardware address is none that Ethernet has. */
 function withoutMac({ mac: _, ...link }: FakeLink): FakeLink {
@@ -149,6 +156,7 @@ export function changeLink(state: FakeState, name: string, change: LinkChange, n
   if (newName !== name) renameEverywhere(state, name, newName);
   if (link.up && change.up === false) forgetLinkRoutes(state, newName);
   if (!link.up && change.up === true) linkUp(state, newName);
+  if (change.up === true) settleWireguard(state, link.index);
   if (netns !== undefined) move(state, changed, namespaces.get(netns));
 }
 
