@@ -164,6 +164,26 @@ for (const profile of PROFILE_NAMES) {
   });
 }
 
+for (const profile of PROFILE_NAMES) {
+  for (const family of ['ipv6', 'dual'] as const) {
+    const unable = PROFILES[profile].encryption === 'wireguard' && !skip && !kernelHas('wireguard') && noWireguard;
+    test(`lab verify proves the model under ${profile}, family ${family}`, { skip: skip || unable }, async () => {
+      // By the node's addresses alone there is no way into another subnet.
+      const { pool, encryption } = PROFILES[profile];
+      const far = pool.vxlan !== 'never' || encryption === 'wireguard';
+      const shape = ['--nodes', '2', '--subnets', far ? '2' : '1'];
+      await using lab = await testLab('up', '--profile', profile, '--family', family, ...shape);
+      const results = JSON.parse(await lab.must('verify', '--json')) as { id: string; ok: boolean; seen: string }[];
+      assert.deepEqual(
+        results.filter(({ ok }) => !ok),
+        [],
+      );
+      const ips = family === 'dual' ? /12 ways/ : /6 ways .*: fd00:10:244:/;
+      assert.match(results.find(({ id }) => id === 'M2')?.seen ?? '', ips);
+    });
+  }
+}
+
 test('a machine with cgroup v2 alone runs the same lab', { skip }, async () => {
   await using lab = await testLab();
   // All in mounts of its own, so that nobody sees another hierarchy; the named namespaces are seen only there, too.

@@ -12,9 +12,10 @@ import {
   DEFAULT_MAX_PODS,
   type KubeletOptions,
 } from '#lab/kubelet/options.ts';
+import { readAddr } from '#net/addr.ts';
 import { PolderError } from '#spec/errors.ts';
 
-const USAGE = `Usage: kubelet --node NAME --node-ip ADDR --kubeconfig FILE --root DIR --socket PATH
+const USAGE = `Usage: kubelet --node NAME --node-ip ADDR[,ADDR] --kubeconfig FILE --root DIR --socket PATH
                --cni-conf DIR --cni-bin DIR --cni-cache DIR --cni-socket PATH --cgroup PATH --image-dir DIR [options]
   --native-dir DIR        where the programs pause and tend are (native/bin)
   --cluster-dns ADDR      name server of pods (${DEFAULT_CLUSTER_DNS})
@@ -56,7 +57,7 @@ function optionsOf(args: string[]): { options: KubeletOptions; logLevel: string 
   });
   const options: KubeletOptions = {
     node: given('node', values.node),
-    nodeIp: given('node-ip', values['node-ip']),
+    ...nodeIpsOf(given('node-ip', values['node-ip'])),
     kubeconfig: given('kubeconfig', values.kubeconfig),
     root: given('root', values.root),
     socket: given('socket', values.socket),
@@ -104,6 +105,13 @@ function checkTaint(text: string): void {
       { cause: error },
     );
   }
+}
+
+function nodeIpsOf(text: string): Pick<KubeletOptions, 'nodeIp' | 'nodeIps'> {
+  const nodeIps = text.split(',');
+  const wrong = nodeIps.find((each) => readAddr(each) === undefined);
+  if (wrong !== undefined) throw new PolderError('usage', { what: `--node-ip takes addresses, not "${wrong}".` });
+  return { nodeIp: nodeIps[0] ?? '', nodeIps };
 }
 
 await runProgram({

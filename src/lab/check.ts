@@ -1,13 +1,14 @@
 /** Checks of a lab's specification that need nothing but the specification. */
 
 import { checkName } from '#lab/names.ts';
-import { type LabSpec, SERVICE_CIDR, underlaySubnet } from '#lab/spec.ts';
+import { clusterCidrs, type LabSpec, SERVICE_CIDR, underlaySubnet, underlaySubnet6 } from '#lab/spec.ts';
+import type { Family } from '#net/addr.ts';
 import { lengthOf, overlaps, prefixFamily } from '#net/prefix.ts';
 import { PROFILES } from '#spec/cluster.ts';
 import { PolderError } from '#spec/errors.ts';
 
-/** Length of a node's network. */
-const NODE_CIDR_LENGTH = 24;
+/** Lengths of a node's network. */
+const NODE_CIDR_LENGTH: Readonly<Record<Family, number>> = { 4: 24, 6: 64 };
 
 /** @throws PolderError that says what is wrong; nothing has been changed by then. */
 export function checkSpec(spec: LabSpec): void {
@@ -31,31 +32,34 @@ function checkNames(spec: LabSpec): void {
 }
 
 function checkClusterCidr(spec: LabSpec): void {
-  const cidr = spec.clusterCidr;
-  if (prefixFamily(cidr) !== 4) {
-    throw new PolderError('cidr-invalid', { what: `The cluster's network ${cidr} is not IPv4.` });
-  }
-  if (overlaps(cidr, SERVICE_CIDR)) {
+  const own = Array.from({ length: spec.subnets }, (_, i) => [underlaySubnet(i + 1), underlaySubnet6(i + 1)]).flat();
+  for (const cidr of clusterCidrs(spec)) {
+    if (overlaps(cidr, SERVICE_CIDR)) {
+      throw new PolderError('cidr-invalid', {
+        what: `The cluster's network ${cidr} overlaps ${SERVICE_CIDR}, which Services' addresses come from.`,
+      });
+    }
+    const taken = own.find((subnet) => overlaps(cidr, subnet));
+    if (taken === undefined) continue;
     throw new PolderError('cidr-invalid', {
-      what: `The cluster's network ${cidr} overlaps ${SERVICE_CIDR}, which Services' addresses come from.`,
-    });
-  }
-  for (let subnet = 1; subnet <= spec.subnets; subnet++) {
-    if (!overlaps(cidr, underlaySubnet(subnet))) continue;
-    throw new PolderError('cidr-invalid', {
-      what: `The cluster's network ${cidr} overlaps ${underlaySubnet(subnet)}, which the nodes' own addresses come from.`,
+      what: `The cluster's network ${cidr} overlaps ${taken}, which the nodes' own addresses come from.`,
     });
   }
 }
 
 /** Node networks are numbered from 1, as the seeds of the field show them: node1 has 10.244.1.0/24. */
 function checkNodeCidrs(spec: LabSpec): void {
-  const length = lengthOf(spec.clusterCidr);
-  const room = length > NODE_CIDR_LENGTH ? 0 : 2 ** (NODE_CIDR_LENGTH - length);
-  if (spec.nodes.length <= room) return;
-  throw new PolderError('cidr-invalid', {
-    what: `The cluster's network ${spec.clusterCidr} has room for ${room} nodes of /${NODE_CIDR_LENGTH} each, not for ${spec.nodes.length}.`,
-  });
+  for (const cidr of clusterCidrs(spec)) {
+    const node = NODE_CIDR_LENGTH[prefixFamily(cidr)];
+    const bits = node - lengthOf(cidr);
+    const room = bits < 0 ? 0 : 2 ** Math.min(bits, 16);
+    if (bits <= 16 && spec.nodes.length <= room) continue;
+    const what =
+      bits > 16
+        ? `The cluster's network ${cidr} is more than 65536 parts of /${node}: choose a smaller one.`
+        : `The cluster's network ${cidr} has room for ${room} nodes of /${node} each, not for ${spec.nodes.length}.`;
+    throw new PolderError('cidr-invalid', { what });
+  }
 }
 
 function checkSubnets(spec: LabSpec): void {

@@ -3,7 +3,8 @@
  *
  *     name: polder                # the lab's name
  *     profile: vxlan              # or flannel-vxlan, flannel-host-gw
- *     clusterCIDR: 10.244.0.0/16  # pods' addresses; each node gets a /24 of it
+ *     clusterCIDR: 10.244.0.0/16  # pods' addresses; each node gets a /24 of it (of an IPv6 network a /64)
+ *     family: dual                # or ipv4, ipv6: pods' addresses by default networks
  *     subnets: 2                  # the nodes stand in 192.168.1.0/24 and 192.168.2.0/24, with a router between
  *     mtu: 1500                   # of the nodes' interfaces
  *     apiPort: 6443               # on the machine's loopback
@@ -48,6 +49,7 @@ export function readClusterFile(file: string, text: string): ClusterFile {
     switch (key) {
       case 'name':
       case 'profile':
+      case 'family':
         wanted[key] = textOf(reader, key, value);
         break;
       case 'clusterCIDR':

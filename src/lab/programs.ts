@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import { type LabPaths, labPaths, nodeNetns, nodePaths, underlayNetns } from '#lab/names.ts';
-import { type LabSpec, LOOPBACK, type NodeSpec, UNDERLAY_API_ADDR, UNDERLAY_API_PORT } from '#lab/spec.ts';
+import { type LabSpec, LOOPBACK, type NodeSpec, nodeAddrs, UNDERLAY_API_ADDR, UNDERLAY_API_PORT } from '#lab/spec.ts';
 import type { Addr } from '#net/addr.ts';
 
 /** A socket that the supervisor opens and keeps for a program, so that clients wait rather than fail while it restarts. */
@@ -93,7 +93,16 @@ function nodePrograms(spec: LabSpec, paths: LabPaths, node: NodeSpec): ProgramSp
     after: [at.kubeconfig],
   };
   const agent = ['--node', node.name, '--kubeconfig', at.kubeconfig, '--state', at.agentDir];
-  const kubelet = ['--node', node.name, '--node-ip', node.addr, '--kubeconfig', at.kubeconfig, '--root', at.kubeletDir];
+  const kubelet = [
+    '--node',
+    node.name,
+    '--node-ip',
+    nodeAddrs(spec, node).join(','),
+    '--kubeconfig',
+    at.kubeconfig,
+    '--root',
+    at.kubeletDir,
+  ];
   return [
     {
       ...shared,

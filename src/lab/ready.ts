@@ -6,7 +6,7 @@ import { isAlreadyExists } from '#feed/api-error.ts';
 import { ApiClient } from '#feed/client.ts';
 import { loadKubeconfig } from '#feed/kubeconfig.ts';
 import { labPaths } from '#lab/names.ts';
-import type { LabSpec } from '#lab/spec.ts';
+import { clusterCidrs, type LabSpec } from '#lab/spec.ts';
 import { FELIX_CONFIGURATIONS } from '#spec/calico.ts';
 import { PROFILES } from '#spec/cluster.ts';
 import { CONFIG_MAP, configData } from '#spec/config.ts';
@@ -43,7 +43,7 @@ export async function labClient(lab: string, signal: AbortSignal): Promise<ApiCl
 export async function ensureConfig(client: ApiClient, spec: LabSpec): Promise<void> {
   const data = configData({
     profile: PROFILES[spec.profile],
-    clusterCidrs: [spec.clusterCidr],
+    clusterCidrs: clusterCidrs(spec),
     masquerade: spec.masquerade,
     mtu: 0,
   });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { checkSpec } from '#lab/check.ts';
 import { checkName } from '#lab/names.ts';
-import { freeNodeAddr, labSpec, type WantedLab } from '#lab/spec.ts';
+import { clusterCidrs, freeNodeAddr, labSpec, nodeAddrs, type WantedLab } from '#lab/spec.ts';
 import { parseAddr } from '#net/addr.ts';
 import { PolderError } from '#spec/errors.ts';
 
@@ -53,7 +53,11 @@ test('a specification that cannot be is refused with its reason', () => {
   assert.match(refused({ clusterCidr: '10.244.1.0/16' }).message, /the network is 10\.244\.0\.0\/16/);
   assert.match(refused({ clusterCidr: '192.168.0.0/16' }).message, /overlaps 192\.168\.1\.0\/24/);
   assert.match(refused({ clusterCidr: '10.100.0.0/16' }).message, /overlaps 10\.96\.0\.0\/12/);
-  assert.match(refused({ clusterCidr: 'fd00::/48' }).message, /not IPv4/);
+  assert.match(refused({ family: 'ipv5' }).message, /no family "ipv5"; there are ipv4, ipv6, dual/);
+  assert.match(refused({ family: 'dual', clusterCidr: '10.1.0.0/16' }).message, /is to be dual, but .* is ipv4/);
+  assert.match(refused({ clusterCidr: 'fd00::/48,10.1.0.0/16' }).message, /not one IPv4 network and then one IPv6/);
+  assert.match(refused({ clusterCidr: 'fd00:192:168::/48' }).message, /overlaps fd00:192:168:1::\/64/);
+  assert.match(refused({ clusterCidr: 'fd00::/32' }).message, /more than 65536 parts/);
   assert.match(refused({ clusterCidr: '10.244.0.0/23', nodeCount: 3 }).message, /room for 2 nodes/);
   assert.equal(refused({ clusterCidr: '10.244.0.0/23', nodeCount: 3 }).code, 'cidr-invalid');
   assert.match(refused({ profile: 'ipip' }).message, /no profile "ipip"; there are vxlan, /);
@@ -75,4 +79,23 @@ test('checkName takes DNS labels without dots only, so that no lab can claim the
   for (const name of ['', 'A', '1a', 'a.b', 'a-', '../x', 'a'.repeat(33)]) {
     assert.throws(() => checkName('lab', name), PolderError);
   }
+});
+
+test('a family chooses networks of pods and addresses of nodes', () => {
+  const of = (family: string) => labSpec({ name: 'x', family, nodeCount: 2, subnets: 2 });
+  const seen = ['ipv4', 'ipv6', 'dual'].map((family) => {
+    const spec = of(family);
+    return [clusterCidrs(spec), spec.nodes.map((node) => nodeAddrs(spec, node))];
+  });
+  assert.deepEqual(seen, [
+    [['10.244.0.0/16'], [['192.168.1.101'], ['192.168.2.102']]],
+    [['fd00:10:244::/48'], [['fd00:192:168:1::101'], ['fd00:192:168:2::102']]],
+    [
+      ['10.244.0.0/16', 'fd00:10:244::/48'],
+      [
+        ['192.168.1.101', 'fd00:192:168:1::101'],
+        ['192.168.2.102', 'fd00:192:168:2::102'],
+      ],
+    ],
+  ]);
 });

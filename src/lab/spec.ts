@@ -1,7 +1,7 @@
 /** What a lab is to be: the one value that options and a cluster file are read into, and that `lab.json` keeps. */
 
-import { type Addr, addrPlus, parseAddr } from '#net/addr.ts';
-import { addrOf, type Prefix, parsePrefix } from '#net/prefix.ts';
+import { type Addr, addrPlus, type Family, parseAddr } from '#net/addr.ts';
+import { addrOf, type Prefix, parsePrefix, prefixFamily } from '#net/prefix.ts';
 import { PROFILE_NAMES, type ProfileName } from '#spec/cluster.ts';
 import { PolderError } from '#spec/errors.ts';
 
@@ -15,7 +15,7 @@ export interface NodeSpec {
   readonly name: string;
   /** Which of the underlay's subnets it stands in: 1 or 2. */
   readonly subnet: number;
-  /** Address on the underlay. */
+  /** IPv4 address on the underlay; see `nodeAddrs` for those that the cluster knows. */
   readonly addr: Addr;
   readonly labels: Readonly<Record<string, string>>;
   readonly taints: readonly Taint[];
@@ -27,6 +27,8 @@ export interface LabSpec {
   readonly name: string;
   readonly profile: ProfileName;
   readonly clusterCidr: Prefix;
+  /** The other family's, IPv6, where there are both. */
+  readonly secondCidr?: Prefix;
   /** 1 or 2. */
   readonly subnets: number;
   /** Of the nodes' interfaces, bytes. */
@@ -54,7 +56,10 @@ export interface WantedLab {
   readonly nodeCount?: number;
   readonly nodes?: readonly WantedNode[];
   readonly profile?: string;
+  /** One network, or two with a comma between, IPv4 first. */
   readonly clusterCidr?: string;
+  /** Which families pods have; chooses the networks where they are not said. */
+  readonly family?: string;
   readonly subnets?: number;
   readonly mtu?: number;
   readonly apiPort?: number;
@@ -65,6 +70,13 @@ export interface WantedLab {
 /** ClusterIPs; kubeadm's default. */
 export const SERVICE_CIDR = parsePrefix('10.96.0.0/12');
 export const DEFAULT_CLUSTER_CIDR = '10.244.0.0/16';
+/** By `--family`. */
+export const FAMILY_CIDRS = {
+  ipv4: DEFAULT_CLUSTER_CIDR,
+  ipv6: 'fd00:10:244::/48',
+  dual: `${DEFAULT_CLUSTER_CIDR},fd00:10:244::/48`,
+} as const;
+type LabFamily = keyof typeof FAMILY_CIDRS;
 export const DEFAULT_API_PORT = 6443;
 /** Port of the API on the underlay's gateway, for the nodes. */
 export const UNDERLAY_API_PORT = 6443;
@@ -88,6 +100,31 @@ export function underlaySubnet(subnet: number): Prefix {
 /** Address of the router in a subnet. */
 export function gatewayOf(subnet: number): Addr {
   return addrPlus(addrOf(underlaySubnet(subnet)), 1);
+}
+
+/** Networks of pods' addresses, as many as there are families. */
+export function clusterCidrs({ clusterCidr, secondCidr }: Pick<LabSpec, 'clusterCidr' | 'secondCidr'>): Prefix[] {
+  return secondCidr === undefined ? [clusterCidr] : [clusterCidr, secondCidr];
+}
+
+/** Families of pods, and of nodes' addresses in the cluster. Nodes reach the API by IPv4 in any case. */
+export function familiesOf(spec: Pick<LabSpec, 'clusterCidr' | 'secondCidr'>): Family[] {
+  return clusterCidrs(spec).map(prefixFamily);
+}
+
+/** The nodes' IPv6 network of a subnet: fd00:192:168:1::/64. */
+export function underlaySubnet6(subnet: number): Prefix {
+  return parsePrefix(`fd00:192:168:${subnet}::/64`);
+}
+
+/** fd00:192:168:1::101 of 192.168.1.101: spelt alike. */
+export function nodeAddr6({ subnet, addr }: Pick<NodeSpec, 'subnet' | 'addr'>): Addr {
+  return parseAddr(`${addrOf(underlaySubnet6(subnet))}${addr.slice(addr.lastIndexOf('.') + 1)}`);
+}
+
+/** Addresses that the cluster knows a node by, in the order of the cluster's families. */
+export function nodeAddrs(spec: Pick<LabSpec, 'clusterCidr' | 'secondCidr'>, node: NodeSpec): Addr[] {
+  return familiesOf(spec).map((family) => (family === 4 ? node.addr : nodeAddr6(node)));
 }
 
 /** Where nodes reach the API: the router's address in subnet 1. */
@@ -145,7 +182,7 @@ export function labSpec(wanted: WantedLab): LabSpec {
   return {
     name: wanted.name,
     profile: profileName(wanted.profile ?? 'vxlan'),
-    clusterCidr: networkOf(wanted.clusterCidr ?? DEFAULT_CLUSTER_CIDR),
+    ...networksOf(wanted),
     subnets,
     mtu: wholeNumber('The MTU', wanted.mtu ?? DEFAULT_MTU, MIN_MTU, MAX_MTU),
     apiPort: wholeNumber('The API port', wanted.apiPort ?? DEFAULT_API_PORT, 1, 65_535),
@@ -153,6 +190,34 @@ export function labSpec(wanted: WantedLab): LabSpec {
     ...(wanted.uplink === true ? { uplink: true } : {}),
     nodes: placeNodes(nodes, subnets),
   };
+}
+
+/** @throws PolderError 'usage' for a family that there is not, 'cidr-invalid' where networks and family disagree. */
+function networksOf({ clusterCidr, family }: WantedLab): Pick<LabSpec, 'clusterCidr' | 'secondCidr'> {
+  const chosen = family === undefined ? 'ipv4' : labFamily(family);
+  const [first, second, ...more] = (clusterCidr ?? FAMILY_CIDRS[chosen])
+    .split(',')
+    .map((text) => networkOf(text.trim()));
+  if (first === undefined || more.length > 0) throw cidr(`"${clusterCidr}" names more than two networks.`);
+  if (second !== undefined && !(prefixFamily(first) === 4 && prefixFamily(second) === 6))
+    throw cidr(`${first} and ${second} are not one IPv4 network and then one IPv6 network.`);
+  const has = second !== undefined ? 'dual' : prefixFamily(first) === 4 ? 'ipv4' : 'ipv6';
+  if (family !== undefined && has !== chosen)
+    throw cidr(
+      `The family is to be ${chosen}, but "${clusterCidr}" is ${has}: say the networks of that family, or none.`,
+    );
+  return { clusterCidr: first, ...(second === undefined ? {} : { secondCidr: second }) };
+}
+
+function labFamily(text: string): LabFamily {
+  const families = Object.keys(FAMILY_CIDRS) as LabFamily[];
+  const found = families.find((name) => name === text);
+  if (found !== undefined) return found;
+  throw usage(`There is no family "${text}"; there are ${families.join(', ')}.`);
+}
+
+function cidr(what: string): PolderError {
+  return new PolderError('cidr-invalid', { what });
 }
 
 function networkOf(text: string): Prefix {

@@ -4,7 +4,7 @@ import { labPaths } from '#lab/names.ts';
 import { readPidFile } from '#lab/process.ts';
 import { labPrograms } from '#lab/programs.ts';
 import { isReady, labClient } from '#lab/ready.ts';
-import { type LabSpec, LOOPBACK, type NodeSpec } from '#lab/spec.ts';
+import { clusterCidrs, type LabSpec, LOOPBACK, type NodeSpec } from '#lab/spec.ts';
 import { listLabs, loadLab, requireLab } from '#lab/state.ts';
 import { supervisorProcess, supervisorStatus } from '#lab/supervisor/client.ts';
 import type { ProgramStatus } from '#lab/supervisor/keeper.ts';
@@ -70,7 +70,7 @@ export async function labStatus(name: string): Promise<LabStatus> {
     ...brief,
     state: brief.state === 'up' && !well ? 'degraded' : brief.state,
     kubeconfig: labPaths(name).kubeconfig,
-    clusterCIDR: spec.clusterCidr,
+    clusterCIDR: clusterCidrs(spec).join(','),
     nodeStatus: nodes,
     programs,
   };

@@ -10,15 +10,16 @@ import { createNetns, deleteNetns } from '#kernel/netns/named.ts';
 import { listNetns, type Netns, openNetns } from '#kernel/netns/netns.ts';
 import { writeSysctl } from '#kernel/sysctl.ts';
 import { nodeNetns, underlayNetns } from '#lab/names.ts';
-import { gatewayOf, type LabSpec, type NodeSpec } from '#lab/spec.ts';
-import { addrBytes } from '#net/addr.ts';
+import { familiesOf, gatewayOf, type LabSpec, type NodeSpec, nodeAddr6, underlaySubnet6 } from '#lab/spec.ts';
+import { type Addr, addrBytes, addrPlus } from '#net/addr.ts';
 import { type Mac, macFromBytes } from '#net/mac.ts';
-import { type IfAddr, ifAddr, parsePrefix } from '#net/prefix.ts';
+import { addrOf, type IfAddr, ifAddr, type Prefix, parsePrefix, prefixFamily } from '#net/prefix.ts';
 import { PolderError } from '#spec/errors.ts';
 import { printOp } from '#wire/netlink/print.ts';
-import { type NetlinkOp, PROTO_BOOT, TABLE_MAIN } from '#wire/netlink/values.ts';
+import { IFA_F_NODAD, type NetlinkOp, PROTO_BOOT, TABLE_MAIN } from '#wire/netlink/values.ts';
 
 const ANYWHERE = parsePrefix('0.0.0.0/0');
+const ANYWHERE6 = parsePrefix('::/0');
 
 /** Name of the bridge of subnet 1 or 2 in the underlay's namespace. */
 export function bridgeOf(subnet: number): string {
@@ -40,8 +41,10 @@ export function macOf(node: NodeSpec): Mac {
 export function ensureUnderlay(spec: LabSpec): Netns {
   const netns = ensureNetns(underlayNetns(spec.name));
   writeSysctl('net.ipv4.ip_forward', '1', netns);
+  const six = familiesOf(spec).includes(6);
+  if (six) writeSysctl('net.ipv6.conf.all.forwarding', '1', netns);
   using netlink = openNetlink(netns.fd);
-  for (let subnet = 1; subnet <= spec.subnets; subnet++) ensureBridge(netlink, subnet, spec.mtu);
+  for (let subnet = 1; subnet <= spec.subnets; subnet++) ensureBridge(netlink, subnet, spec.mtu, six);
   return netns;
 }
 
@@ -82,11 +85,12 @@ function openExisting(name: string): Netns | undefined {
   return undefined;
 }
 
-function ensureBridge(netlink: Netlink, subnet: number, mtu: number): void {
+function ensureBridge(netlink: Netlink, subnet: number, mtu: number, six: boolean): void {
   const name = bridgeOf(subnet);
   const ops: NetlinkOp[] = [];
   if (netlink.link(name) === undefined) ops.push({ op: 'link.add', link: { name, info: { kind: 'bridge' }, mtu } });
   ops.push({ op: 'link.set', name, change: { up: true } }, addrReplace(name, ifAddr(gatewayOf(subnet), 24)));
+  if (six) ops.push(addrReplace(name, ifAddr(gateway6Of(subnet), 64)));
   must(netlink, ops);
 }
 
@@ -106,26 +110,30 @@ function connect(spec: LabSpec, node: NodeSpec, underlay: Netns, netns: Netns): 
 }
 
 function nodeOps(spec: LabSpec, node: NodeSpec): NetlinkOp[] {
+  const six = familiesOf(spec).includes(6);
   return [
     { op: 'link.set', name: 'lo', change: { up: true } },
     { op: 'link.set', name: 'eth0', change: { up: true, mtu: spec.mtu } },
     addrReplace('eth0', ifAddr(node.addr, 24)),
-    {
-      op: 'route.replace',
-      route: {
-        to: ANYWHERE,
-        type: 'unicast',
-        table: TABLE_MAIN,
-        protocol: PROTO_BOOT,
-        scope: 'global',
-        hops: [{ via: gatewayOf(node.subnet), link: 'eth0' }],
-      },
-    },
+    defaultVia(ANYWHERE, gatewayOf(node.subnet)),
+    ...(six ? [addrReplace('eth0', ifAddr(nodeAddr6(node), 64)), defaultVia(ANYWHERE6, gateway6Of(node.subnet))] : []),
   ];
 }
 
+function gateway6Of(subnet: number): Addr {
+  return addrPlus(addrOf(underlaySubnet6(subnet)), 1);
+}
+
+function defaultVia(to: Prefix, via: Addr): NetlinkOp {
+  const hops = [{ via, link: 'eth0' }];
+  const route = { to, type: 'unicast', table: TABLE_MAIN, protocol: PROTO_BOOT, scope: 'global', hops } as const;
+  return { op: 'route.replace', route };
+}
+
+/** Nobody else has it: there is nothing to wait for. */
 function addrReplace(link: string, address: IfAddr): NetlinkOp {
-  return { op: 'addr.replace', address: { link, address, scope: 'global' } };
+  const flags = prefixFamily(address) === 6 ? { flags: IFA_F_NODAD } : {};
+  return { op: 'addr.replace', address: { link, address, scope: 'global', ...flags } };
 }
 
 /** Runs the operations. @throws PolderError 'kernel-refused' with the first that failed. */

@@ -11,7 +11,7 @@ import { checkPort, freePort } from '#lab/ports.ts';
 import { logName } from '#lab/programs.ts';
 import { ensureConfig, labClient, whenNodesReady } from '#lab/ready.ts';
 import { checkKernel } from '#lab/requirements.ts';
-import { DEFAULT_API_PORT, type LabSpec, labSpec, type NodeSpec, type WantedLab } from '#lab/spec.ts';
+import { clusterCidrs, DEFAULT_API_PORT, type LabSpec, labSpec, type NodeSpec, type WantedLab } from '#lab/spec.ts';
 import { listLabs, loadLab, saveLab } from '#lab/state.ts';
 import type { Step } from '#lab/step.ts';
 import { askSupervisor, ensureSupervisor, supervisorStatus } from '#lab/supervisor/client.ts';
@@ -65,21 +65,26 @@ function plan(wanted: WantedLab): LabSpec {
     checkSpec(spec);
     return spec;
   }
-  const difference = differs(found, labSpec({ ...keep(found), ...wanted }), wanted);
+  const { clusterCidr: _, ...kept } = keep(found);
+  const asked = wanted.family === undefined ? keep(found) : kept;
+  const difference = differs(found, labSpec({ ...asked, ...wanted }), wanted);
   if (difference === undefined) return found;
   throw new PolderError('lab-differs', { lab: wanted.name, what: difference });
 }
 
 function keep(found: LabSpec): WantedLab {
-  const { name, profile, clusterCidr, subnets, mtu, apiPort, masquerade, uplink = false } = found;
+  const { name, profile, subnets, mtu, apiPort, masquerade, uplink = false } = found;
+  const clusterCidr = clusterCidrs(found).join(',');
   return { name, profile, clusterCidr, subnets, mtu, apiPort, masquerade, uplink, nodes: found.nodes };
 }
 
 /** The first thing of an existing lab that is not as asked, said so that it can be read after "with". */
 export function differs(found: LabSpec, asked: LabSpec, wanted: WantedLab): string | undefined {
-  for (const key of ['profile', 'clusterCidr', 'subnets', 'mtu', 'apiPort', 'masquerade'] as const) {
+  for (const key of ['profile', 'subnets', 'mtu', 'apiPort', 'masquerade'] as const) {
     if (found[key] !== asked[key]) return `${WORDS[key]} ${found[key]}, not ${asked[key]}`;
   }
+  const networks = [found, asked].map((spec) => clusterCidrs(spec).join(' and '));
+  if (networks[0] !== networks[1]) return `cluster network ${networks[0]}, not ${networks[1]}`;
   if (found.uplink !== asked.uplink) return found.uplink ? 'an uplink' : 'no uplink';
   const names = (spec: LabSpec) => spec.nodes.map((node) => node.name).join(', ');
   const sameNodes =
@@ -91,7 +96,6 @@ export function differs(found: LabSpec, asked: LabSpec, wanted: WantedLab): stri
 
 const WORDS = {
   profile: 'profile',
-  clusterCidr: 'cluster network',
   subnets: 'subnets:',
   mtu: 'MTU',
   apiPort: 'API port',

@@ -7,7 +7,14 @@ import { command, requireRoot, self, whole, yesOption } from '#cli/command.ts';
 import { progress } from '#cli/progress.ts';
 import { paint, type Terminal } from '#cli/terminal.ts';
 import { DEFAULT_LAB, labPaths } from '#lab/names.ts';
-import { DEFAULT_API_PORT, DEFAULT_CLUSTER_CIDR, DEFAULT_MTU, type LabSpec, type WantedLab } from '#lab/spec.ts';
+import {
+  clusterCidrs,
+  DEFAULT_API_PORT,
+  DEFAULT_CLUSTER_CIDR,
+  DEFAULT_MTU,
+  type LabSpec,
+  type WantedLab,
+} from '#lab/spec.ts';
 import { PROFILE_NAMES } from '#spec/cluster.ts';
 import { PolderError } from '#spec/errors.ts';
 
@@ -19,6 +26,7 @@ interface UpOptions {
   readonly subnets?: number;
   readonly apiPort?: number;
   readonly clusterCidr?: string;
+  readonly family?: string;
   readonly mtu?: number;
   readonly uplink?: boolean;
 }
@@ -38,7 +46,8 @@ export function upCommand(io: Terminal): Command {
     .option('--file <cluster.yaml>', 'nodes with names, labels, taints, subnets from a file; options win over it')
     .option('--subnets <count>', 'nodes in 1 subnet, or in 2 with a router between (default: 1)', whole)
     .option('--api-port <port>', `API on the loopback (default: ${DEFAULT_API_PORT}, or the next free one)`, whole)
-    .option('--cluster-cidr <network>', `pods' addresses (default: ${DEFAULT_CLUSTER_CIDR})`)
+    .option('--cluster-cidr <networks>', `pods' networks, one a family (default: ${DEFAULT_CLUSTER_CIDR})`)
+    .option('--family <family>', "pods' addresses: ipv4, ipv6 or dual (default: ipv4)")
     .option('--mtu <bytes>', `MTU of the nodes' interfaces (default: ${DEFAULT_MTU})`, whole)
     .option('--uplink', 'let nodes and pods reach what this machine reaches (default: sealed)')
     .addOption(yesOption())
@@ -68,7 +77,7 @@ async function wantedLab(io: Terminal, options: UpOptions): Promise<WantedLab> {
   };
 }
 
-const KEYS = new Set(['profile', 'subnets', 'apiPort', 'clusterCidr', 'mtu', 'uplink']);
+const KEYS = new Set(['profile', 'subnets', 'apiPort', 'clusterCidr', 'family', 'mtu', 'uplink']);
 
 async function fromFile(io: Terminal, path: string): Promise<Partial<WantedLab>> {
   const { readClusterFile } = await import('#lab/file.ts');
@@ -107,7 +116,7 @@ function farewell(io: Terminal, spec: LabSpec): string {
   const bold = (text: string) => paint(io.outColour, 'bold', text);
   const node = spec.nodes.find((each) => each.stopped !== true)?.name ?? 'node1';
   return `
-Lab "${spec.name}" is up after ${(io.elapsed() / 1000).toFixed(1)} s: ${nodes}, profile ${spec.profile}, pods in ${spec.clusterCidr}.
+Lab "${spec.name}" is up after ${(io.elapsed() / 1000).toFixed(1)} s: ${nodes}, profile ${spec.profile}, pods in ${clusterCidrs(spec).join(' and ')}.
 
   ${bold(`export KUBECONFIG=${labPaths(spec.name).kubeconfig}`)}
 

@@ -70,7 +70,7 @@ export async function runKubelet(options: KubeletOptions, log: Logger, signal: A
       log,
       input: {
         name: options.node,
-        ip: options.nodeIp,
+        ips: options.nodeIps,
         labels: options.labels,
         taints: options.taints,
         cpus: ctx.facts.cpus,

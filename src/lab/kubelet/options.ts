@@ -4,6 +4,8 @@ export interface KubeletOptions {
   readonly node: string;
   /** InternalIP. */
   readonly nodeIp: string;
+  /** All of the node's addresses, one a family; `nodeIp` is the first. */
+  readonly nodeIps: readonly string[];
   readonly kubeconfig: string;
   /** Its own folder, kept over restarts. */
   readonly root: string;

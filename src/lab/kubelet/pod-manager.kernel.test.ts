@@ -72,6 +72,7 @@ async function kubelet(folder: string) {
     options: {
       node: 'node1',
       nodeIp: '192.168.1.101',
+      nodeIps: ['192.168.1.101'],
       kubeconfig: '',
       root: layout.root,
       socket: '',

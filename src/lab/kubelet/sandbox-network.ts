@@ -49,7 +49,7 @@ export async function makeSandbox(ctx: KubeletContext, pod: RunnablePod, attempt
   let sandbox = begun;
   try {
     sandbox = await startPause(ctx.programs.pause, layout, pod, begun, options.node);
-    const ips = pod.spec.hostNetwork === true ? [options.nodeIp] : await attach(ctx, pod, sandbox);
+    const ips = pod.spec.hostNetwork === true ? [...options.nodeIps] : await attach(ctx, pod, sandbox);
     const whole: Sandbox = { ...sandbox, ips };
     writeEtc(ctx, pod, ips);
     writeSandbox(layout, uid, whole);

@@ -3,8 +3,8 @@
 import type { Netlink } from '#kernel/netlink/handle.ts';
 import { type Claim, type Finding, holds } from '#lab/verify/claim.ts';
 import { onNode, type TrialPod, type World } from '#lab/verify/world.ts';
-import { parseAddr } from '#net/addr.ts';
-import { hostPrefix } from '#net/prefix.ts';
+import { type Addr, addrPlus, parseAddr } from '#net/addr.ts';
+import { addrOf, contains, firstAddr, hostPrefix, type IfAddr, networkOf, prefixFamily } from '#net/prefix.ts';
 import { PROFILES, type Profile } from '#spec/cluster.ts';
 import type { Link } from '#wire/netlink/values.ts';
 
@@ -13,14 +13,20 @@ export function attachmentClaim(profile: Profile): Claim {
   return profile.attachment === 'routed' ? ROUTED : BRIDGED;
 }
 
+const GATEWAYS = { 4: '169.254.1.1', 6: 'fe80::1' } as const;
+
 const ROUTED: Claim = {
   id: 'M8',
   async try(world) {
     const [pod] = world.pods;
     const inside = await insideOf(world, pod);
-    if (!inside.addresses.includes(`${pod.ip}/32`)) return holds(`eth0 has ${inside.addresses}, not ${pod.ip}/32`, '');
-    if (!/^default via 169\.254\.1\.1 dev eth0/m.test(inside.routes))
-      return holds(`no default route via 169.254.1.1: ${inside.routes}`, '');
+    for (const ip of pod.ips) {
+      const wanted = hostPrefix(parseAddr(ip));
+      if (!inside.addresses.includes(` ${wanted}`)) return holds(`eth0 has ${inside.addresses}, not ${wanted}`, '');
+      const via = GATEWAYS[prefixFamily(wanted)];
+      if (!inside.routes.includes(`default via ${via} dev eth0`))
+        return holds(`no default route via ${via}: ${inside.routes}`, '');
+    }
     return onNode(world, pod.node, (netlink) =>
       routedOutside(netlink, pod, inside, PROFILES[world.spec.profile].hostIfPrefix),
     );
@@ -31,11 +37,13 @@ function routedOutside(netlink: Netlink, pod: TrialPod, inside: Inside, prefix: 
   const link = peerOf(netlink, inside);
   if (link === undefined || !link.name.startsWith(prefix))
     return holds(`the node's end is ${link?.name}, not ${prefix}…`, '');
-  const wanted = hostPrefix(parseAddr(pod.ip));
-  const route = netlink.routes({ family: 4 }).find(({ to, hops }) => to === wanted && hops[0]?.link === link.name);
+  const wanted = pod.ips.map((ip) => hostPrefix(parseAddr(ip)));
+  const routes = netlink.routes().filter(({ hops }) => hops[0]?.link === link.name);
+  const missing = wanted.find((to) => !routes.some((route) => route.to === to));
+  const gateways = wanted.map((to) => GATEWAYS[prefixFamily(to)]).join(' and ');
   return holds(
-    route === undefined ? `${pod.node.name} has no route ${wanted} dev ${link.name}` : undefined,
-    `eth0 has ${pod.ip}/32, default via 169.254.1.1; ${pod.node.name} has ${wanted} dev ${link.name}`,
+    missing === undefined ? undefined : `${pod.node.name} has no route ${missing} dev ${link.name}`,
+    `eth0 has ${wanted.join(' and ')}, default via ${gateways}; ${pod.node.name} has ${wanted.join(' and ')} dev ${link.name}`,
   );
 }
 
@@ -53,9 +61,10 @@ const BRIDGED: Claim = {
 function bridgedOutside(netlink: Netlink, pod: TrialPod, inside: Inside, name: string): Finding {
   const bridge = netlink.link(name);
   if (bridge === undefined) return holds(`${pod.node.name} has no bridge ${name}`, '');
-  const gateway = netlink.addresses().find(({ link, scope }) => link === name && scope === 'global')?.address;
-  const expected = `${pod.ip.replace(/\.\d+$/, '.1')}/24`;
-  if (gateway !== expected) return holds(`${name} has ${gateway}, not ${expected}`, '');
+  const own = netlink.addresses().filter(({ link, scope }) => link === name && scope === 'global');
+  const gateway = own.map(({ address }) => address).join(' and ');
+  const missing = pod.ips.find((ip) => !own.some(({ address }) => isGateway(address, parseAddr(ip))));
+  if (missing !== undefined) return holds(`${name} has ${gateway}, which is no gateway of ${missing}`, '');
   const link = peerOf(netlink, inside);
   if (link?.master !== bridge.index) return holds(`the node's end ${link?.name} is not on ${name}`, '');
   const learned = netlink.fdb().some((entry) => entry.mac === inside.mac && entry.link === link.name);
@@ -63,6 +72,12 @@ function bridgedOutside(netlink: Netlink, pod: TrialPod, inside: Inside, name: s
     learned ? undefined : `${name} has not learned ${inside.mac} of ${pod.ip}`,
     `${name} has ${gateway}, ${link.name} is on it and its table leads ${inside.mac} there`,
   );
+}
+
+/** The first address of the pod's network. */
+function isGateway(address: IfAddr, ip: Addr): boolean {
+  const network = networkOf(address);
+  return contains(network, ip) && addrOf(address) === addrPlus(firstAddr(network), 1);
 }
 
 interface Inside {
@@ -75,7 +90,7 @@ interface Inside {
 
 async function insideOf(world: World, pod: TrialPod): Promise<Inside> {
   const script =
-    'ip -o -4 addr show dev eth0; echo ---; ip route; echo ---; cd /sys/class/net/eth0; cat address iflink';
+    'ip -o addr show dev eth0; echo ---; ip route; ip -6 route; echo ---; cd /sys/class/net/eth0; cat address iflink';
   const { stdout } = await world.exec(pod, 'side', ['sh', '-c', script]);
   const [addresses = '', routes = '', rest = ''] = stdout.split('---\n');
   const [mac = '', peer = ''] = rest.trim().split('\n');

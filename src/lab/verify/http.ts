@@ -3,6 +3,7 @@
 import { Socket } from 'node:net';
 import { openNetns } from '#kernel/netns/netns.ts';
 import { tcpInNetns } from '#kernel/netns/sockets.ts';
+import { urlHost } from '#lab/verify/world.ts';
 
 export interface SeenFromNode {
   /** Address that the node's socket had. */
@@ -16,7 +17,7 @@ const LIMIT_MS = 5_000;
 /** @throws Error if nothing answers. */
 export function getFromNode(netnsName: string, ip: string, port: number, path: string): Promise<SeenFromNode> {
   using netns = openNetns({ name: netnsName });
-  const socket = new Socket({ fd: tcpInNetns(netns, 4) });
+  const socket = new Socket({ fd: tcpInNetns(netns, ip.includes(':') ? 6 : 4) });
   return new Promise((resolve, reject) => {
     let from = '';
     let answer = '';
@@ -28,7 +29,7 @@ export function getFromNode(netnsName: string, ip: string, port: number, path: s
     socket.on('end', () => resolve({ from, body: bodyOf(answer) }));
     socket.connect(port, ip, () => {
       from = socket.localAddress ?? '';
-      socket.write(`GET ${path} HTTP/1.0\r\nHost: ${ip}\r\n\r\n`);
+      socket.write(`GET ${path} HTTP/1.0\r\nHost: ${urlHost(ip)}\r\n\r\n`);
     });
   });
 }

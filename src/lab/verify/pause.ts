@@ -1,7 +1,7 @@
 /** M6: pause holds the namespaces, is PID 1, reaps; containers restart and the pod keeps its address. */
 
 import { type Claim, type Finding, holds } from '#lab/verify/claim.ts';
-import { PORT, type TrialPod, WHO_PATH, type World, whenPod } from '#lab/verify/world.ts';
+import { PORT, type TrialPod, urlHost, WHO_PATH, type World, whenPod } from '#lab/verify/world.ts';
 
 export const PAUSE: Claim = {
   id: 'M6',
@@ -32,7 +32,7 @@ async function restart(world: World, pod: TrialPod): Promise<Finding> {
   if (ip !== pod.ip) return holds(`the pod had ${pod.ip}, after a container's restart it has ${ip}`, '');
   if ((await netnsOf(world, pod)) !== before) return holds('the restarted pod is in another network namespace', '');
   const [, other] = world.pods;
-  const got = await world.exec(other, 'side', ['wget', '-q', '-O-', `http://${pod.ip}:${PORT}${WHO_PATH}`]);
+  const got = await world.exec(other, 'side', ['wget', '-q', '-O-', `http://${urlHost(pod.ip)}:${PORT}${WHO_PATH}`]);
   return holds(
     got.code === 0 ? undefined : `after the restart ${pod.ip} does not answer`,
     `pause is PID 1 and left no zombie; container "web" was killed and restarted, the pod kept ${pod.ip} and ${before}`,

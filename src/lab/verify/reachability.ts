@@ -1,9 +1,11 @@
 /** M1, M2, M3: who reaches whom, and whom the other end sees. */
 
 import { nodeNetns } from '#lab/names.ts';
+import { familiesOf } from '#lab/spec.ts';
 import { type Claim, type Finding, holds } from '#lab/verify/claim.ts';
 import { getFromNode } from '#lab/verify/http.ts';
-import { PORT, type TrialPod, WHO_PATH, type World } from '#lab/verify/world.ts';
+import { PORT, pairsOf, type TrialPod, urlHost, WHO_PATH, type World } from '#lab/verify/world.ts';
+import { readAddr } from '#net/addr.ts';
 
 export const SHARED_NAMESPACE: Claim = {
   id: 'M1',
@@ -24,7 +26,10 @@ export const POD_TO_POD: Claim = {
   id: 'M2',
   async try(world) {
     const pairs = world.pods.flatMap((from) => world.pods.filter((to) => to !== from).map((to) => ({ from, to })));
-    const seen = await Promise.all(pairs.map(({ from, to }) => podToPod(world, from, to)));
+    const ways = pairs.flatMap(({ from, to }) => pairsOf(from.ips, to.ips).map((addrs) => ({ from, to, addrs })));
+    const missing = world.pods.find(({ ips }) => ips.length !== familiesOf(world.spec).length);
+    if (missing) return holds(`pod ${missing.name} has ${missing.ips.join(' and ')}, not one address a family`, '');
+    const seen = await Promise.all(ways.map(({ from, to, addrs }) => podToPod(world, from, to, addrs)));
     const failed = seen.find((each) => !each.ok);
     if (failed !== undefined) return failed;
     const across = world.pods.length > 2 ? 'on one node and across nodes' : 'on one node (the lab has no second)';
@@ -35,26 +40,36 @@ export const POD_TO_POD: Claim = {
   },
 };
 
-async function podToPod(world: World, from: TrialPod, to: TrialPod): Promise<Finding> {
-  const way = `${from.ip} on ${from.node.name} -> ${to.ip} on ${to.node.name}`;
-  const got = await world.exec(from, 'side', fetchWho(to.ip));
+async function podToPod(
+  world: World,
+  from: TrialPod,
+  to: TrialPod,
+  addrs: { readonly from: string; readonly to: string },
+): Promise<Finding> {
+  const way = `${addrs.from} on ${from.node.name} -> ${addrs.to} on ${to.node.name}`;
+  const got = await world.exec(from, 'side', fetchWho(addrs.to));
   const who = plain(got.stdout.trim());
   if (got.code !== 0)
     return { ok: false, seen: `${way}: no answer${lastOf(got.stderr) === '' ? '' : ` (${lastOf(got.stderr)})`}` };
-  return { ok: who === from.ip, seen: who === from.ip ? way : `${way}: the server saw ${who}` };
+  return sameAddress(who, addrs.from) ? { ok: true, seen: way } : { ok: false, seen: `${way}: the server saw ${who}` };
+}
+
+/** However it is spelt. */
+function sameAddress(a: string, b: string): boolean {
+  return a === b || (readAddr(a) !== undefined && readAddr(a) === readAddr(b));
 }
 
 export const NODE_TO_POD: Claim = {
   id: 'M3',
   async try(world) {
-    const ways = world.nodes.flatMap((node) => world.pods.map((pod) => ({ node, pod })));
+    const ways = world.nodes.flatMap((node) => world.pods.flatMap((pod) => pod.ips.map((ip) => ({ node, pod, ip }))));
     const failures = await Promise.all(
-      ways.map(async ({ node, pod }) => {
+      ways.map(async ({ node, pod, ip }) => {
         const netns = nodeNetns(world.spec.name, node.name);
-        const way = `${node.name} -> ${pod.ip} on ${pod.node.name}`;
+        const way = `${node.name} -> ${ip} on ${pod.node.name}`;
         try {
-          const { from, body } = await getFromNode(netns, pod.ip, PORT, WHO_PATH);
-          return plain(body) === from ? undefined : `${way}: the node had ${from}, the pod saw ${body}`;
+          const { from, body } = await getFromNode(netns, ip, PORT, WHO_PATH);
+          return sameAddress(plain(body), from) ? undefined : `${way}: the node had ${from}, the pod saw ${body}`;
         } catch (error) {
           return `${way}: ${error instanceof Error ? error.message : error}`;
         }
@@ -68,7 +83,7 @@ export const NODE_TO_POD: Claim = {
 };
 
 function fetchWho(host: string): string[] {
-  return ['timeout', '4', 'wget', '-q', '-O-', `http://${host}:${PORT}${WHO_PATH}`];
+  return ['timeout', '4', 'wget', '-q', '-O-', `http://${urlHost(host)}:${PORT}${WHO_PATH}`];
 }
 
 /** busybox brackets its clients' addresses, and names IPv4 ones as IPv4-mapped IPv6 addresses. */

@@ -31,7 +31,10 @@ const TRIAL_PODS: Resource<TrialObject> = { group: '', version: 'v1', kind: 'Pod
 export interface TrialPod {
   readonly name: string;
   readonly node: NodeSpec;
+  /** Its first address. */
   readonly ip: string;
+  /** One a family of the lab. */
+  readonly ips: readonly string[];
 }
 
 export interface World {
@@ -90,7 +93,8 @@ async function startPod(client: ApiClient, name: string, node: NodeSpec, signal:
   await remove(client, name); // what an earlier trial that was killed has left
   await client.create(TRIAL_PODS, podOn(name, node.name));
   const ready = await whenPod(client, name, signal, isReady);
-  return { name, node, ip: ready.status?.podIP ?? '' };
+  const ips = ready.status?.podIPs?.map(({ ip }) => ip) ?? [];
+  return { name, node, ip: ready.status?.podIP ?? '', ips };
 }
 
 function podOn(name: string, nodeName: string): TrialObject {
@@ -181,4 +185,14 @@ export function onNode<T>(world: World, node: NodeSpec, read: (netlink: Netlink)
   using netns = openNetns({ name: nodeNetns(world.spec.name, node.name) });
   using netlink = openNetlink(netns.fd);
   return read(netlink);
+}
+
+/** As a URL has it. */
+export function urlHost(addr: string): string {
+  return addr.includes(':') ? `[${addr}]` : addr;
+}
+
+/** The families that two addresses of one pod each have in common, as pairs. */
+export function pairsOf(a: readonly string[], b: readonly string[]): { readonly from: string; readonly to: string }[] {
+  return a.flatMap((from) => b.filter((to) => from.includes(':') === to.includes(':')).map((to) => ({ from, to })));
 }

@@ -4,7 +4,7 @@ import { type NodeInput, nodeObject, nodeStatus, parseTaint } from '#lab/kubelet
 
 const INPUT: NodeInput = {
   name: 'node1',
-  ip: '192.168.1.101',
+  ips: ['192.168.1.101'],
   labels: { zone: 'a' },
   taints: ['dedicated=db:NoSchedule'],
   cpus: 2,

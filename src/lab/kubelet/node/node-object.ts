@@ -4,7 +4,8 @@ import type { Condition, Node, Taint, TaintEffect } from '#spec/k8s.ts';
 
 export interface NodeInput {
   readonly name: string;
-  readonly ip: string;
+  /** One a family. */
+  readonly ips: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
   /** `key=value:Effect` or `key:Effect`. */
   readonly taints: readonly string[];
@@ -71,7 +72,7 @@ export function nodeStatus(input: NodeInput, known: Node | undefined, now: strin
   const types = new Set(conditions.map((c) => c.type));
   return {
     addresses: [
-      { type: 'InternalIP', address: input.ip },
+      ...input.ips.map((address) => ({ type: 'InternalIP', address })),
       { type: 'Hostname', address: input.name },
     ],
     capacity: amounts,
