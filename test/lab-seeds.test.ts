@@ -184,6 +184,23 @@ for (const profile of PROFILE_NAMES) {
   }
 }
 
+test('wireguardEnabled by felixconfiguration default: encrypted, or the missing feature named', { skip }, async () => {
+  await using lab = await testLab('up', '--nodes', '2', '--profile', 'calico-vxlan');
+  await lab.kubectl('kubectl run web --image=nginx && kubectl wait --for=condition=Ready pod/web --timeout=30s');
+  const line = `kubectl patch felixconfiguration default --type='merge' -p '{"spec":{"wireguardEnabled":true}}'`;
+  assert.match(await lab.kubectl(line), /felixconfiguration\.\S+\/default patched/);
+  const status = await eventually('the nodes have heard it', async () => {
+    const ran = await polder(['wireguard', 'status', '--name', lab.name]);
+    assert.equal(ran.status, 0, ran.stderr);
+    return /no WireGuard|node1 +node2 +IPv4/.test(ran.stdout) ? ran.stdout : undefined;
+  });
+  if (kernelHas('wireguard')) return assert.match(status, /node2 +node1 +IPv4/);
+  assert.match(status, /The kernel of node node1 has no WireGuard, .*CONFIG_WIREGUARD/);
+  assert.match(status, /Pods spoken to unencrypted: .*default\/web/);
+  const refused = await polder(['lab', 'up', '--name', `${lab.name}w`, '--profile', 'wireguard']);
+  assert.match(refused.stderr, /interfaces of kind wireguard/);
+});
+
 test('a machine with cgroup v2 alone runs the same lab', { skip }, async () => {
   await using lab = await testLab();
   // All in mounts of its own, so that nobody sees another hierarchy; the named namespaces are seen only there, too.

@@ -8,6 +8,7 @@ import { conformanceCommand } from '#cli/conformance.ts';
 import { labCommand } from '#cli/lab/lab.ts';
 import type { Terminal } from '#cli/terminal.ts';
 import { testCommand } from '#cli/test/command.ts';
+import { wireguardCommand } from '#cli/wireguard.ts';
 
 const EXAMPLES = [
   { line: 'sudo polder lab up', does: 'a cluster of three nodes on this machine' },
@@ -27,6 +28,7 @@ export function polderCommand(io: Terminal, version: string, programs: readonly 
     .version(version, '-V, --version', 'print the version')
     .addCommand(labCommand(io))
     .addCommand(cniCommand(io))
+    .addCommand(wireguardCommand(io))
     .addCommand(testCommand(io))
     .addCommand(conformanceCommand(io));
   for (const program of programs) polder.addCommand(ownCommand(program));
