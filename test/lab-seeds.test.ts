@@ -152,7 +152,9 @@ for (const profile of PROFILE_NAMES) {
   test(`lab verify proves the model under ${profile}, and leaves nothing of its own`, {
     skip: skip || unable,
   }, async () => {
-    await using lab = await testLab('up', '--profile', profile);
+    const { pool } = PROFILES[profile];
+    const far = pool.vxlan !== 'never' || pool.ipip !== 'never';
+    await using lab = await testLab('up', '--profile', profile, '--subnets', far ? '2' : '1');
     const results = JSON.parse(await lab.must('verify', '--json')) as { id: string; ok: boolean; seen: string }[];
     const last = PROFILES[profile].attachment === 'routed' ? 'M8' : 'M9';
     assert.deepEqual(
@@ -199,6 +201,38 @@ test('wireguardEnabled by felixconfiguration default: encrypted, or the missing 
   assert.match(status, /Pods spoken to unencrypted: .*default\/web/);
   const refused = await polder(['lab', 'up', '--name', `${lab.name}w`, '--profile', 'wireguard']);
   assert.match(refused.stderr, /interfaces of kind wireguard/);
+});
+
+test('a pool that changes from IPIP to VXLAN and back takes its pods along, and leaves nothing of the other way', {
+  skip,
+}, async () => {
+  await using lab = await testLab('up', '--nodes', '2', '--profile', 'calico-ipip');
+  const pod = (name: string, node: string) =>
+    `kubectl run ${name} --image=busybox --restart=Never --overrides='{"spec":{"nodeName":"${node}"}}' -- sleep 3600`;
+  await lab.kubectl(`${pod('a', 'node1')} && ${pod('b', 'node2')}`);
+  await lab.kubectl('kubectl wait --for=condition=Ready pod/a pod/b --timeout=30s');
+  const to = (await lab.kubectl("kubectl get pod b -o jsonpath='{.status.podIP}'")).trim();
+  const listen = `kubectl exec b -- sh -c 'sleep 4 | nc -l -p 7777 > /tmp/heard' & sleep 0.5;`;
+  assert.match(await lab.kubectl(`kubectl exec a -- ping -c 1 ${to}`), / 0% packet loss/);
+  for (const [ipip, vxlan, present, absent] of [
+    ['Never', 'Always', 'vxlan.calico', 'tunl0'],
+    ['Always', 'Never', 'tunl0', 'vxlan.calico'],
+  ]) {
+    const patch = `{"spec":{"ipipMode":"${ipip}","vxlanMode":"${vxlan}"}}`;
+    // One connection that lives through the change.
+    const change = `kubectl patch ippool default-ipv4-ippool --type merge -p '${patch}' >/dev/null`;
+    const talk = `(echo before; ${change}; sleep 1; echo after) | kubectl exec -i a -- timeout 10 nc ${to} 7777; wait`;
+    await lab.kubectl(`${listen} ${talk}`);
+    assert.equal(await lab.kubectl('kubectl exec b -- cat /tmp/heard'), 'before\nafter\n');
+    for (const node of ['node1', 'node2']) {
+      await eventually(`${node} goes by ${present}`, async () => {
+        const seen = await onNode(lab, node, 'ip route; ip -br link; tc qdisc show');
+        const stray = seen.includes(absent ?? '') || (present !== 'tunl0' && seen.includes('clsact'));
+        return seen.includes(`dev ${present} proto`) && !stray ? true : undefined;
+      });
+    }
+    assert.match(await lab.kubectl(`kubectl exec a -- ping -c 1 ${to}`), / 0% packet loss/);
+  }
 });
 
 test('a machine with cgroup v2 alone runs the same lab', { skip }, async () => {

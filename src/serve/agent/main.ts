@@ -23,6 +23,7 @@ import { NodeSync } from '#serve/agent/node-sync.ts';
 import { Publisher } from '#serve/agent/publisher.ts';
 import { serveStatus } from '#serve/agent/status.ts';
 import { SubnetFile } from '#serve/agent/subnet-file.ts';
+import type { Profile, Snapshot } from '#spec/cluster.ts';
 import { FastPathDriver } from '#sync/fast-path.ts';
 import { kernelHas } from '#sync/features.ts';
 import { IpipDriver } from '#sync/ipip.ts';
@@ -69,7 +70,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
           client,
           store,
           log,
-          profile: () => sync.view?.snapshot.config.profile,
+          profile: () => sync.view && effectiveProfile(sync.view.snapshot),
           onError: (source, error, waitMs) =>
             log.warn({ source, error: String(error), waitMs }, 'the API does not answer'),
         });
@@ -157,6 +158,12 @@ function fastPath(driver: FastPathDriver, sync: NodeSync, log: Logger): () => vo
     const { trouble } = driver;
     if (trouble !== undefined && trouble !== before) log.warn({ trouble }, 'no fast path: packets go the ordinary way');
   };
+}
+
+/** With encryption where it is the FelixConfiguration that wants it: devices need addresses all the same. */
+function effectiveProfile({ config, felix }: Pick<Snapshot, 'config' | 'felix'>): Profile {
+  const { enabled } = felix.wireguard;
+  return enabled[4] || enabled[6] ? { ...config.profile, encryption: 'wireguard' } : config.profile;
 }
 
 /** Brings what stands in for IPIP to the state that was reached. */
