@@ -137,10 +137,10 @@ export class Agents implements AsyncDisposable {
     return lines.map((line) => JSON.parse(line));
   }
 
-  /** GET on the status socket; undefined while nobody answers. */
-  ask(node: TestNode, path: string): Promise<string | undefined> {
+  /** GET (or POST) on the status socket; undefined while nobody answers. */
+  ask(node: TestNode, path: string, method: 'GET' | 'POST' = 'GET'): Promise<string | undefined> {
     return new Promise((resolve) => {
-      const asked = request({ socketPath: join(node.dir, 'agent.sock'), path }, async (response) => {
+      const asked = request({ socketPath: join(node.dir, 'agent.sock'), path, method }, async (response) => {
         resolve(Buffer.concat(await response.toArray()).toString());
       });
       asked.on('error', () => resolve(undefined)).end();
@@ -155,9 +155,9 @@ export class Agents implements AsyncDisposable {
   }
 }
 
-/** Asks until it holds. @throws Error after 10 s. */
+/** Asks until it holds. @throws Error after a minute: an emulated machine is slow. */
 export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const end = Date.now() + 10_000;
+  const end = Date.now() + 60_000;
   while (!(await holds())) {
     if (Date.now() > end) throw new Error(`Waited in vain until ${what}`);
     await delay(5);

@@ -5,13 +5,19 @@ import type { AddressInfo } from 'node:net';
 import type { NetnsRef } from '#kernel/netns/enter.ts';
 import { listenTcpInNetns } from '#kernel/netns/sockets.ts';
 import { parseAddr } from '#net/addr.ts';
+import type { FelixConfiguration } from '#spec/calico.ts';
 import type { ConfigMap, KubeObject, Node } from '#spec/k8s.ts';
 
-type Kind = 'nodes' | 'configmaps';
+const KINDS = ['nodes', 'configmaps', 'felixconfigurations'] as const;
+type Kind = (typeof KINDS)[number];
 
-/** Objects of two kinds and those who watch them; the same for every namespace that it listens in. */
+/** Objects of these kinds and those who watch them; the same for every namespace that it listens in. */
 export class TinyApi {
-  readonly #objects: Record<Kind, Map<string, KubeObject>> = { nodes: new Map(), configmaps: new Map() };
+  readonly #objects: Record<Kind, Map<string, KubeObject>> = {
+    nodes: new Map(),
+    configmaps: new Map(),
+    felixconfigurations: new Map(),
+  };
   readonly #watches = new Set<{ readonly kind: Kind; readonly response: ServerResponse }>();
   readonly #servers: Server[] = [];
   #version = 1;
@@ -43,6 +49,25 @@ export class TinyApi {
     this.#put('configmaps', map);
   }
 
+  putFelix(spec: FelixConfiguration['spec'] & object): void {
+    const felix: FelixConfiguration = { metadata: { name: 'default', uid: 'felix' }, spec };
+    this.#put('felixconfigurations', felix);
+  }
+
+  annotationsOf(node: string): Readonly<Record<string, string>> {
+    return this.#objects.nodes.get(node)?.metadata.annotations ?? {};
+  }
+
+  /** Of a patch of a Node its annotations, as a merge patch means them (RFC 7396). */
+  #annotate(name: string, body: string): void {
+    const node = this.#objects.nodes.get(name);
+    const { metadata } = JSON.parse(body) as { metadata?: { annotations?: Record<string, string | null> } };
+    if (!node || !metadata?.annotations) return;
+    const merged = { ...node.metadata.annotations, ...metadata.annotations };
+    const annotations = Object.fromEntries(Object.entries(merged).flatMap(([k, v]) => (v === null ? [] : [[k, v]])));
+    this.#put('nodes', { ...node, metadata: { ...node.metadata, annotations } });
+  }
+
   deleteNode(name: string): void {
     const node = this.#objects.nodes.get(name);
     this.#objects.nodes.delete(name);
@@ -68,9 +93,11 @@ export class TinyApi {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', 'http://tiny');
-    const kind = (['nodes', 'configmaps'] as const).find((word) => url.pathname.includes(`/${word}`));
+    const kind = KINDS.find((word) => url.pathname.includes(`/${word}`));
     if (request.method === 'PATCH') {
-      this.patches.push({ path: url.pathname, body: Buffer.concat(await request.toArray()).toString() });
+      const body = Buffer.concat(await request.toArray()).toString();
+      this.patches.push({ path: url.pathname, body });
+      this.#annotate(url.pathname.split('/').at(-1) ?? '', body);
       response.end('{"metadata":{}}');
     } else if (!kind) response.writeHead(404).end('{}');
     else if (url.searchParams.has('watch')) this.#watch(kind, response);
