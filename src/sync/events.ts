@@ -4,6 +4,7 @@ import type { NetlinkEvent } from '#kernel/netlink/handle.ts';
 import type { Wanted } from '#plan/objects.ts';
 import { ownsLink } from '#sync/drivers/links.ts';
 import { ownsRoute } from '#sync/drivers/routes.ts';
+import { ownsRule } from '#sync/drivers/rules.ts';
 
 /**
  * True if the event may have parted the kernel from what is wanted: something of ours went or changed, or the
@@ -22,6 +23,8 @@ export function concerns(event: NetlinkEvent, wanted: Wanted, underlay: string):
       return event.gone && ownsRoute(event.route);
     case 'neighbour':
       return event.gone && own(event.neighbour.link);
+    case 'rule':
+      return event.gone && ownsRule(event.rule);
     case 'overrun':
       return true;
   }

@@ -89,3 +89,27 @@ test('watchNetlink tells nothing once it is closed', { skip }, async () => {
   await new Promise((resolve) => setImmediate(resolve));
   assert.deepEqual(seen, []);
 });
+
+test('watchNetlink tells of rules of both families', { skip }, async () => {
+  using ns = scratchNetns();
+  using netlink = openNetlink(ns.fd);
+  const seen: string[] = [];
+  const { promise, resolve } = Promise.withResolvers<void>();
+  using _watch = watchNetlink(
+    ['rule'],
+    (event) => {
+      if (event.event === 'rule') seen.push(`${event.rule.family} ${event.rule.priority} ${event.gone}`);
+      if (seen.length === 4) resolve();
+    },
+    { netnsFd: ns.fd },
+  );
+  for (const family of [4, 6] as const) {
+    const rule = { family, priority: 99, table: 7 };
+    netlink.run([
+      { op: 'rule.add', rule },
+      { op: 'rule.del', rule },
+    ]);
+  }
+  await promise;
+  assert.deepEqual(seen, ['4 99 false', '4 99 true', '6 99 false', '6 99 true']);
+});

@@ -17,6 +17,7 @@ const GROUPS = {
   neighbour: [3],
   address: [5, 9],
   route: [7, 11],
+  rule: [8, 19],
 } as const;
 
 export type NetlinkGroup = keyof typeof GROUPS;

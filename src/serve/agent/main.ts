@@ -128,7 +128,9 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
     },
     ...(options.resyncSeconds === undefined ? {} : { resyncMs: options.resyncSeconds * 1000 }),
   });
-  stack.use(watchNetlink(['link', 'address', 'route', 'neighbour'], (event) => sync.concerns(event) && loop.trigger()));
+  stack.use(
+    watchNetlink(['link', 'address', 'route', 'neighbour', 'rule'], (event) => sync.concerns(event) && loop.trigger()),
+  );
   const feed = followCluster(options, { client, sync, loop, publisher, changed: () => addresses?.trigger(), log });
   const surroundings = {
     connected: () => feed.connected,

@@ -39,6 +39,9 @@ interface Aim {
   readonly goal: Goal | undefined;
 }
 
+/** What says nothing about whether a node without a state can have one now. */
+const UNRELATED: ReadonlySet<NetlinkEvent['event']> = new Set(['route', 'neighbour', 'rule']);
+
 export class NodeSync {
   readonly #options: NodeSyncOptions;
   #view: ClusterView | undefined;
@@ -102,7 +105,7 @@ export class NodeSync {
 
   /** Whether the kernel's notification is worth a pass. */
   concerns(event: NetlinkEvent): boolean {
-    if (this.#outcome?.kind !== 'ready') return event.event !== 'route' && event.event !== 'neighbour';
+    if (this.#outcome?.kind !== 'ready') return !UNRELATED.has(event.event);
     const { state } = this.#outcome;
     return concerns(event, want(state), state.underlay.ifname);
   }

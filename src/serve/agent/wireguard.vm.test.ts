@@ -47,6 +47,12 @@ test('agents encrypt when a FelixConfiguration says so, keep their keys, take ne
   assert.equal(await agents.ask(first, '/plan'), '');
   assert.ok(ping(near.netns, far.addr));
 
+  const own = () => first.netlink.rules().filter(({ protocol }) => protocol === 77);
+  const rules = own();
+  assert.equal(rules.length, 1);
+  first.netlink.run(rules.map((rule) => ({ op: 'rule.del', rule })));
+  await until('the rule that somebody deleted is back', () => own().length === 1);
+
   assert.equal(await agents.ask(first, '/wireguard/rotate', 'POST'), '{\n  "rotated": 1\n}\n');
   await until('the new key is published', () => published(first) !== key);
   await both();

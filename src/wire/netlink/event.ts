@@ -7,14 +7,16 @@ import type { IndexToName } from '#wire/netlink/names.ts';
 import { readNeighbour } from '#wire/netlink/neighbour.ts';
 import type { Message } from '#wire/netlink/reader.ts';
 import { readRoute } from '#wire/netlink/route.ts';
-import type { Address, Link, Neighbour, Route } from '#wire/netlink/values.ts';
+import { readRule } from '#wire/netlink/rule.ts';
+import type { Address, Link, Neighbour, Route, Rule } from '#wire/netlink/values.ts';
 
 export type TableEvent =
   | { readonly event: 'link'; readonly link: Link }
   | { readonly event: 'linkGone'; readonly name: string; readonly index: number }
   | { readonly event: 'address'; readonly address: Address; readonly gone: boolean }
   | { readonly event: 'route'; readonly route: Route; readonly gone: boolean }
-  | { readonly event: 'neighbour'; readonly neighbour: Neighbour; readonly gone: boolean };
+  | { readonly event: 'neighbour'; readonly neighbour: Neighbour; readonly gone: boolean }
+  | { readonly event: 'rule'; readonly rule: Rule; readonly gone: boolean };
 
 /** Undefined for a message that tells of nothing that has a value here. @throws SyntaxError */
 export function readEvent(message: Message, names: IndexToName): TableEvent | undefined {
@@ -36,6 +38,11 @@ export function readEvent(message: Message, names: IndexToName): TableEvent | un
     case N.RTM_DELNEIGH: {
       const neighbour = readNeighbour(message, names);
       return neighbour && { event: 'neighbour', neighbour, gone: message.type === N.RTM_DELNEIGH };
+    }
+    case N.RTM_NEWRULE:
+    case N.RTM_DELRULE: {
+      const rule = readRule(message);
+      return rule && { event: 'rule', rule, gone: message.type === N.RTM_DELRULE };
     }
     default:
       return undefined;
