@@ -4,6 +4,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { definition, GAUGE_SPEC, gauge, version as versionOf } from '#serve/api/testing/definitions.ts';
 import { startServer, type TestServer } from '#serve/api/testing/server.ts';
 
 const version = spawnSync('kubectl', ['version', '--client', '-o', 'json'], { encoding: 'utf8' });
@@ -293,6 +294,42 @@ describe('kubectl', { skip: missing, timeout: 120_000 }, () => {
     );
     assert.match(await kubectl.run('describe netpol deny'), /To Port: 80\/TCP/);
     assert.match(await kubectl.run('explain networkpolicy.spec.ingress'), /ports/);
+  });
+
+  it('makes, shows, changes, explains and deletes objects of a kind that it defines', async () => {
+    await using server = await startServer();
+    const kubectl = new Kubectl(server);
+    const columns = [{ name: 'Unit', type: 'string', jsonPath: '.spec.unit' }];
+    const made = definition([versionOf('v1', GAUGE_SPEC, { additionalPrinterColumns: columns })]);
+    assert.match(await kubectl.run('apply -f -', JSON.stringify(made)), /gauges.lab.example.org created/);
+    assert.match(
+      await kubectl.run('wait --for=condition=Established crd/gauges.lab.example.org'),
+      /gauges.lab.example.org condition met/,
+    );
+    assert.match(await kubectl.run('get crd'), /^NAME +CREATED AT\ngauges.lab.example.org +\d{4}-\d\d-\d\dT/);
+    assert.match(
+      await kubectl.run('api-resources --api-group=lab.example.org'),
+      /^gauges +gg +lab.example.org\/v1 +true +Gauge/m,
+    );
+    const one = (spec: object) => JSON.stringify(gauge('g', { ...spec }));
+    assert.equal(
+      await kubectl.run('apply -f -', one({ unit: 'bar', serial: 'G-1' })),
+      'gauge.lab.example.org/g created\n',
+    );
+    assert.equal(await kubectl.run('apply -f -', one({ unit: 'psi' })), 'gauge.lab.example.org/g configured\n');
+    assert.equal(await kubectl.run('apply -f -', one({ unit: 'psi' })), 'gauge.lab.example.org/g unchanged\n');
+    assert.equal(await kubectl.run('get gg -o jsonpath={.items[*].spec}'), '{"replicas":1,"unit":"psi"}');
+    assert.match(await kubectl.run('get gauges'), /^NAME +UNIT\ng +psi\n$/);
+    assert.match(await kubectl.run('get all'), /gauge.lab.example.org\/g/);
+    await kubectl.run(['patch', 'gauge', 'g', '--type=merge', '-p', '{"spec":{"replicas":2}}']);
+    assert.match(await kubectl.run('explain gauge.spec.unit'), /What it measures in\./);
+    const wrong = await kubectl.try('apply -f -', one({ unit: 'mm' }));
+    assert.match(wrong.err, /spec.unit.*(Unsupported value: "mm"|unsupported)/);
+    const unknown = await kubectl.try('apply -f -', one({ unit: 'bar', colour: 'red' }));
+    assert.equal(unknown.status, 1);
+    assert.match(unknown.err, /unknown field "(spec\.)?colour"/);
+    assert.match(await kubectl.run('delete crd gauges.lab.example.org'), /deleted/);
+    assert.match((await kubectl.try('get gauges')).err, /doesn't have a resource type|could not find/);
   });
 
   it('watches, and prints each change', async () => {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Api } from '#serve/api/api.ts';
 import { bootstrap } from '#serve/api/content/bootstrap.ts';
+import { serveDefinitions } from '#serve/api/content/definitions.ts';
 import { endNamespaces } from '#serve/api/content/namespaces.ts';
 import { ownEndpoints } from '#serve/api/content/own-endpoints.ts';
 import { Kinds } from '#serve/api/kinds.ts';
@@ -52,6 +53,7 @@ export async function runApiServer(options: ApiServerOptions, signal: AbortSigna
   });
   stack.defer(() => store.close());
   const api = makeApi(options, kinds, store, signal);
+  stack.use(serveDefinitions(api));
   bootstrap(api);
   stack.use(endNamespaces(api));
   const door = { api, tokens: new TokenVerifier(options.dataDir), ready: () => !signal.aborted };

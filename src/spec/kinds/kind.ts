@@ -24,7 +24,8 @@ export interface FieldError {
     | 'FieldValueNotSupported'
     | 'FieldValueDuplicate'
     | 'FieldValueForbidden'
-    | 'FieldValueTooLong';
+    | 'FieldValueTooLong'
+    | 'FieldValueTooMany';
   /** For example `spec.containers[0].image`. */
   readonly field: string;
   /** As kubectl prints it after the field's path, for example `Required value`. */
@@ -34,14 +35,18 @@ export interface FieldError {
 /** A printer column of `kubectl get` (meta.k8s.io/v1 TableColumnDefinition). */
 export interface Column {
   readonly name: string;
-  readonly type: 'string' | 'integer' | 'date' | 'boolean';
-  readonly format?: 'name';
+  /** `string`, `integer`, `number`, `date` or `boolean`. */
+  readonly type: string;
+  readonly format?: string;
   readonly description: string;
   /** 0 is always shown, 1 with `-o wide`. */
-  readonly priority?: 0 | 1;
+  readonly priority?: number;
   /** The cell; `now` is in milliseconds since the epoch. */
-  readonly cell: (object: KubeObject, now: number) => string | number;
+  readonly cell: (object: KubeObject, now: number) => Cell;
 }
+
+/** What stands in a column; null is nothing. */
+export type Cell = string | number | boolean | null;
 
 /** What a hook may ask of the world around the object. */
 export interface World {
@@ -85,16 +90,33 @@ export interface Kind {
   readonly singular: string;
   readonly shortNames?: readonly string[];
   readonly categories?: readonly string[];
+  /** Kind of its list, where that is not the kind with `List` behind it. */
+  readonly listKind?: string;
   readonly namespaced: boolean;
-  /** Its name in the field tables (`schema/fields.ts`). */
+  /** Its name in the field tables (`schema/fields.ts`); '' for a kind that a CustomResourceDefinition defines. */
   readonly type: string;
+  /** The structural schema of a kind that a CustomResourceDefinition defines. */
+  readonly schema?: JsonObject;
+  /**
+   * Checks the shape of an object from outside and drops what the kind does not know, where that is not done by the field
+   * tables. Changes its argument, returns the paths of unknown fields. @throws ShapeError
+   */
+  readonly decode?: (object: JsonObject) => string[];
+  /** What clients of the version are warned of. */
+  readonly warning?: string;
   readonly names: NameRule;
   /** What can be done with it, where that is not everything: questions can only be posted. */
   readonly verbs?: readonly string[];
   /** Has `/status`: writes to the main resource leave the status alone, and writes to /status leave the rest alone. */
   readonly status?: boolean;
   readonly subresources?: readonly Subresource[];
-  /** `metadata.generation` counts changes of the spec. */
+  /** Where the numbers of `scale` stand, as paths of keys, if not at spec.replicas, status.replicas and spec.selector. */
+  readonly scale?: {
+    readonly spec: readonly string[];
+    readonly status: readonly string[];
+    readonly selector: readonly string[];
+  };
+  /** `metadata.generation` counts changes of the spec; of a defined kind, of all but metadata and status. */
   readonly generation?: boolean;
   readonly columns: readonly Column[];
   /** Set when the objects are stored in the form of another row; that row's hooks then do not apply. */
@@ -132,8 +154,8 @@ export function resourceOf(row: Pick<Kind, 'group' | 'plural' | 'storedAs'>): st
 }
 
 /** The kind of its list. */
-export function listKindOf(row: { readonly kind: string }): string {
-  return `${row.kind}List`;
+export function listKindOf(row: { readonly kind: string; readonly listKind?: string }): string {
+  return row.listKind ?? `${row.kind}List`;
 }
 
 export function fieldError(reason: FieldError['reason'], field: string, message: string): FieldError {

@@ -10,6 +10,7 @@ import { NAMESPACE } from '#spec/kinds/core/namespace.ts';
 import { NODE } from '#spec/kinds/core/node.ts';
 import { POD } from '#spec/kinds/core/pod.ts';
 import { SERVICE } from '#spec/kinds/core/service.ts';
+import { CUSTOM_RESOURCE_DEFINITION } from '#spec/kinds/custom/definition.ts';
 import { ENDPOINT_SLICE } from '#spec/kinds/discovery.ts';
 import { EVENTS_EVENT } from '#spec/kinds/events.ts';
 import type { Kind } from '#spec/kinds/kind.ts';
@@ -30,6 +31,7 @@ export const KINDS: readonly Kind[] = [
   SECRET,
   SERVICE_ACCOUNT,
   SERVICE,
+  CUSTOM_RESOURCE_DEFINITION,
   CONTROLLER_REVISION,
   DAEMON_SET,
   DEPLOYMENT,

@@ -1,9 +1,9 @@
 /** OpenAPI documents: what kubectl looks up before it applies (fieldValidation, merge keys) and explains. */
 import { createHash } from 'node:crypto';
-import { schemaName, schemasOf } from '#serve/api/discovery/schemas.ts';
+import { kindSchemaName, schemasOf } from '#serve/api/discovery/schemas.ts';
 import { VERSION } from '#serve/api/discovery/version.ts';
 import type { GroupVersion, Kinds } from '#serve/api/kinds.ts';
-import { APPLY_TYPE, PATCH_TYPES } from '#serve/api/verbs/patch.ts';
+import { APPLY_TYPE, patchTypesOf } from '#serve/api/verbs/patch.ts';
 import type { JsonObject } from '#spec/kinds/json.ts';
 import { apiVersionOf, type Kind } from '#spec/kinds/kind.ts';
 
@@ -18,8 +18,18 @@ function versionsOf(kinds: Kinds): GroupVersion[] {
   return [...kinds.groups()].flatMap(([group, versions]) => versions.map((version) => ({ group, version })));
 }
 
+const indices = new WeakMap<Kinds, { readonly edition: number; readonly index: JsonObject }>();
+
 /** `/openapi/v3`: where the document of each group and version is. */
 export function openApiIndex(kinds: Kinds): JsonObject {
+  const known = indices.get(kinds);
+  if (known?.edition === kinds.edition) return known.index;
+  const index = makeIndex(kinds);
+  indices.set(kinds, { edition: kinds.edition, index });
+  return index;
+}
+
+function makeIndex(kinds: Kinds): JsonObject {
   const paths: JsonObject = {};
   for (const gv of versionsOf(kinds)) {
     const hash = createHash('sha256')
@@ -40,7 +50,7 @@ export function openApiV3(kinds: Kinds, gv: GroupVersion): JsonObject {
     openapi: '3.0.0',
     info: INFO,
     paths: pathsOf(rows, operationsV3),
-    components: { schemas: schemasOf(rows, refer) },
+    components: { schemas: schemasOf(rows, { refer, plain: false }) },
   };
 }
 
@@ -48,7 +58,12 @@ export function openApiV3(kinds: Kinds, gv: GroupVersion): JsonObject {
 export function openApiV2(kinds: Kinds): JsonObject {
   const rows = kinds.all();
   const refer = (name: string): JsonObject => ({ $ref: `#/definitions/${name}` });
-  return { swagger: '2.0', info: INFO, paths: pathsOf(rows, operationsV2), definitions: schemasOf(rows, refer) };
+  return {
+    swagger: '2.0',
+    info: INFO,
+    paths: pathsOf(rows, operationsV2),
+    definitions: schemasOf(rows, { refer, plain: true }),
+  };
 }
 
 function pathsOf(rows: readonly Kind[], operations: (row: Kind, named: boolean) => JsonObject): JsonObject {
@@ -68,7 +83,7 @@ const OBJECT = { get: 'get', put: 'put', patch: 'patch', delete: 'delete' } as c
 const WRITES = new Set(['post', 'put', 'patch']);
 
 function operationsV3(row: Kind, named: boolean): JsonObject {
-  const schema: JsonObject = { $ref: `#/components/schemas/${schemaName(row.type)}` };
+  const schema: JsonObject = { $ref: `#/components/schemas/${kindSchemaName(row)}` };
   const content = { 'application/json': { schema } };
   return operations(row, named, (method, common) => {
     const operation: JsonObject = { ...common, responses: { 200: { description: 'OK', content } } };
@@ -78,7 +93,7 @@ function operationsV3(row: Kind, named: boolean): JsonObject {
         in: 'query',
         schema: { type: 'string' },
       }));
-      const types = method === 'patch' ? [...PATCH_TYPES, APPLY_TYPE] : ['application/json'];
+      const types = method === 'patch' ? [...patchTypesOf(row.type), APPLY_TYPE] : ['application/json'];
       operation.requestBody = { content: Object.fromEntries(types.map((type) => [type, { schema }])), required: true };
     }
     return operation;
@@ -86,10 +101,10 @@ function operationsV3(row: Kind, named: boolean): JsonObject {
 }
 
 function operationsV2(row: Kind, named: boolean): JsonObject {
-  const schema: JsonObject = { $ref: `#/definitions/${schemaName(row.type)}` };
+  const schema: JsonObject = { $ref: `#/definitions/${kindSchemaName(row)}` };
   return operations(row, named, (method, common) => {
     const operation: JsonObject = { ...common, responses: { 200: { description: 'OK', schema } } };
-    if (method === 'patch') operation.consumes = [...PATCH_TYPES, APPLY_TYPE];
+    if (method === 'patch') operation.consumes = [...patchTypesOf(row.type), APPLY_TYPE];
     if (WRITES.has(method)) {
       const body: JsonObject = { name: 'body', in: 'body', required: true, schema };
       operation.parameters = [

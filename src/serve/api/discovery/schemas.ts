@@ -1,4 +1,5 @@
 /** OpenAPI schemas of the types that are served, from the field tables and the table of merge keys. */
+import { customSchema, customSchemaName } from '#serve/api/discovery/custom-schema.ts';
 import { type Json, type JsonObject, listAt, objectAt } from '#spec/kinds/json.ts';
 import type { Kind } from '#spec/kinds/kind.ts';
 import { fieldsOf, type Scalar, type Shape, shortTypeName } from '#spec/kinds/schema/fields.ts';
@@ -9,13 +10,22 @@ export type Refer = (name: string) => JsonObject;
 
 const GVK = 'x-kubernetes-group-version-kind';
 
+/** What differs between versions of OpenAPI. */
+export interface Dialect {
+  readonly refer: Refer;
+  /** OpenAPI 2 has fewer words. */
+  readonly plain: boolean;
+}
+
+const META = 'V1ObjectMeta';
+
 const SCALARS: Readonly<Record<Scalar, JsonObject>> = {
   string: { type: 'string' },
   boolean: { type: 'boolean' },
   int32: { type: 'integer', format: 'int32' },
   int64: { type: 'integer', format: 'int64' },
   number: { type: 'number', format: 'double' },
-  any: { type: 'object' },
+  any: {},
   date: { type: 'string', format: 'date-time' },
   'micro-date': { type: 'string', format: 'date-time' },
   quantity: { type: 'string' },
@@ -30,13 +40,21 @@ export function schemaName(type: string): string {
   return `io.k8s.api.${type === shortTypeName(type) ? 'any' : 'v1'}.${shortTypeName(type)}`;
 }
 
+/** The name of a kind's schema. */
+export function kindSchemaName(kind: Kind): string {
+  return kind.schema === undefined ? schemaName(kind.type) : customSchemaName(kind);
+}
+
 /** The schemas of all types that these kinds reach, by name. */
-export function schemasOf(kinds: readonly Kind[], refer: Refer): JsonObject {
+export function schemasOf(kinds: readonly Kind[], { refer, plain }: Dialect): JsonObject {
   const schemas: JsonObject = {};
-  for (const type of reachable(kinds.map((kind) => kind.type))) schemas[schemaName(type)] = typeSchema(type, refer);
-  for (const { type, group, version, kind } of kinds) {
-    const name = schemaName(type);
-    const schema = objectAt(schemas, name);
+  const roots = kinds.map((kind) => (kind.schema === undefined ? kind.type : META));
+  for (const type of reachable(roots)) schemas[schemaName(type)] = typeSchema(type, refer);
+  for (const row of kinds) {
+    const { group, version, kind } = row;
+    const name = kindSchemaName(row);
+    const schema =
+      row.schema === undefined ? objectAt(schemas, name) : customSchema(row.schema, refer(schemaName(META)), plain);
     // One type may be served in two groups.
     schema[GVK] = [...listAt(schema, GVK), { group, version, kind }];
     schemas[name] = schema;

@@ -2,23 +2,17 @@
 import type { Kinds } from '#serve/api/kinds.ts';
 import type { Index } from '#serve/api/store/store.ts';
 import { type JsonObject, objectAt } from '#spec/kinds/json.ts';
-import { type Kind, type KubeObject, resourceOf } from '#spec/kinds/kind.ts';
+import type { Kind, KubeObject } from '#spec/kinds/kind.ts';
 
 const NONE: Index['fields'] = {};
 
 /** The store's `indexOf`, by the table of kinds. */
 export function indexWith(kinds: Kinds): (resource: string, text: string) => Index {
-  const byResource = new Map(
-    kinds
-      .all()
-      .filter((kind) => kind.storedAs === undefined)
-      .map((kind) => [resourceOf(kind), kind]),
-  );
   return (resource, text) => {
     const object: KubeObject = JSON.parse(text);
     return {
       labels: textsOf(objectAt(object, 'metadata', 'labels')),
-      fields: fieldsOf(byResource.get(resource), object),
+      fields: fieldsOf(kinds.storing(resource), object),
     };
   };
 }

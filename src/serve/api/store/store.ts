@@ -83,6 +83,13 @@ export class Store {
     return [...then].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, object]) => object);
   }
 
+  /** Reads labels and fields anew: what is indexed of a resource has changed. */
+  reindex(resource: string): void {
+    const objects = this.#objects.get(resource);
+    for (const [path, { text, ...rest }] of objects ?? [])
+      objects?.set(path, { ...rest, text, ...this.#indexOf(resource, text) });
+  }
+
   /** Number of objects of each resource that has any. */
   counts(): Map<string, number> {
     return new Map([...this.#objects].map(([resource, objects]) => [resource, objects.size]));

@@ -11,7 +11,7 @@ import { readPatch } from '#serve/api/verbs/patch.ts';
 import { trackOf } from '#serve/api/verbs/writer.ts';
 import { formatSelector } from '#spec/kinds/columns/common.ts';
 import { at, ensureObject, type JsonObject, numberAt, textAt } from '#spec/kinds/json.ts';
-import { invalid, type KubeObject } from '#spec/kinds/kind.ts';
+import { invalid, type Kind, type KubeObject } from '#spec/kinds/kind.ts';
 import { SCALE_TYPE } from '#spec/kinds/scale.ts';
 import { decodeObject, ShapeError } from '#spec/kinds/schema/decode.ts';
 
@@ -20,7 +20,7 @@ export async function scaleObject(api: Api, call: Call): Promise<void> {
   const wanted = await wantedScale(call);
   const { kind, info } = call;
   const target = { kind, namespace: info.namespace, name: info.name, subresource: 'scale' };
-  const change = (old: KubeObject) => scaled(old, wanted(scaleOf(old)), call);
+  const change = (old: KubeObject) => scaled(old, wanted(scaleOf(old, kind)), call);
   const { object } = changeObject(api, target, change, writeOptionsOf(call.query).dryRun, trackOf(api, call));
   await answerScale(call, object);
 }
@@ -50,7 +50,9 @@ function scaled(object: KubeObject, scale: JsonObject, { kind, info }: Call): Ku
     const problem = invalid('spec.replicas', replicas, 'must be greater than or equal to 0');
     throw invalidObject({ group: 'autoscaling', kind: 'Scale' }, info.name, [problem]);
   }
-  ensureObject(object, 'spec').replicas = replicas;
+  const path = kind.scale?.spec ?? SPEC;
+  const holder = path.slice(0, -1).reduce((here, key) => ensureObject(here, key), objectOf(object));
+  holder[path.at(-1) ?? 'replicas'] = replicas;
   return object;
 }
 
@@ -63,24 +65,33 @@ function checkShape(scale: JsonObject): void {
   }
 }
 
-function scaleOf(object: KubeObject): JsonObject {
+/** Where most kinds have it. */
+const SPEC = ['spec', 'replicas'];
+const STATUS = ['status', 'replicas'];
+const SELECTOR = ['spec', 'selector'];
+
+function objectOf(object: KubeObject): JsonObject {
+  return object;
+}
+
+function scaleOf(object: KubeObject, kind: Kind): JsonObject {
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
   const metadata: JsonObject = { name };
   for (const [key, value] of Object.entries({ namespace, uid, resourceVersion, creationTimestamp }))
     if (value !== undefined) metadata[key] = value;
-  const selector = at(object, 'spec', 'selector');
+  const selector = at(object, ...(kind.scale?.selector ?? SELECTOR));
   return {
     kind: 'Scale',
     apiVersion: 'autoscaling/v1',
     metadata,
-    spec: { replicas: numberAt(object, 'spec', 'replicas') ?? 0 },
+    spec: { replicas: numberAt(object, ...(kind.scale?.spec ?? SPEC)) ?? 0 },
     status: {
-      replicas: numberAt(object, 'status', 'replicas') ?? 0,
-      selector: selector === undefined ? '' : formatSelector(selector),
+      replicas: numberAt(object, ...(kind.scale?.status ?? STATUS)) ?? 0,
+      selector: typeof selector === 'string' ? selector : selector === undefined ? '' : formatSelector(selector),
     },
   };
 }
 
 async function answerScale(call: Call, object: KubeObject): Promise<void> {
-  await answerText(call, 200, JSON.stringify(scaleOf(object)));
+  await answerText(call, 200, JSON.stringify(scaleOf(object, call.kind)));
 }

@@ -5,7 +5,7 @@ import { dropObject, putObject, readAs, textAs, type Written } from '#serve/api/
 import { placeIn } from '#serve/api/verbs/incoming.ts';
 import { isFinal } from '#serve/api/verbs/remove.ts';
 import type { Track } from '#serve/api/verbs/writer.ts';
-import { listAt, numberAt, sameJson, textAt } from '#spec/kinds/json.ts';
+import { type Json, listAt, numberAt, sameJson, textAt } from '#spec/kinds/json.ts';
 import { type FieldError, invalid, type Kind, type KubeObject } from '#spec/kinds/kind.ts';
 import { keepOwnedMeta, validateMeta } from '#spec/kinds/meta.ts';
 
@@ -108,8 +108,15 @@ function finalizersOnlyGo(object: KubeObject, old: KubeObject): FieldError[] {
 }
 
 function countGeneration(object: KubeObject, old: KubeObject, kind: Kind): void {
-  if (kind.generation !== true || sameJson(object.spec, old.spec)) return;
+  if (kind.generation !== true || sameJson(contentOf(object, kind), contentOf(old, kind))) return;
   object.metadata.generation = (numberAt(old, 'metadata', 'generation') ?? 0) + 1;
+}
+
+/** What the generation counts changes of. */
+function contentOf(object: KubeObject, kind: Kind): Json | undefined {
+  if (kind.schema === undefined) return object.spec;
+  const { metadata: _, status, ...content } = object;
+  return kind.status === true || status === undefined ? content : { ...content, status };
 }
 
 /** PUT must name the object that the path names. @throws StatusError 400 */

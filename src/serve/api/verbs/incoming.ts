@@ -22,6 +22,7 @@ export function readIncoming(
   response: ServerResponse,
 ): KubeObject {
   checkKind(body, kind);
+  if (kind.warning !== undefined) addWarning(response, kind.warning);
   body.apiVersion = apiVersionOf(kind);
   body.kind = kind.kind;
   ensureObject(body, 'metadata');
@@ -44,7 +45,7 @@ function checkKind(body: JsonObject, kind: Kind): void {
 
 function decodeOr400(body: JsonObject, kind: Kind): string[] {
   try {
-    return decodeObject(body, kind.type);
+    return kind.decode?.(body) ?? decodeObject(body, kind.type);
   } catch (error) {
     if (error instanceof ShapeError) throw badRequest(`${cannotHandle(kind)}: ${error.message}`);
     throw error;

@@ -121,6 +121,9 @@ describe('decodeObject', () => {
   });
 });
 
+/** Groups whose messages kubectl does not carry, since it sends them as JSON. */
+const JSON_ONLY = new Set(['apiextensions.k8s.io']);
+
 describe('the generated tables', () => {
   it('hold the type of every kind, with all types that it refers to', () => {
     const open = KINDS.map((kind) => kind.type);
@@ -140,7 +143,7 @@ describe('the generated tables', () => {
 
   it('hold the protobuf message of every kind of Kubernetes itself', () => {
     for (const { group, version, kind, type } of KINDS) {
-      if (type in OWN_FIELDS) continue;
+      if (type in OWN_FIELDS || JSON_ONLY.has(group)) continue;
       const name = messageNameOf(group === '' ? version : `${group}/${version}`, kind);
       assert.ok(name !== undefined && wireFieldsOf(name), `${kind} is missing: run src/cmd/generate-protobuf.ts`);
     }

@@ -2,7 +2,18 @@
  * How the parts of a value are told apart when several managers write them (Kubernetes "Server-Side Apply" §Merge
  * strategy): which are owned one by one, and which only as a whole.
  */
-import type { JsonObject } from '#spec/kinds/json.ts';
+import {
+  defaultOf,
+  isIntOrString,
+  itemSchema,
+  listKeys,
+  listType,
+  preservesUnknown,
+  propertiesOf,
+  propertySchema,
+  type Schema,
+} from '#spec/kinds/custom/schema.ts';
+import { type JsonObject, objectAt, textAt } from '#spec/kinds/json.ts';
 import type { Kind } from '#spec/kinds/kind.ts';
 import { fieldsOf, type Shape } from '#spec/kinds/schema/fields.ts';
 import { applyRuleOf, isAtomicType } from '#spec/kinds/schema/merge-keys.ts';
@@ -76,6 +87,61 @@ function structureOfList(type: string, field: string, of: Shape): Structure {
 }
 
 /** The structure of a kind's objects. */
-export function structureOf(kind: Pick<Kind, 'type'>): Structure {
-  return structureOfType(kind.type);
+export function structureOf(kind: Pick<Kind, 'type' | 'schema'>): Structure {
+  return kind.schema === undefined ? structureOfType(kind.type) : structureOfObject(kind.schema);
+}
+
+const META = 'V1ObjectMeta';
+const bySchema = new WeakMap<Schema, Structure>();
+
+/** Objects of a defined kind: what every object has, and what the schema says. */
+function structureOfObject(schema: Schema): Structure {
+  const inner = structureOfSchema(schema);
+  if (inner.is !== 'map') return inner;
+  return {
+    is: 'map',
+    at: (key) => (key === 'metadata' ? structureOfType(META) : inner.at(key)),
+    named: (key) => key === 'metadata' || inner.named(key),
+  };
+}
+
+function structureOfSchema(schema: Schema): Structure {
+  const found = bySchema.get(schema);
+  if (found !== undefined) return found;
+  const made = readSchema(schema);
+  bySchema.set(schema, made);
+  return made;
+}
+
+function readSchema(schema: Schema): Structure {
+  if (schema['x-kubernetes-map-type'] === 'atomic' || isIntOrString(schema)) return LEAF;
+  if (textAt(schema, 'type') === 'array') return structureOfItems(schema);
+  const isMap = textAt(schema, 'type') === 'object' || preservesUnknown(schema);
+  if (!isMap) return LEAF;
+  const properties = propertiesOf(schema);
+  return {
+    is: 'map',
+    at: (key) => {
+      const inner = propertySchema(schema, key);
+      return inner === undefined ? DEDUCED : structureOfSchema(inner);
+    },
+    named: (key) => Object.hasOwn(properties, key),
+  };
+}
+
+function structureOfItems(schema: Schema): Structure {
+  const items = itemSchema(schema);
+  switch (listType(schema)) {
+    case 'atomic':
+      return LEAF;
+    case 'set':
+      return { is: 'set' };
+    case 'map': {
+      const keys = listKeys(schema);
+      const presets = keys.map((key) => [key, defaultOf(objectAt(items, 'properties', key))] as const);
+      const defaults: JsonObject = {};
+      for (const [key, value] of presets) if (value !== undefined) defaults[key] = value;
+      return { is: 'keyed', keys, defaults, item: structureOfSchema(items) };
+    }
+  }
 }
