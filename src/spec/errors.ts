@@ -198,6 +198,24 @@ export const ERRORS = {
     exit: 38,
     cni: 113,
   },
+  'dhcp-no-answer': {
+    sentence: 'No DHCP server answered on {ifname} within {seconds} s.',
+    todo: 'Look whether a server hears that segment (`tcpdump -ni LINK port 67`) and has addresses left, then try again.',
+    exit: 39,
+    cni: 11,
+  },
+  'dhcp-refused': {
+    sentence: 'The DHCP server {server} refused {ifname} an address{why}.',
+    todo: 'Look at the server’s log: its ranges and reservations decide.',
+    exit: 43,
+    cni: 114,
+  },
+  'dhcp-unusable': {
+    sentence: 'Cannot use the answer of the DHCP server {server}: it {what}.',
+    todo: 'Correct the server’s configuration.',
+    exit: 44,
+    cni: 115,
+  },
   'cni-plugin-missing': {
     sentence: 'There is no CNI plugin {plugin} in {dirs}.',
     todo: 'Install the plugin there, or correct "type" in the network configuration.',

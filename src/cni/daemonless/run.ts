@@ -4,6 +4,7 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { loadPlugin } from '#cni/daemonless/load.ts';
 import { lockPathOf } from '#cni/daemonless/lock.ts';
+import { LeaseFolder } from '#cni/dhcp/folder.ts';
 import { KeyedLock } from '#cni/keyed-lock.ts';
 import type { Log } from '#cni/log.ts';
 import type { PluginHost } from '#cni/plugin.ts';
@@ -29,7 +30,7 @@ export async function runAlone(call: ShimCall, options: AloneOptions): Promise<A
     using callers = new Callers();
     return await dispatch(call, {
       locks: new KeyedLock(),
-      host: hostOf(options.log),
+      host: hostOf(options),
       // The shim has become us: what ran it is our parent, in the same namespaces.
       withCaller: (request, use) => callers.of(process.pid, request.netnsOverride, use),
       abandoned: () => false,
@@ -51,7 +52,7 @@ function shareNode(socketPath: string, command: string | undefined): Disposable 
   throw new PolderError(code, { what: 'The Polder agent is starting on this node' });
 }
 
-function hostOf(log: Log): PluginHost {
+function hostOf({ socketPath, log }: AloneOptions): PluginHost {
   return {
     plugin: loadPlugin,
     get store(): never {
@@ -59,6 +60,7 @@ function hostOf(log: Log): PluginHost {
     },
     nodeNetwork: () => undefined,
     addresses: NODE_CIDRS,
+    leases: { folder: new LeaseFolder(socketPath, log) },
     log,
   };
 }

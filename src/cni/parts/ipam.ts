@@ -39,6 +39,24 @@ export async function ipamVerb(call: PluginCall, command: Exclude<Command, 'ADD'
   if (ipam) await delegateVerb(call, ipam, command);
 }
 
+/**
+ * DEL and GC: first what the plugin itself made, then the addresses, so that none is given to another pod while it still
+ * works here. A lease of DHCP is given back by way of the interface, so it goes before.
+ */
+export async function removeThenFree(
+  call: PluginCall,
+  command: 'DEL' | 'GC',
+  remove: () => Promise<void>,
+): Promise<void> {
+  const first = ipamOf(call.conf)?.type === 'dhcp';
+  try {
+    if (first) await ipamVerb(call, command);
+  } finally {
+    await remove();
+  }
+  if (!first) await ipamVerb(call, command);
+}
+
 /** `dns` of the plugin's own configuration goes before that of its IPAM plugin. */
 export function dnsOver(conf: NetConf, result: CniResult): CniResult['dns'] {
   const { nameservers, search, options, domain } = conf.dns;

@@ -1,7 +1,7 @@
 /** What plugins have in common that give a pod one interface with no end on the host: macvlan, ipvlan, vlan, dummy, tap. */
 
 import { configureInterface } from '#cni/parts/configure.ts';
-import { dnsOver, ipamAdd, ipamOf, ipamVerb } from '#cni/parts/ipam.ts';
+import { dnsOver, ipamAdd, ipamOf, ipamVerb, removeThenFree } from '#cni/parts/ipam.ts';
 import { removeFromPod } from '#cni/parts/remove.ts';
 import { run } from '#cni/parts/run.ts';
 import { Undo } from '#cni/parts/undo.ts';
@@ -31,10 +31,7 @@ export function singlePlugin(single: SinglePlugin): Plugin {
   return {
     type: single.type,
     add: (call) => add(call, single),
-    async del(call) {
-      await removeFromPod(call);
-      await ipamVerb(call, 'DEL');
-    },
+    del: (call) => removeThenFree(call, 'DEL', () => removeFromPod(call)),
     check: (call) => check(call, single),
     async status(call) {
       needIpamOf(call, single);

@@ -3,6 +3,7 @@
 import type { Plugin } from '#cni/plugin.ts';
 import { bandwidth } from '#cni/plugins/bandwidth/bandwidth.ts';
 import { bridge } from '#cni/plugins/bridge/bridge.ts';
+import { dhcp } from '#cni/plugins/dhcp/dhcp.ts';
 import { dummy } from '#cni/plugins/dummy/dummy.ts';
 import { firewall } from '#cni/plugins/firewall/firewall.ts';
 import { flannel } from '#cni/plugins/flannel/flannel.ts';
@@ -29,6 +30,7 @@ const ALL: readonly Plugin[] = [
   loopback,
   hostLocal,
   staticIpam,
+  dhcp,
   macvlan,
   ipvlan,
   vlan,

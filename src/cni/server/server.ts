@@ -4,6 +4,8 @@ import { chmodSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { takeNode } from '#cni/daemonless/lock.ts';
+import { LeaseFolder } from '#cni/dhcp/folder.ts';
+import { LeaseKeeper } from '#cni/dhcp/keeper.ts';
 import { EndpointStore } from '#cni/ipam/store.ts';
 import { KeyedLock } from '#cni/keyed-lock.ts';
 import type { Log } from '#cni/log.ts';
@@ -69,11 +71,14 @@ export async function startCniServer(options: CniServerOptions): Promise<CniServ
   });
   const callers = new Callers();
   await reconcile(store, callers.own(), options.log);
+  const folder = new LeaseFolder(options.socketPath, options.log);
+  const keeper = new LeaseKeeper(folder, options.log);
   const host: PluginHost = {
     plugin: async (type) => PLUGINS.get(type),
     store,
     addresses: options.addresses?.(store) ?? NODE_CIDRS,
     nodeNetwork: options.nodeNetwork,
+    leases: { folder, keeper },
     log: options.log,
     ...(options.subnetFile !== undefined && { subnetFile: options.subnetFile }),
     ...(options.kubeconfig !== undefined && { kubeconfig: options.kubeconfig }),
@@ -84,6 +89,7 @@ export async function startCniServer(options: CniServerOptions): Promise<CniServ
   const held = stack.move();
   const close = async () => {
     await connections.close(server);
+    await keeper[Symbol.asyncDispose]();
     callers[Symbol.dispose]();
     store[Symbol.dispose]();
     held.dispose();

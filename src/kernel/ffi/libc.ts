@@ -52,6 +52,16 @@ export const setsockopt: (fd: number, level: number, name: number, value: Bytes,
 
 const sendFunc = libc.func('long send(int fd, const uint8_t *data, size_t length, int flags)');
 export const send: (fd: number, data: Bytes, length: number, flags: number) => number = sendFunc;
+export const sendto: (
+  fd: number,
+  data: Bytes,
+  length: number,
+  flags: number,
+  addr: Bytes,
+  addrLength: number,
+) => number = libc.func(
+  'long sendto(int fd, const uint8_t *data, size_t length, int flags, const uint8_t *addr, uint addr_length)',
+);
 export const recv: (fd: number, data: Bytes, length: number, flags: number) => number = libc.func(
   'long recv(int fd, _Out_ uint8_t *data, size_t length, int flags)',
 );

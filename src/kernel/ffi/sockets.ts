@@ -69,6 +69,38 @@ export function makeTcp(family: 4 | 6): number {
   return checked(libc.socket(family === 4 ? C.AF_INET : C.AF_INET6, type, 0), 'socket', 'make a TCP socket');
 }
 
+/**
+ * A UDP socket between two addresses, of the network namespace that the thread is in and by this interface only.
+ * Sends with `sendBytes`. @throws SystemError (EADDRNOTAVAIL: the local address is not there)
+ */
+export function connectUdp(local: Endpoint, remote: Endpoint, ifname: string): number {
+  const what = `send from ${local.addr}:${local.port} to ${remote.addr}:${remote.port}`;
+  const type = C.SOCK_DGRAM | C.SOCK_CLOEXEC | C.SOCK_NONBLOCK;
+  const fd = checked(libc.socket(C.AF_INET, type, 0), 'socket', what);
+  try {
+    setIntOption(fd, C.SOL_SOCKET, C.SO_REUSEADDR, 1, 'SO_REUSEADDR');
+    const device = new TextEncoder().encode(`${ifname}\0`);
+    checked(libc.setsockopt(fd, C.SOL_SOCKET, C.SO_BINDTODEVICE, device, device.length), 'setsockopt', what);
+    const [from, to] = [sockaddr(local.addr, local.port), sockaddr(remote.addr, remote.port)];
+    checked(libc.bind(fd, from, from.length), 'bind', what);
+    checked(libc.connect(fd, to, to.length), 'connect', what);
+    return fd;
+  } catch (error) {
+    libc.close(fd);
+    throw error;
+  }
+}
+
+export interface Endpoint {
+  readonly addr: Addr;
+  readonly port: number;
+}
+
+/** @throws SystemError */
+export function sendBytes(fd: number, bytes: Uint8Array): void {
+  checked(libc.send(fd, bytes, bytes.length, C.MSG_DONTWAIT), 'send', 'send a datagram');
+}
+
 /** Closes a descriptor. One that is closed already is no error. */
 export function closeFd(fd: number): void {
   libc.close(fd);

@@ -1,6 +1,6 @@
 /** The CNI plugin `bridge`: see README.md of this folder. */
 
-import { ipamVerb } from '#cni/parts/ipam.ts';
+import { ipamVerb, removeThenFree } from '#cni/parts/ipam.ts';
 import { unbindMac, unbindStale } from '#cni/parts/mac-spoof.ts';
 import { unmasqueradePod, unmasqueradeStale } from '#cni/parts/masquerade.ts';
 import { removeStaleVeths, removeVeth } from '#cni/parts/remove.ts';
@@ -12,13 +12,13 @@ import { PolderError } from '#spec/errors.ts';
 
 export const bridge: Plugin = { type: 'bridge', add, del, check, status, gc };
 
-/** First the interface, then its rules, then its addresses: nothing is given to another pod while it still works here. */
 async function del(call: PluginCall): Promise<void> {
   const conf = readBridgeConf(call);
-  await removeVeth(call);
-  if (conf.macspoofchk) unbindMac(call);
-  if (conf.ipMasq) unmasqueradePod(call);
-  await ipamVerb(call, 'DEL');
+  await removeThenFree(call, 'DEL', async () => {
+    await removeVeth(call);
+    if (conf.macspoofchk) unbindMac(call);
+    if (conf.ipMasq) unmasqueradePod(call);
+  });
 }
 
 /** @throws PolderError cni-not-available if there is something else by the bridge's name, or what the IPAM plugin says. */
@@ -33,8 +33,9 @@ async function status(call: PluginCall): Promise<void> {
 
 async function gc(call: PluginCall): Promise<void> {
   const conf = readBridgeConf(call);
-  await removeStaleVeths(call);
-  if (conf.macspoofchk) unbindStale(call);
-  if (conf.ipMasq) unmasqueradeStale(call);
-  await ipamVerb(call, 'GC');
+  await removeThenFree(call, 'GC', async () => {
+    await removeStaleVeths(call);
+    if (conf.macspoofchk) unbindStale(call);
+    if (conf.ipMasq) unmasqueradeStale(call);
+  });
 }

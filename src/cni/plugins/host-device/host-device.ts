@@ -1,6 +1,6 @@
 /** The CNI plugin `host-device`: see README.md of this folder. */
 
-import { ipamVerb } from '#cni/parts/ipam.ts';
+import { removeThenFree } from '#cni/parts/ipam.ts';
 import { openPodIfThere } from '#cni/parts/remove.ts';
 import { run } from '#cni/parts/run.ts';
 import { singlePlugin } from '#cni/parts/single.ts';
@@ -50,7 +50,8 @@ function forget({ caller }: PluginCall, name: string): void {
 }
 
 async function del(call: PluginCall): Promise<void> {
-  using pod = openPodIfThere(call);
-  if (pod) moveOut(call, pod);
-  await ipamVerb(call, 'DEL');
+  await removeThenFree(call, 'DEL', async () => {
+    using pod = openPodIfThere(call);
+    if (pod) moveOut(call, pod);
+  });
 }

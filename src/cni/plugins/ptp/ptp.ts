@@ -2,7 +2,7 @@
 
 import { configureInterface } from '#cni/parts/configure.ts';
 import { enableForwarding } from '#cni/parts/forward.ts';
-import { dnsOver, ipamAdd, ipamVerb, needIpam } from '#cni/parts/ipam.ts';
+import { dnsOver, ipamAdd, ipamVerb, needIpam, removeThenFree } from '#cni/parts/ipam.ts';
 import { masqueradePod, notMasqueraded, unmasqueradePod, unmasqueradeStale } from '#cni/parts/masquerade.ts';
 import { removeStaleVeths, removeVeth } from '#cni/parts/remove.ts';
 import { run } from '#cni/parts/run.ts';
@@ -97,9 +97,10 @@ function configure(
 
 async function del(call: PluginCall): Promise<void> {
   const ipMasq = masquerades(call);
-  await removeVeth(call);
-  if (ipMasq) unmasqueradePod(call);
-  await ipamVerb(call, 'DEL');
+  await removeThenFree(call, 'DEL', async () => {
+    await removeVeth(call);
+    if (ipMasq) unmasqueradePod(call);
+  });
 }
 
 async function check(call: PluginCall): Promise<void> {
@@ -137,7 +138,8 @@ async function status(call: PluginCall): Promise<void> {
 }
 
 async function gc(call: PluginCall): Promise<void> {
-  await removeStaleVeths(call);
-  if (masquerades(call)) unmasqueradeStale(call);
-  await ipamVerb(call, 'GC');
+  await removeThenFree(call, 'GC', async () => {
+    await removeStaleVeths(call);
+    if (masquerades(call)) unmasqueradeStale(call);
+  });
 }
