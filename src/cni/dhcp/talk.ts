@@ -97,10 +97,12 @@ export class Talk implements Disposable {
   #wait(ms: number, signal: AbortSignal | undefined): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, ms);
-    signal?.addEventListener('abort', () => resolve(), { once: true });
+    const ended = () => resolve();
+    signal?.addEventListener('abort', ended);
     this.#wake = resolve;
     return promise.finally(() => {
       clearTimeout(timer);
+      signal?.removeEventListener('abort', ended);
       this.#wake = undefined;
     });
   }

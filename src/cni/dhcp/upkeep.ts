@@ -59,7 +59,8 @@ export class Upkeep {
     if (phase === 'bound' && !this.record.lost) return ends - now;
     using pod = findPod(this.record);
     if (!pod) return this.#missing(phase === 'expired', Math.min(ends, now + LOOK_MS) - now);
-    if (this.record.lost) return this.#again(pod);
+    // Not before it has ended is the pod closed.
+    if (this.record.lost) return await this.#again(pod);
     if (phase === 'expired') return this.#lose(pod, 'its time is over and no server has answered');
     if (phase === 'bound') return ends - now;
     const timeoutMs = Math.max(1000, Math.min(ANSWER_MS, ends - now));

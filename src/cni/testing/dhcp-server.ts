@@ -1,7 +1,7 @@
-/** A real DHCP server, Debian's dnsmasq, in a network namespace of its own, at the other end of a link of the node. */
+/** Real DHCP servers, Debian's dnsmasq and Kea, in a network namespace of their own, at the other end of a link of the node. */
 
 import { type ChildProcessByStdio, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -49,7 +49,7 @@ export async function startDnsmasq(
 ): Promise<DhcpServer> {
   const file = join(dir, 'leases');
   const own = [
-    ...['no-daemon', 'conf-file=/dev/null', 'port=0', 'bind-interfaces', 'except-interface=lo', 'no-ping', 'log-dhcp'],
+    ...['no-daemon', 'conf-file=/dev/null', 'port=0', 'bind-dynamic', 'except-interface=lo', 'no-ping', 'log-dhcp'],
     ...['log-facility=-', 'user=root', 'group=root', `pid-file=${join(dir, 'pid')}`, `dhcp-leasefile=${file}`],
   ];
   const argv = [...own, ...options].map((option) => `--${option}`);
@@ -59,7 +59,37 @@ export async function startDnsmasq(
     await server.stop();
     rmSync(dir, { recursive: true, force: true });
   });
-  await server.says(/sockets bound exclusively|DHCP, IP range/, true);
+  await server.says(/DHCP, IP range/, true);
+  return server;
+}
+
+export const KEA = ['/usr/sbin/kea-dhcp4'].find((path) => existsSync(path));
+
+export const noKea: string | false = KEA ? false : 'kea-dhcp4 is not installed (Debian: kea-dhcp4-server)';
+
+/** ISC's Kea, which also gives leases of seconds. @param dhcp4 keys of `Dhcp4` beside those that a test always has */
+export async function startKea(t: TestContext, netns: Netns, dhcp4: object): Promise<DhcpServer> {
+  const dir = mkdtempSync(join(tmpdir(), 'pt-kea-'));
+  const own = {
+    // A new link says a moment later that it is running.
+    'interfaces-config': {
+      interfaces: ['srv0'],
+      'service-sockets-max-retries': 100,
+      'service-sockets-retry-wait-time': 50,
+    },
+    'lease-database': { type: 'memfile', persist: true, name: join(dir, 'leases'), 'lfc-interval': 0 },
+    loggers: [{ name: 'kea-dhcp4', severity: 'DEBUG', debuglevel: 40, output_options: [{ output: 'stderr' }] }],
+  };
+  writeFileSync(join(dir, 'conf'), JSON.stringify({ Dhcp4: { ...own, ...dhcp4 } }));
+  const env = { PATH: '/usr/sbin:/usr/bin', KEA_PIDFILE_DIR: dir, KEA_LOCKFILE_DIR: dir };
+  const argv = ['-c', join(dir, 'conf')];
+  const child = inNetns(netns, () => spawn(KEA ?? '', argv, { env, stdio: ['ignore', 'ignore', 'pipe'] }));
+  const server = serverOf(child, () => readFileSync(join(dir, 'leases'), 'utf8'));
+  t.after(async () => {
+    await server.stop();
+    rmSync(dir, { recursive: true, force: true });
+  });
+  await server.says(/DHCP4_STARTED/, true);
   return server;
 }
 
@@ -101,7 +131,7 @@ function serverOf(child: ChildProcessByStdio<null, null, Readable>, leases: () =
   };
 }
 
-/** True if the address answers no more: for what the kernel does by itself a moment later. */
+/** IPv4 addresses with their lengths. */
 export function addressesOf(netns: Netns, ifname: string): string[] {
   const run = () => spawnSync('ip', ['-4', '-br', 'addr', 'show', 'dev', ifname], { encoding: 'utf8' });
   return inNetns(netns, run).stdout.trim().split(/\s+/).slice(2);

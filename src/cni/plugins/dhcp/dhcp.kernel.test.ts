@@ -1,16 +1,21 @@
 /** The plugin `dhcp` with a real server: Debian's dnsmasq, on a segment to which macvlan, bridge and others give pods access. */
 
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { type Bed, bed, noBed, pathOf, ROUTED, type ShimAnswer } from '#cni/testing/bed.ts';
+import { alone } from '#cni/testing/alone.ts';
+import { type Bed, bed, moveAway, noBed, pathOf, ROUTED, type ShimAnswer } from '#cni/testing/bed.ts';
 import { sh } from '#cni/testing/chain-bed.ts';
 import { addressesOf, makeSegment, noDnsmasq, startDnsmasq } from '#cni/testing/dhcp-server.ts';
+import { inNetns } from '#kernel/netns/enter.ts';
 import type { Netns } from '#kernel/netns/netns.ts';
 import { scratchNetns } from '#kernel/testing/scratch-netns.ts';
 
 const skip = noBed() || noDnsmasq;
+const HOSTILE = join(import.meta.dirname, '../../testing/hostile-server.ts');
 const RANGE = 'dhcp-range=10.50.0.10,10.50.0.200,255.255.255.0,1h';
 const SERVER = '10.50.0.1/24';
 
@@ -174,6 +179,21 @@ test('dhcp tells a server that offers what it cannot use', { skip }, async (t) =
   );
 });
 
+test('dhcp tells the refusal of a server, and heeds nothing else that is said to it', { skip }, async (t) => {
+  const b = await bed(t, ROUTED);
+  const segment = makeSegment(t, 'up0', SERVER);
+  sh('ip route add 255.255.255.255 dev srv0', segment);
+  const child = inNetns(segment, () =>
+    spawn(process.execPath, [HOSTILE, '10.50.0.1'], { stdio: ['pipe', 'pipe', 'inherit'] }),
+  );
+  t.after(() => child.kill('SIGKILL'));
+  await once(child.stdout, 'data');
+  const { json } = await b.cni('ADD', makePod(t, 'c1').env, conf({ timeout: 2 }));
+  assert.deepEqual([json?.code, json?.msg], [114, 'The DHCP server 10.50.0.1 refused eth0 an address ("not you").']);
+  child.stdin.end();
+  await once(child, 'exit');
+});
+
 test('dhcp gives each of many pods that come at once an address of its own, and takes all back', {
   skip,
 }, async (t) => {
@@ -240,7 +260,7 @@ test('DEL and CHECK of dhcp do their part when the namespace is gone or nothing 
   assert.match(String(checked.json?.msg), /there is no DHCP lease for eth0/);
 });
 
-test('dhcp beneath bridge, host-device and ptp', { skip }, async (t) => {
+test('dhcp beneath bridge and host-device', { skip }, async (t) => {
   const b = await bed(t, ROUTED);
   const onBridge = makeSegment(t, 'up0', SERVER);
   sh('ip link add br7 type bridge && ip link set br7 up && ip link set up0 master br7');
@@ -260,6 +280,46 @@ test('dhcp beneath bridge, host-device and ptp', { skip }, async (t) => {
     ok(await b.cni('DEL', pod.env, { ...whole, prevResult: result }));
     assert.deepEqual(server.leases(), [], main.type);
   }
+});
+
+test('dhcp beneath ptp, with a server on the node that serves the links of pods', { skip }, async (t) => {
+  const b = await bed(t, ROUTED);
+  sh('ip link add br7 type bridge && ip addr add 10.50.0.1/24 dev br7 && ip link set br7 up');
+  const server = await startDnsmasq(t, moveAway(), [
+    RANGE,
+    'interface=br7',
+    'interface=veth*',
+    'bridge-interface=br7,veth*',
+    'dhcp-option=option:router,10.50.0.1',
+  ]);
+  const pod = makePod(t, 'c1');
+  const whole = conf({}, { type: 'ptp', master: undefined });
+  const result = ok(await b.cni('ADD', pod.env, whole));
+  assert.deepEqual(addressesOf(pod.netns, 'eth0'), [addressOf(result)]);
+  sh('ping -n -q -c 1 -W 2 10.50.0.1', pod.netns);
+  ok(await b.cni('CHECK', pod.env, { ...whole, prevResult: result }));
+  ok(await b.cni('DEL', pod.env, { ...whole, prevResult: result }));
+  assert.deepEqual([server.leases(), kept(b)], [[], []]);
+});
+
+test('without an agent dhcp gives no lease and says why, but gives back what the agent got', { skip }, async (t) => {
+  const b = await bed(t, ROUTED);
+  const segment = makeSegment(t, 'up0', SERVER);
+  const server = await startDnsmasq(t, segment, [RANGE]);
+  const without = alone(t, ['macvlan', 'dhcp']);
+  const pod = makePod(t, 'c1');
+  const env = { ...pod.env, POLDER_CNI_SOCKET: b.socketPath };
+  const result = ok(await b.cni('ADD', pod.env, conf()));
+  await b.server.close();
+  const nobody = 'The Polder agent is not running on this node: nobody would renew a DHCP lease';
+  const other = { ...env, CNI_CONTAINERID: 'c2', CNI_IFNAME: 'eth1' };
+  const add = await without.cni('macvlan', 'ADD', other, conf());
+  assert.deepEqual([add.exit, add.json?.code, add.json?.msg], [1, 11, nobody]);
+  const status = await without.cni('macvlan', 'STATUS', env, conf());
+  assert.deepEqual([status.exit, status.json?.code, status.json?.msg], [1, 50, nobody]);
+  ok(await without.cni('macvlan', 'CHECK', env, conf({}, { prevResult: result })));
+  ok(await without.cni('macvlan', 'DEL', env, conf({}, { prevResult: result })));
+  assert.deepEqual([server.leases(), kept(b), sh('ip -br link show type macvlan', pod.netns)], [[], [], '']);
 });
 
 test('dhcp refuses keys that are wrong, with the key', { skip }, async (t) => {
