@@ -114,7 +114,7 @@ test('a refused renewal takes the address off the pod at once; it gets another, 
   const first = await startDnsmasq(t, segment, [RANGE, ...QUICK]);
   const pod = await addPod(t, cniOf(b), 'c1');
   await first.stop();
-  const other = 'dhcp-range=10.50.0.150,10.50.0.160,255.255.255.0,1h';
+  const other = 'dhcp-range=10.50.0.150,10.50.0.159,255.255.255.0,1h';
   const second = await startDnsmasq(t, segment, [other, 'dhcp-authoritative', 'dhcp-option=option:router,10.50.0.1']);
   await second.says(/DHCPNAK/, true);
   await second.says(/DHCPACK\(srv0\) 10\.50\.0\.15\d /, true);
