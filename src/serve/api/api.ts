@@ -1,10 +1,12 @@
 /** What the handlers of requests work with. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
+import type { Access } from '#serve/api/authorization/access.ts';
 import type { Wanted } from '#serve/api/http/negotiate.ts';
 import type { ResourceRequest } from '#serve/api/http/request-info.ts';
 import type { Kinds } from '#serve/api/kinds.ts';
-import type { TokenIssuer, User } from '#serve/api/pki/tokens.ts';
+import type { TokenIssuer, TokenVerifier, User } from '#serve/api/pki/tokens.ts';
+import { readStored } from '#serve/api/storage.ts';
 import type { Store } from '#serve/api/store/store.ts';
 import { type Kind, resourceOf, type World } from '#spec/kinds/kind.ts';
 
@@ -12,6 +14,8 @@ export interface Api {
   readonly store: Store;
   readonly kinds: Kinds;
   readonly tokens: TokenIssuer;
+  readonly verifier: TokenVerifier;
+  readonly access: Access;
   readonly log: Logger;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
@@ -46,6 +50,10 @@ export function worldOf(api: Api): World {
         .list(resource)
         .values()
         .map((object) => object.fields),
+    find: (resource, namespace, name) => {
+      const stored = api.store.get({ resource, namespace, name });
+      return stored === undefined ? undefined : readStored(stored);
+    },
   };
 }
 

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Api } from '#serve/api/api.ts';
+import { Access } from '#serve/api/authorization/access.ts';
 import { bootstrap } from '#serve/api/content/bootstrap.ts';
 import { serveDefinitions } from '#serve/api/content/definitions.ts';
 import { endNamespaces } from '#serve/api/content/namespaces.ts';
@@ -52,11 +53,12 @@ export async function runApiServer(options: ApiServerOptions, signal: AbortSigna
     ...(options.history === undefined ? {} : { history: options.history }),
   });
   stack.defer(() => store.close());
-  const api = makeApi(options, kinds, store, signal);
+  const access = stack.use(new Access(store));
+  const api = makeApi(options, { kinds, store, access, signal });
   stack.use(serveDefinitions(api));
   bootstrap(api);
   stack.use(endNamespaces(api));
-  const door = { api, tokens: new TokenVerifier(options.dataDir), ready: () => !signal.aborted };
+  const door = { api, ready: () => !signal.aborted };
   const listeners = await openListeners(options.listen, door);
   stack.use(listeners);
   ownEndpoints(api, listeners.addresses);
@@ -82,15 +84,14 @@ function makeDirectory(path: string): void {
   }
 }
 
-function makeApi(options: ApiServerOptions, kinds: Kinds, store: Store, signal: AbortSignal): Api {
+function makeApi(options: ApiServerOptions, parts: Pick<Api, 'kinds' | 'store' | 'access' | 'signal'>): Api {
   return {
-    store,
-    kinds,
+    ...parts,
     tokens: new TokenIssuer(options.dataDir),
+    verifier: new TokenVerifier(options.dataDir),
     log: options.log,
     now: Date.now,
     kubeletSocket: (node) => options.kubeletSocketPattern.replaceAll('{node}', node),
-    signal,
   };
 }
 

@@ -2,6 +2,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Api, Call } from '#serve/api/api.ts';
+import { authorize, impersonate, wantedOf as permissionOf } from '#serve/api/authorization/guard.ts';
 import { discover } from '#serve/api/discovery/handle.ts';
 import { VERSION } from '#serve/api/discovery/version.ts';
 import { authenticate } from '#serve/api/http/authenticate.ts';
@@ -15,7 +16,8 @@ import {
   StatusError,
   unauthorized,
 } from '#serve/api/http/status-error.ts';
-import type { TokenVerifier, User } from '#serve/api/pki/tokens.ts';
+import { isLive } from '#serve/api/pki/live.ts';
+import type { User } from '#serve/api/pki/tokens.ts';
 import { kubeletTarget } from '#serve/api/stream/kubelet-path.ts';
 import { joinKubelet, refuse } from '#serve/api/stream/upgrade.ts';
 import { handle } from '#serve/api/verbs/handle.ts';
@@ -29,7 +31,6 @@ const BASE = 'https://kubernetes';
 /** What the listener needs beside the API itself. */
 export interface Door {
   readonly api: Api;
-  readonly tokens: TokenVerifier;
   readonly ready: () => boolean;
 }
 
@@ -46,15 +47,23 @@ export function requestListener(door: Door): RequestListener {
 async function serve(door: Door, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const url = urlOf(request);
   if (serveOpen(door, url.pathname, response)) return;
-  const user = authenticate(request, door.tokens, door.api.now());
-  if (user === undefined) throw unauthorized();
+  const asking = askingUser(door.api, request);
   if (!METHODS.has(request.method ?? '')) throw methodNotAllowed();
   const info = resourceRequestOf(request.method ?? 'GET', url);
+  const user = impersonate(door.api, asking, request);
+  authorize(door.api, user, permissionOf(request, url.pathname, info));
   if (info === undefined) {
     discover(door.api.kinds, url.pathname, request, response);
     return;
   }
   await handle(door.api, callOf(door.api, request, response, url, user));
+}
+
+/** @throws StatusError 401 without a credential that counts now */
+function askingUser(api: Api, request: IncomingMessage): User {
+  const user = authenticate(request, api.verifier, api.now());
+  if (user === undefined || !isLive(api, user)) throw unauthorized();
+  return user;
 }
 
 /** Health and version are for everybody, as in Kubernetes. */
@@ -106,9 +115,9 @@ export function upgradeListener(door: Door): (request: IncomingMessage, client: 
 
 function upgradeTarget(door: Door, request: IncomingMessage) {
   const url = urlOf(request);
-  const user = authenticate(request, door.tokens, door.api.now());
-  if (user === undefined) throw unauthorized();
+  const asking = askingUser(door.api, request);
   const info = resourceRequestOf(request.method ?? 'GET', url);
+  authorize(door.api, impersonate(door.api, asking, request), permissionOf(request, url.pathname, info));
   const kind = info === undefined ? undefined : door.api.kinds.find(info, info.plural);
   if (info === undefined || kind === undefined || !UPGRADES.has(info.subresource)) throw noSuchPath();
   if (kind.subresources?.some((one) => one.name === info.subresource) !== true) throw noSuchPath();

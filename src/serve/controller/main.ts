@@ -5,6 +5,7 @@ import type { ApiConfig } from '#feed/api-config.ts';
 import { ApiClient } from '#feed/client.ts';
 import { type Clock, systemClock } from '#feed/clock.ts';
 import type { Prefix } from '#net/prefix.ts';
+import { roleAggregation } from '#serve/controller/aggregation/aggregation.ts';
 import type { Controller } from '#serve/controller/controller.ts';
 import { cronJobController } from '#serve/controller/cronjob/cronjob.ts';
 import { daemonSetController } from '#serve/controller/daemonset/daemonset.ts';
@@ -119,6 +120,7 @@ function controllersOf(options: ControllerOptions, watches: Watches): Controller
     garbageCollector,
     podGarbageCollector(options.orphanGraceMs),
     nodeLifecycle(options),
+    roleAggregation,
   ];
 }
 

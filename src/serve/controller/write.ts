@@ -30,6 +30,8 @@ export interface Patch {
   readonly revision?: number;
   /** Of EndpointSlices. */
   readonly endpoints?: readonly object[];
+  /** Of ClusterRoles. */
+  readonly rules?: readonly object[];
   /** Of Endpoints. */
   readonly subsets?: readonly object[];
 }

@@ -56,6 +56,8 @@ export interface World {
   readonly random: () => number;
   /** Indexed fields (`Kind.fields`) of all stored objects of a resource, for example of `services`. */
   readonly fieldsOf: (resource: string) => Iterable<Readonly<Record<string, string>>>;
+  /** A stored object; `namespace` is '' for what has none. */
+  readonly find: (resource: string, namespace: string, name: string) => KubeObject | undefined;
 }
 
 /** How names of a kind are checked: RFC 1123 subdomain or label, RFC 1035 label, or a path segment (RBAC). */
@@ -125,6 +127,8 @@ export interface Kind {
   readonly fields?: Readonly<Record<string, (object: KubeObject) => string>>;
   /** Fills in what Kubernetes fills in when a field is missing. Changes its argument. */
   readonly defaults?: (object: KubeObject) => void;
+  /** Completes a new object with what others say of it; answers why it may not be made: a 403. Changes its argument. */
+  readonly admit?: (object: KubeObject, world: World) => string | undefined;
   /** What the server itself decides at creation (addresses, first status). Changes its argument. */
   readonly prepareCreate?: (object: KubeObject, world: World) => readonly FieldError[];
   /** The same before an update is validated. Changes its first argument. */

@@ -1,4 +1,4 @@
-/** Kinds of the group rbac.authorization.k8s.io: kept, not yet enforced. */
+/** Kinds of the group rbac.authorization.k8s.io: who may do what. */
 import { needs } from '#spec/kinds/apps.ts';
 import { AGE, column, NAME } from '#spec/kinds/columns/common.ts';
 import { ensureObject, objectsAt, sameJson, setDefault, textAt } from '#spec/kinds/json.ts';

@@ -2,7 +2,7 @@
 import { PLAIN_COLUMNS } from '#spec/kinds/columns/common.ts';
 import type { Kind } from '#spec/kinds/kind.ts';
 
-function question(group: string, kind: string): Kind {
+function question(group: string, kind: string, namespaced = false): Kind {
   const plural = `${kind.toLowerCase()}s`;
   return {
     group,
@@ -10,7 +10,7 @@ function question(group: string, kind: string): Kind {
     kind,
     plural,
     singular: kind.toLowerCase(),
-    namespaced: false,
+    namespaced,
     type: `V1${kind}`,
     names: 'path-segment',
     verbs: ['create'],
@@ -24,3 +24,9 @@ export const SELF_SUBJECT_REVIEW = question('authentication.k8s.io', 'SelfSubjec
 export const SELF_SUBJECT_ACCESS_REVIEW = question('authorization.k8s.io', 'SelfSubjectAccessReview');
 /** What may I? `kubectl auth can-i --list`. */
 export const SELF_SUBJECT_RULES_REVIEW = question('authorization.k8s.io', 'SelfSubjectRulesReview');
+/** May somebody? For programs that let others in (KEP-1393). */
+export const SUBJECT_ACCESS_REVIEW = question('authorization.k8s.io', 'SubjectAccessReview');
+/** The same in one namespace, for who may ask only there. */
+export const LOCAL_SUBJECT_ACCESS_REVIEW = question('authorization.k8s.io', 'LocalSubjectAccessReview', true);
+/** Whose token is this? */
+export const TOKEN_REVIEW = question('authentication.k8s.io', 'TokenReview');

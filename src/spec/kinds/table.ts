@@ -17,7 +17,14 @@ import type { Kind } from '#spec/kinds/kind.ts';
 import { NETWORK_ATTACHMENT_DEFINITION } from '#spec/kinds/network-attachment.ts';
 import { INGRESS, INGRESS_CLASS, NETWORK_POLICY } from '#spec/kinds/networking.ts';
 import { CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROLE, ROLE_BINDING } from '#spec/kinds/rbac.ts';
-import { SELF_SUBJECT_ACCESS_REVIEW, SELF_SUBJECT_REVIEW, SELF_SUBJECT_RULES_REVIEW } from '#spec/kinds/reviews.ts';
+import {
+  LOCAL_SUBJECT_ACCESS_REVIEW,
+  SELF_SUBJECT_ACCESS_REVIEW,
+  SELF_SUBJECT_REVIEW,
+  SELF_SUBJECT_RULES_REVIEW,
+  SUBJECT_ACCESS_REVIEW,
+  TOKEN_REVIEW,
+} from '#spec/kinds/reviews.ts';
 import { POD_DISRUPTION_BUDGET, PRIORITY_CLASS } from '#spec/kinds/scheduling.ts';
 import { DAEMON_SET } from '#spec/kinds/workloads.ts';
 
@@ -38,8 +45,11 @@ export const KINDS: readonly Kind[] = [
   REPLICA_SET,
   STATEFUL_SET,
   SELF_SUBJECT_REVIEW,
+  TOKEN_REVIEW,
+  LOCAL_SUBJECT_ACCESS_REVIEW,
   SELF_SUBJECT_ACCESS_REVIEW,
   SELF_SUBJECT_RULES_REVIEW,
+  SUBJECT_ACCESS_REVIEW,
   CRON_JOB,
   JOB,
   LEASE,

@@ -1,27 +1,58 @@
 /** What every cluster has from the start. */
 import { type Api, keyOf } from '#serve/api/api.ts';
+import {
+  DEFAULT_BINDINGS,
+  DEFAULT_ROLES,
+  type DefaultBinding,
+  type DefaultRole,
+} from '#serve/api/content/default-roles.ts';
 import { createObject } from '#serve/api/verbs/create.ts';
 import { NAMESPACE } from '#spec/kinds/core/namespace.ts';
 import { SERVICE } from '#spec/kinds/core/service.ts';
 import { KUBERNETES_SERVICE_ADDRESS } from '#spec/kinds/core/service-address.ts';
 import type { JsonObject } from '#spec/kinds/json.ts';
-import type { Kind } from '#spec/kinds/kind.ts';
+import { apiVersionOf, type Kind } from '#spec/kinds/kind.ts';
+import { CLUSTER_ROLE, CLUSTER_ROLE_BINDING } from '#spec/kinds/rbac.ts';
 
 const NAMESPACES = ['default', 'kube-node-lease', 'kube-public', 'kube-system'];
+const RBAC_GROUP = 'rbac.authorization.k8s.io';
+const RBAC_METADATA = {
+  annotations: { 'rbac.authorization.kubernetes.io/autoupdate': 'true' },
+  labels: { 'kubernetes.io/bootstrapping': 'rbac-defaults' },
+};
 
-/** Makes the namespaces and the Service `kubernetes` that are missing. */
+/** Makes the namespaces, the Service `kubernetes`, the roles and bindings that are missing. */
 export function bootstrap(api: Api): void {
-  for (const name of NAMESPACES) ensure(api, NAMESPACE, '', name, {}, {});
+  for (const name of NAMESPACES) ensure(api, NAMESPACE, '', { name }, { spec: {} });
   const labels = { component: 'apiserver', provider: 'kubernetes' };
-  ensure(api, SERVICE, 'default', 'kubernetes', labels, {
-    type: 'ClusterIP',
-    clusterIP: KUBERNETES_SERVICE_ADDRESS,
-    ports: [{ name: 'https', port: 443, protocol: 'TCP', targetPort: 6443 }],
-  });
+  const ports = [{ name: 'https', port: 443, protocol: 'TCP', targetPort: 6443 }];
+  const spec = { type: 'ClusterIP', clusterIP: KUBERNETES_SERVICE_ADDRESS, ports };
+  ensure(api, SERVICE, 'default', { name: 'kubernetes', labels }, { spec });
+  for (const role of DEFAULT_ROLES) ensureRole(api, role);
+  for (const binding of DEFAULT_BINDINGS) ensureBinding(api, binding);
 }
 
-function ensure(api: Api, kind: Kind, namespace: string, name: string, labels: JsonObject, spec: JsonObject): void {
-  if (api.store.get(keyOf(kind, namespace, name)) !== undefined) return;
-  const metadata = Object.keys(labels).length === 0 ? { name } : { name, labels };
-  createObject(api, kind, namespace, { apiVersion: kind.version, kind: kind.kind, metadata, spec }, false);
+function ensureRole(api: Api, { name, labels, rules, aggregates }: DefaultRole): void {
+  const { annotations, labels: common } = structuredClone(RBAC_METADATA);
+  const selectors = { clusterRoleSelectors: [{ matchLabels: { [aggregates ?? '']: 'true' } }] };
+  const content = { rules: [...rules], ...(aggregates === undefined ? {} : { aggregationRule: selectors }) };
+  ensure(api, CLUSTER_ROLE, '', { name, annotations, labels: { ...common, ...labels } }, content);
+}
+
+function ensureBinding(api: Api, { name, role, subjects }: DefaultBinding): void {
+  const roleRef = { apiGroup: RBAC_GROUP, kind: 'ClusterRole', name: role };
+  const all = subjects.map((subject) => ({ ...subject, apiGroup: RBAC_GROUP }));
+  ensure(api, CLUSTER_ROLE_BINDING, '', { name, ...structuredClone(RBAC_METADATA) }, { roleRef, subjects: all });
+}
+
+function ensure(
+  api: Api,
+  kind: Kind,
+  namespace: string,
+  metadata: JsonObject & { name: string },
+  content: JsonObject,
+): void {
+  if (api.store.get(keyOf(kind, namespace, metadata.name)) !== undefined) return;
+  const object = { apiVersion: apiVersionOf(kind), kind: kind.kind, metadata, ...structuredClone(content) };
+  createObject(api, kind, namespace, object, false);
 }

@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { pino } from 'pino';
 import type { Api } from '#serve/api/api.ts';
+import { Access } from '#serve/api/authorization/access.ts';
 import { bootstrap } from '#serve/api/content/bootstrap.ts';
 import { ownEndpoints } from '#serve/api/content/own-endpoints.ts';
 import { Kinds } from '#serve/api/kinds.ts';
-import { TokenIssuer } from '#serve/api/pki/tokens.ts';
+import { TokenIssuer, TokenVerifier } from '#serve/api/pki/tokens.ts';
 import { indexWith } from '#serve/api/store/index.ts';
 import { Store } from '#serve/api/store/store.ts';
 import { startServer } from '#serve/api/testing/server.ts';
@@ -18,6 +19,8 @@ test('the Service kubernetes leads to where the server listens, also after it mo
     store,
     kinds,
     tokens: new TokenIssuer(server.dataDir),
+    verifier: new TokenVerifier(server.dataDir),
+    access: new Access(store),
     log: pino({ level: 'silent' }),
     now: () => 0,
     kubeletSocket: (node) => node,

@@ -4,7 +4,7 @@
  */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto';
 import { hasPkiFile, makePkiDir, readPkiFile, writePkiFile } from '#serve/api/pki/files.ts';
-import { at, isObject, type Json, numberAt, textAt, textsAt } from '#spec/kinds/json.ts';
+import { at, isObject, type Json, type JsonObject, numberAt, objectAt, textAt, textsAt } from '#spec/kinds/json.ts';
 
 export const ISSUER = 'https://kubernetes.default.svc.cluster.local';
 const GROUPS_CLAIM = 'polder.dev/groups';
@@ -12,6 +12,17 @@ const GROUPS_CLAIM = 'polder.dev/groups';
 export interface User {
   readonly name: string;
   readonly groups: readonly string[];
+  /** Objects that the user's token ends with. */
+  readonly bound?: readonly BoundObject[];
+}
+
+/** What a token is bound to: it counts as long as there is this very object. */
+export interface BoundObject {
+  /** `serviceaccounts`, `pods`, `secrets`, `nodes`. */
+  readonly resource: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
 }
 
 /** What a token says beside its user. */
@@ -101,6 +112,20 @@ export class TokenVerifier {
 function readClaims(payload: string): Known | undefined {
   const claims: Json = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8'));
   if (!isObject(claims) || at(claims, 'sub') === undefined) return undefined;
-  const user = { name: textAt(claims, 'sub'), groups: textsAt(claims, GROUPS_CLAIM) };
+  // A token for somebody else's ears is none here.
+  if (!textsAt(claims, 'aud').includes(ISSUER)) return undefined;
+  const bound = boundObjects(objectAt(claims, 'kubernetes.io'));
+  const user = { name: textAt(claims, 'sub'), groups: textsAt(claims, GROUPS_CLAIM), bound };
   return { user, claims, expires: numberAt(claims, 'exp') ?? Number.POSITIVE_INFINITY };
+}
+
+const BOUND: Readonly<Record<string, string>> = { serviceaccount: 'serviceaccounts', pod: 'pods', secret: 'secrets' };
+
+/** The claim `kubernetes.io` of a ServiceAccount's token. */
+function boundObjects(claim: JsonObject): BoundObject[] {
+  const namespace = textAt(claim, 'namespace');
+  return Object.entries(BOUND).flatMap(([key, resource]) => {
+    const [name, uid] = [textAt(claim, key, 'name'), textAt(claim, key, 'uid')];
+    return name === '' ? [] : [{ resource, namespace, name, uid }];
+  });
 }

@@ -43,7 +43,7 @@ function upgrade(
   const { promise, resolve, reject } = Promise.withResolvers<
     Upgraded | { readonly status: number; readonly text: string }
   >();
-  const token = new TokenIssuer(server.dataDir).issue({ name: 'admin', groups: [] }, Date.now());
+  const token = new TokenIssuer(server.dataDir).issue({ name: 'admin', groups: ['system:masters'] }, Date.now());
   const call = request({
     host: '127.0.0.1',
     port: server.port,

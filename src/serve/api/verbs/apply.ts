@@ -4,6 +4,8 @@ import { type Applied, type ApplyOptions, applyConfiguration, type Conflict } fr
 import { pathText } from '#serve/api/apply/field-set.ts';
 import { setLastApplied, takeableOf } from '#serve/api/apply/last-applied.ts';
 import type { Writer } from '#serve/api/apply/managed.ts';
+import { attributesOf } from '#serve/api/authorization/attributes.ts';
+import { authorize, withoutEscalation } from '#serve/api/authorization/guard.ts';
 import { parseBody, requireObject } from '#serve/api/http/body.ts';
 import { badRequest, conflict, StatusError } from '#serve/api/http/status-error.ts';
 import type { Written } from '#serve/api/storage.ts';
@@ -27,7 +29,7 @@ export async function apply(api: Api, call: Call, body: Buffer): Promise<Written
   const write = writeOptionsOf(query);
   const config = await readConfiguration(call, body);
   const target = { kind, namespace: info.namespace, name: info.name, subresource: info.subresource };
-  const mutate = (old: KubeObject) => applied(old, config, options, call);
+  const mutate = (old: KubeObject) => withoutEscalation(api, call, applied(old, config, options, call), old);
   if (api.store.get(keyOf(kind, info.namespace, info.name)) !== undefined)
     return { code: 200, ...changeObject(api, target, mutate, write.dryRun) };
   if (textAt(config, 'metadata', 'uid') !== '' || info.subresource !== '')
@@ -36,7 +38,8 @@ export async function apply(api: Api, call: Call, body: Buffer): Promise<Written
       info.name,
       'uid mismatch: the provided object specified a uid, and no existing object was found',
     );
-  const made = applied(undefined, config, options, call);
+  authorize(api, call.user, { ...attributesOf(info), verb: 'create' });
+  const made = withoutEscalation(api, call, applied(undefined, config, options, call));
   return { code: 201, ...createObject(api, kind, info.namespace, made, write.dryRun) };
 }
 

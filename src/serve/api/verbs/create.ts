@@ -41,6 +41,8 @@ export function createObject(
   if (kind.status === true) delete object.status;
   kind.defaults?.(object);
   track?.(object, undefined);
+  const objection = kind.admit?.(object, worldOf(api));
+  if (objection !== undefined) throw forbiddenTo(kind, textAt(object, 'metadata', 'name'), objection);
   const problems = [...validateMeta(object, kind), ...(kind.validate?.(object) ?? [])];
   if (problems.length === 0) problems.push(...(kind.prepareCreate?.(object, worldOf(api)) ?? []));
   if (problems.length > 0) throw invalidObject(kind, textAt(object, 'metadata', 'name'), problems);

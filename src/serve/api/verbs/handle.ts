@@ -1,5 +1,6 @@
 /** One request for a resource: its verb, done. */
 import { type Api, type Call, keyOf } from '#serve/api/api.ts';
+import { withoutEscalation } from '#serve/api/authorization/guard.ts';
 import { mediaTypeOf, parseBody, readBody, readObject, requireObject } from '#serve/api/http/body.ts';
 import { methodNotAllowed, notFound } from '#serve/api/http/status-error.ts';
 import { answerQuestion } from '#serve/api/reviews/answer.ts';
@@ -18,7 +19,7 @@ import { selectionOf } from '#serve/api/verbs/selection.ts';
 import { watch } from '#serve/api/verbs/watch.ts';
 import { invalidOptions, trackOf } from '#serve/api/verbs/writer.ts';
 import { type JsonObject, textAt } from '#spec/kinds/json.ts';
-import { apiVersionOf, forbidden, listKindOf, resourceOf } from '#spec/kinds/kind.ts';
+import { apiVersionOf, forbidden, type KubeObject, listKindOf, resourceOf } from '#spec/kinds/kind.ts';
 
 /** @throws StatusError whatever the answer is when it is not the asked-for object */
 export async function handle(api: Api, call: Call): Promise<void> {
@@ -62,13 +63,13 @@ async function create(api: Api, call: Call): Promise<void> {
   if (info.name !== '' || (kind.namespaced && info.namespace === '')) throw methodNotAllowed();
   const options = writeOptionsOf(call.query);
   const object = readIncoming(await readObject(call.request), kind, options, call.response);
-  const answer = answerQuestion(kind, object, call.user);
+  const answer = answerQuestion(api, call, object);
   if (answer !== undefined) return await answerText(call, 201, JSON.stringify(answer));
   await answerWritten(
     api,
     call,
     201,
-    createObject(api, kind, info.namespace, object, options.dryRun, trackOf(api, call)),
+    createObject(api, kind, info.namespace, withoutEscalation(api, call, object), options.dryRun, trackOf(api, call)),
   );
 }
 
@@ -83,7 +84,7 @@ async function update(api: Api, call: Call): Promise<void> {
     api,
     call,
     200,
-    changeObject(api, target, () => object, options.dryRun, trackOf(api, call)),
+    changeObject(api, target, (old) => withoutEscalation(api, call, object, old), options.dryRun, trackOf(api, call)),
   );
 }
 
@@ -100,7 +101,8 @@ async function patch(api: Api, call: Call): Promise<void> {
   if (call.query.has('force')) throw invalidOptions([forbidden('force', 'may not be specified for non-apply patch')]);
   const change = readPatch(body.toString('utf8'), mediaType, kind.type);
   const target = { kind, namespace: info.namespace, name: info.name, subresource: info.subresource };
-  const mutate = (old: JsonObject) => readIncoming(change(old), kind, options, call.response);
+  const mutate = (old: KubeObject) =>
+    withoutEscalation(api, call, readIncoming(change(old), kind, options, call.response), old);
   await answerWritten(api, call, 200, changeObject(api, target, mutate, options.dryRun, trackOf(api, call)));
 }
 

@@ -8,6 +8,7 @@
 import type { Controller } from '#serve/controller/controller.ts';
 import type { World } from '#serve/controller/world.ts';
 import { decision, NOTHING, type Write } from '#serve/controller/write.ts';
+import { CRON_JOBS, JOBS } from '#spec/batch.ts';
 import {
   apiVersionOf,
   DAEMON_SETS,
@@ -29,6 +30,8 @@ const KINDS: readonly Resource<KubeObject>[] = [
   REPLICA_SETS,
   STATEFUL_SETS,
   CONTROLLER_REVISIONS,
+  JOBS,
+  CRON_JOBS,
   PODS,
   SERVICES,
   ENDPOINT_SLICES,

@@ -17,6 +17,7 @@ import {
   type Resource,
   SERVICE_ACCOUNTS,
 } from '#spec/k8s.ts';
+import { CLUSTER_ROLES } from '#spec/rbac.ts';
 import { ENDPOINT_SLICES, ENDPOINTS, SERVICES } from '#spec/services.ts';
 import { CONTROLLER_REVISIONS, DEPLOYMENTS, REPLICA_SETS, STATEFUL_SETS } from '#spec/workloads.ts';
 
@@ -39,6 +40,7 @@ const WATCHED: readonly (readonly [Resource<KubeObject>, Selector?])[] = [
   [ENDPOINTS],
   [SERVICE_ACCOUNTS],
   [LEASES],
+  [CLUSTER_ROLES],
   [CONFIG_MAPS, SETTINGS],
 ];
 

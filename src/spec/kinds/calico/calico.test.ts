@@ -7,6 +7,7 @@ import { apiVersionOf, type Kind, type KubeObject, resourceOf, type World } from
 const WORLD: World = {
   now: 0,
   random: () => 0,
+  find: () => undefined,
   fieldsOf: (resource) =>
     resource === 'ippools.crd.projectcalico.org' ? [{ 'spec.cidr': '10.1.0.0/16', 'polder.name': 'first' }] : [],
 };

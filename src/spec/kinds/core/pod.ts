@@ -1,5 +1,6 @@
 /** The kind Pod. */
 import { POD_COLUMNS } from '#spec/kinds/columns/pod.ts';
+import { admitPod } from '#spec/kinds/core/pod-admit.ts';
 import { defaultPodSpec } from '#spec/kinds/core/pod-defaults.ts';
 import { validatePodSpec } from '#spec/kinds/core/pod-validate.ts';
 import {
@@ -54,6 +55,7 @@ export const POD: Kind = {
     defaultPodSpec(spec);
     setDefault(spec, 'enableServiceLinks', true);
   },
+  admit: admitPod,
   prepareCreate: prepareCreate,
   validate: (pod) => validatePodSpec(objectAt(pod, 'spec'), 'spec'),
   validateUpdate: validateUpdate,
@@ -62,10 +64,6 @@ export const POD: Kind = {
 
 function prepareCreate(pod: KubeObject): readonly FieldError[] {
   const spec = ensureObject(pod, 'spec');
-  setDefault(spec, 'serviceAccountName', 'default');
-  setDefault(spec, 'serviceAccount', spec.serviceAccountName ?? 'default');
-  setDefault(spec, 'priority', 0);
-  setDefault(spec, 'preemptionPolicy', 'PreemptLowerPriority');
   pod.status = { phase: 'Pending', qosClass: qosClassOf(spec) };
   return [];
 }
