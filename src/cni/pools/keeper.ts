@@ -58,10 +58,16 @@ export class PoolKeeper {
   #wake: (() => void) | undefined;
   #dirty = true;
   #resumed = false;
+  #passed = false;
 
   constructor(options: KeeperOptions) {
     this.#options = options;
     this.#writer = new BlockWriter(options);
+  }
+
+  /** A pass has come to its end. */
+  get passed(): boolean {
+    return this.#passed;
   }
 
   /** Something has changed that may ask for a pass. */
@@ -126,6 +132,8 @@ export class PoolKeeper {
       await this.#ensureFirst();
       await this.#ensureTunnels();
       await this.#giveBackIdle();
+      view.save();
+      this.#passed = true;
     });
   }
 

@@ -86,6 +86,9 @@ export class PoolBook implements AddressBook {
     const wants = ([4, 6] as const).map((family) => this.#want(family, wanted, facts));
     const found = wants.filter((want) => want !== undefined);
     if (found.length > 0) return found;
+    if (!this.#options.view.synced) {
+      throw new PolderError('cni-try-later', { what: 'The API server has not yet said which IPPools there are' });
+    }
     throw new PolderError('addresses-exhausted', {
       cidr: 'any IPPool that this node may use',
       used: 0,

@@ -1,5 +1,6 @@
 /** What the API says of pools, blocks and of this node's pods, as last heard. */
 
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import type { NodeCidrs } from '#calc/ipam/choose.ts';
 import { isNotFound } from '#feed/api-error.ts';
 import type { ApiClient } from '#feed/client.ts';
@@ -44,7 +45,20 @@ export interface IpamSettings {
   readonly maxBlocksPerHost: number;
 }
 
+/** What must be known to give addresses without the API; the file of it is this node's own. */
+interface SavedView {
+  readonly version: number;
+  readonly pools: readonly IpPool[];
+  readonly reservations: readonly IpReservation[];
+  readonly configs: readonly IpamConfig[];
+  readonly labels: Labels;
+}
+
+const VERSION = 1;
+const NOTHING_SAVED: SavedView = { version: VERSION, pools: [], reservations: [], configs: [], labels: {} };
+
 export class PoolsView {
+  readonly #path: string;
   readonly #client: ApiClient;
   readonly #node: string;
   readonly #pools: Reflector<IpPool>;
@@ -57,7 +71,12 @@ export class PoolsView {
   /** Parsed blocks by the version of their object. */
   readonly #parsed = new Map<string, { readonly version: string; readonly known: KnownBlock | undefined }>();
 
-  constructor(client: ApiClient, node: string, options: ReflectorOptions = {}) {
+  #saved: SavedView;
+
+  /** @param path where what was last heard is kept, for a start while the API is away */
+  constructor(client: ApiClient, node: string, path: string, options: ReflectorOptions = {}) {
+    this.#path = path;
+    this.#saved = load(path);
     this.#client = client;
     this.#node = node;
     const watch = <T extends KubeObject>(resource: Resource<T>, fieldSelector?: string): Reflector<T> =>
@@ -90,6 +109,9 @@ export class PoolsView {
     for (const one of [this.#blocks, this.#pools, this.#reservations, this.#configs, this.#nodes]) {
       stack.use(one.onChange(changed));
     }
+    for (const one of [this.#pods, this.#namespaces]) {
+      stack.use(one.onChange(({ type }) => type === 'synced' && changed()));
+    }
     await Promise.all(this.#all().map((one) => one.run(signal)));
   }
 
@@ -99,7 +121,8 @@ export class PoolsView {
 
   /** Pools by name. */
   pools(): readonly Pool[] {
-    const pools = this.#pools.store.values().map(readPool);
+    const objects = this.synced ? this.#pools.store.values() : this.#saved.pools;
+    const pools = objects.map(readPool);
     return pools.filter((pool) => pool !== undefined).sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
@@ -141,12 +164,31 @@ export class PoolsView {
     return this.block(name);
   }
 
+  /** Keeps what must be known to give addresses without the API. @throws when the disk refuses */
+  save(): void {
+    if (!this.synced) return;
+    const next: SavedView = {
+      version: VERSION,
+      pools: this.#pools.store.values(),
+      reservations: this.#reservations.store.values(),
+      configs: this.#configs.store.values(),
+      labels: this.nodeLabels(),
+    };
+    const text = JSON.stringify(next);
+    if (text === JSON.stringify(this.#saved)) return;
+    writeFileSync(`${this.#path}.new`, text, { mode: 0o600 });
+    renameSync(`${this.#path}.new`, this.#path);
+    this.#saved = next;
+  }
+
   reservations(): readonly Prefix[] {
-    return this.#reservations.store.values().flatMap(({ spec }) => readNetworks(spec?.reservedCIDRs ?? []));
+    const objects = this.synced ? this.#reservations.store.values() : this.#saved.reservations;
+    return objects.flatMap(({ spec }) => readNetworks(spec?.reservedCIDRs ?? []));
   }
 
   settings(): IpamSettings {
-    const spec = this.#configs.store.get('default')?.spec;
+    const objects = this.synced ? this.#configs.store.values() : this.#saved.configs;
+    const spec = objects.find(({ metadata }) => metadata.name === 'default')?.spec;
     return {
       strictAffinity: spec?.strictAffinity ?? false,
       autoAllocateBlocks: spec?.autoAllocateBlocks ?? true,
@@ -164,6 +206,7 @@ export class PoolsView {
   }
 
   nodeLabels(): Labels {
+    if (!this.synced) return this.#saved.labels;
     return this.#nodes.store.get(this.#node)?.metadata.labels ?? {};
   }
 
@@ -191,6 +234,16 @@ export class PoolsView {
     if (known !== undefined) return known;
     if (!this.connected) return undefined;
     return this.#client.get(resource, at, AbortSignal.timeout(ASK_MS)).catch(() => undefined);
+  }
+}
+
+/** Nothing, if there is no file that can be read: then nothing is given before the API answers. */
+function load(path: string): SavedView {
+  try {
+    const saved: SavedView = JSON.parse(readFileSync(path, 'utf8'));
+    return saved.version === VERSION ? saved : NOTHING_SAVED;
+  } catch {
+    return NOTHING_SAVED;
   }
 }
 

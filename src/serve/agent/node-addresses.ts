@@ -22,6 +22,9 @@ export interface NodeAddressesOptions {
   readonly profile: () => Profile | undefined;
   /** Told of each failure of a watch. */
   readonly onError: (source: string, error: unknown, waitMs: number) => void;
+  /** See `KeeperOptions.idleMs` and `PoolBookOptions.waitMs`. */
+  readonly idleMs?: number;
+  readonly waitMs?: number;
 }
 
 export class NodeAddresses {
@@ -30,10 +33,11 @@ export class NodeAddresses {
   readonly book: PoolBook;
 
   /** @throws PolderError journal-damaged, cni-io */
-  constructor({ node, stateDir, client, store, log, profile, onError }: NodeAddressesOptions) {
+  constructor(options: NodeAddressesOptions) {
+    const { node, stateDir, client, store, log, profile, onError, idleMs, waitMs } = options;
     const clock = systemClock;
     const holdings = new Holdings(join(stateDir, 'ipam-holdings.json'));
-    const view = new PoolsView(client, node, { onError });
+    const view = new PoolsView(client, node, join(stateDir, 'ipam-pools.json'), { onError });
     const keeper = new PoolKeeper({
       node,
       client,
@@ -44,15 +48,26 @@ export class NodeAddresses {
       log,
       active: () => usesPools(profile()),
       tunnels: () => tunnelAddressesOf(view.pools(), profile() ?? { encryption: 'none' }),
+      ...(idleMs !== undefined && { idleMs }),
     });
     this.#view = view;
     this.#keeper = keeper;
-    this.book = new PoolBook({ node, view, holdings, store, keeper, clock });
+    this.book = new PoolBook({ node, view, holdings, store, keeper, clock, ...(waitMs !== undefined && { waitMs }) });
   }
 
   /** The cluster's settings may have changed. */
   trigger(): void {
     this.#keeper.trigger();
+  }
+
+  /** The node has had a first look, and holds what it found. */
+  get ready(): boolean {
+    return this.#keeper.passed;
+  }
+
+  /** One pass now: when it returns the API has what this node has. @throws ApiError, ApiUnreachable */
+  pass(): Promise<void> {
+    return this.#keeper.pass();
   }
 
   /** Runs until the signal ends it. */
