@@ -7,6 +7,8 @@ import fc from 'fast-check';
 import { SnapshotFeed } from '#feed/snapshot.ts';
 import { loadSnapshot, readSnapshot, saveSnapshot } from '#feed/snapshot-file.ts';
 import { FakeApi, ManualClock, settle } from '#feed/testing.ts';
+import { parsePrefix } from '#net/prefix.ts';
+import { give, newBlock, writeBlock } from '#spec/block.ts';
 import type { FelixConfiguration, IpamBlock, IpPool } from '#spec/calico.ts';
 import type { ClusterNode, Snapshot, Synced } from '#spec/cluster.ts';
 import type { LocalEndpoint } from '#spec/endpoint.ts';
@@ -204,5 +206,25 @@ test('a FelixConfiguration holds for all nodes, a node’s own before it', async
   assert.deepEqual(
     [wireguard.enabled, wireguard.ports, wireguard.keepalive, wireguard.mtus],
     [{ 4: true, 6: false }, { 4: 6000 }, 90, {}],
+  );
+});
+
+test('with pools the blocks say which networks lead to a node, and addresses that it borrowed', async () => {
+  const { nodes, config, pools, blocks, clock, feed, start } = setUp();
+  for (const index of [1, 2]) nodes.put(node(index));
+  config.put(settings({ profile: 'calico-vxlan' }));
+  pools.put({ metadata: { name: 'default-ipv4-ippool' }, spec: { cidr: '10.244.0.0/16', vxlanMode: 'Always' } });
+  const lent = give(newBlock(parsePrefix('10.244.7.0/30'), 'node1'), [2], { handle: 'n.c', node: 'node2', notes: {} });
+  blocks.put(writeBlock(lent));
+  blocks.put(writeBlock(newBlock(parsePrefix('10.244.9.0/30'), 'node2')));
+  await using _ = start();
+  await clock.advance(5);
+  assert.deepEqual(
+    feed.current?.nodes.map(({ networks }) => networks),
+    [['10.244.7.0/30'], ['10.244.7.2/32', '10.244.9.0/30']],
+  );
+  assert.deepEqual(
+    feed.current?.pools.map(({ name, vxlan }) => [name, vxlan]),
+    [['default-ipv4-ippool', 'always']],
   );
 });

@@ -25,7 +25,7 @@ import { NAMESPACES, NODES, PODS } from '#spec/k8s.ts';
 import { PoolNode, type PoolNodeOptions } from '#test/ipam/pool-node.ts';
 
 class Bed implements AsyncDisposable {
-  readonly dir = mkdtempSync(join(tmpdir(), 'pt-pools-'));
+  readonly dir: string;
   readonly client: ApiClient;
   readonly #server: ServerProcess;
   readonly #nodes = new Set<PoolNode>();
