@@ -1,7 +1,7 @@
 /** The agent's end of the CNI shim: a unix socket, a request a connection. */
 
 import { chmodSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { takeNode } from '#cni/daemonless/lock.ts';
 import { LeaseFolder } from '#cni/dhcp/folder.ts';
@@ -13,13 +13,14 @@ import type { PluginHost } from '#cni/plugin.ts';
 import { PLUGINS } from '#cni/plugins/table.ts';
 import { type AddressBook, NODE_CIDRS } from '#cni/pools/book.ts';
 import { Callers } from '#cni/server/caller.ts';
+import { Connections, type Serve } from '#cni/server/connections.ts';
 import { dispatch } from '#cni/server/dispatch.ts';
 import { reconcile } from '#cni/server/reconcile.ts';
-import { peerCred } from '#kernel/ffi/sockets.ts';
+import { listenUnix } from '#kernel/ffi/unix-socket.ts';
 import type { LocalEndpoint } from '#spec/endpoint.ts';
 import { PolderError } from '#spec/errors.ts';
 import type { NodeNetwork } from '#spec/node-network.ts';
-import { decodeCall, encodeAnswer, frameLength } from '#wire/cni/frame.ts';
+import { decodeCall, encodeAnswer } from '#wire/cni/frame.ts';
 
 export interface CniServerOptions {
   /** /run/polder/cni.sock */
@@ -54,9 +55,6 @@ export interface CniServer extends AsyncDisposable {
 
 export const DEFAULT_COOL_DOWN_MS = 30_000;
 
-/** A request must arrive whole within this time, or its connection is closed. */
-const REQUEST_TIMEOUT_MS = 30_000;
-
 /** @throws PolderError journal-damaged, cni-io (another agent serves the socket, the folder cannot be written). */
 export async function startCniServer(options: CniServerOptions): Promise<CniServer> {
   mkdirSync(dirname(options.socketPath), { recursive: true });
@@ -83,12 +81,11 @@ export async function startCniServer(options: CniServerOptions): Promise<CniServ
     ...(options.subnetFile !== undefined && { subnetFile: options.subnetFile }),
     ...(options.kubeconfig !== undefined && { kubeconfig: options.kubeconfig }),
   };
-  const connections = new Connections(host, callers);
-  const server = createServer((socket) => connections.serve(socket));
-  await listen(server, options.socketPath);
+  const connections = new Connections(listen(options.socketPath), serveCalls(host, callers), options.log);
   const held = stack.move();
   const close = async () => {
-    await connections.close(server);
+    await connections.close();
+    rmSync(options.socketPath, { force: true });
     await keeper[Symbol.asyncDispose]();
     callers[Symbol.dispose]();
     store[Symbol.dispose]();
@@ -114,95 +111,29 @@ async function refuseIfServed(path: string): Promise<void> {
   rmSync(path, { force: true });
 }
 
-async function listen(server: Server, path: string): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    server.on('error', (error) =>
-      reject(new PolderError('cni-io', { what: `Cannot listen at ${path}: ${error.message}` })),
-    );
-    // Room for a burst: a shim that is refused says "no agent".
-    server.listen({ path, backlog: 1024 }, resolve);
-  });
-  // Whoever can connect can change the node's network.
-  chmodSync(path, 0o600);
-}
-
-class Connections {
-  readonly #host: PluginHost;
-  readonly #callers: Callers;
-  readonly #locks = new KeyedLock();
-  readonly #open = new Set<Socket>();
-  readonly #running = new Set<Promise<void>>();
-
-  constructor(host: PluginHost, callers: Callers) {
-    this.#host = host;
-    this.#callers = callers;
-  }
-
-  serve(socket: Socket): void {
-    const chunks: Buffer[] = [];
-    let started = false;
-    this.#open.add(socket);
-    socket.setTimeout(REQUEST_TIMEOUT_MS, () => socket.destroy());
-    socket.on('error', () => socket.destroy());
-    socket.on('close', () => this.#open.delete(socket));
-    socket.on('data', (chunk) => {
-      if (started) return;
-      chunks.push(chunk);
-      const frame = wholeFrame(chunks, socket);
-      if (!frame) return;
-      started = true;
-      socket.setTimeout(0);
-      const running = this.#answer(socket, frame).finally(() => this.#running.delete(running));
-      this.#running.add(running);
-    });
-  }
-
-  async #answer(socket: Socket, frame: Uint8Array): Promise<void> {
-    try {
-      const pid = peerCred(descriptorOf(socket)).pid;
-      const answer = await dispatch(decodeCall(frame), {
-        locks: this.#locks,
-        host: this.#host,
-        withCaller: (request, use) => this.#callers.of(pid, request.netnsOverride, use),
-        abandoned: () => socket.destroyed,
-      });
-      if (!socket.destroyed) socket.end(encodeAnswer(answer.exit, answer.stdout));
-    } catch (error) {
-      this.#host.log.error({ error: String(error) }, 'cni connection failed');
-      socket.destroy();
-    }
-  }
-
-  async close(server: Server): Promise<void> {
-    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-    await Promise.all(this.#running);
-    for (const socket of this.#open) socket.end();
-    await closed;
-  }
-}
-
-/** The request once it is all there; the usual one comes in one chunk. */
-function wholeFrame(chunks: Buffer[], socket: Socket): Uint8Array | undefined {
-  const [first] = chunks;
-  const bytes = chunks.length === 1 && first ? first : Buffer.concat(chunks);
+function listen(path: string): number {
   try {
-    const length = frameLength(bytes);
-    if (length === undefined || bytes.length < length) {
-      chunks.splice(0, chunks.length, bytes);
-      return undefined;
-    }
-    return bytes.subarray(0, length);
-  } catch {
-    // Not our shim: it gets no answer.
-    socket.destroy();
-    return undefined;
+    // Room for a burst: a shim that is refused says "no agent".
+    const fd = listenUnix(path, 1024);
+    // Whoever can connect can change the node's network.
+    chmodSync(path, 0o600);
+    return fd;
+  } catch (error) {
+    const what = `Cannot listen at ${path}: ${error instanceof Error ? error.message : error}`;
+    throw new PolderError('cni-io', { what }, { cause: error });
   }
 }
 
-/** Node does not tell the descriptor of a socket, but its handle has it. */
-function descriptorOf(socket: Socket): number {
-  const handle: unknown = Reflect.get(socket, '_handle');
-  const fd: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined;
-  if (typeof fd !== 'number' || fd < 0) throw new PolderError('cni-io', { what: 'The caller went away' });
-  return fd;
+/** What answers requests: the same with an agent and without. */
+export function serveCalls(host: PluginHost, callers: Callers): Serve {
+  const locks = new KeyedLock();
+  return async (frame, peer) => {
+    const answer = await dispatch(decodeCall(frame), {
+      locks,
+      host,
+      withCaller: (request, use) => callers.of(peer.pid, request.netnsOverride, use),
+      abandoned: peer.gone,
+    });
+    return encodeAnswer(answer.exit, answer.stdout);
+  };
 }

@@ -20,6 +20,7 @@ export const LOCK_SH = 1;
 export const LOCK_EX = 2;
 export const LOCK_NB = 4;
 
+export const AF_UNIX = 1;
 export const AF_INET = 2;
 export const AF_INET6 = 10;
 export const AF_NETLINK = 16;
@@ -33,6 +34,7 @@ export const SOCK_CLOEXEC = 0o2000000;
 export const SOL_SOCKET = 1;
 export const SO_REUSEADDR = 2;
 export const SO_PEERCRED = 17;
+export const SO_SNDTIMEO = 21;
 export const SO_BINDTODEVICE = 25;
 export const SO_ATTACH_FILTER = 26;
 export const SO_SNDBUFFORCE = 32;
@@ -43,6 +45,8 @@ export const IPV6_V6ONLY = 26;
 export const MSG_PEEK = 0x02;
 export const MSG_TRUNC = 0x20;
 export const MSG_DONTWAIT = 0x40;
+export const MSG_NOSIGNAL = 0x4000;
+export const SHUT_RDWR = 2;
 
 /** ioctl that opens the network namespace of a socket (linux/sockios.h). */
 export const SIOCGSKNS = 0x894c;

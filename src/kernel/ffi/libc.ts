@@ -44,6 +44,11 @@ export const connect: (fd: number, addr: Bytes, length: number) => number = libc
   'int connect(int fd, const uint8_t *addr, uint length)',
 );
 export const listen: (fd: number, backlog: number) => number = libc.func('int listen(int fd, int backlog)');
+/** Whoever connected is not asked for: `addr` and `length` are NULL. */
+export const accept4: (fd: number, addr: null, length: null, flags: number) => number = libc.func(
+  'int accept4(int fd, void *addr, void *length, int flags)',
+);
+export const shutdown: (fd: number, how: number) => number = libc.func('int shutdown(int fd, int how)');
 export const getsockopt: (fd: number, level: number, name: number, value: Bytes, length: Uint32Array) => number =
   libc.func('int getsockopt(int fd, int level, int name, _Out_ uint8_t *value, _Inout_ uint *length)');
 export const setsockopt: (fd: number, level: number, name: number, value: Bytes, length: number) => number = libc.func(

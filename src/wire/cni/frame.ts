@@ -35,22 +35,21 @@ export function frameLength(bytes: Uint8Array): number | undefined {
 export function decodeCall(frame: Uint8Array): ShimCall {
   if (frameLength(frame) !== frame.length)
     throw new PolderError('cni-decode', { what: 'The CNI request is cut short' });
-  const strings: string[] = [];
-  let at = HEADER;
-  for (;;) {
-    const end = frame.indexOf(0, at);
-    if (end < 0) throw new PolderError('cni-decode', { what: 'The CNI request has no end of its environment' });
-    const one = text(frame.subarray(at, end));
-    at = end + 1;
-    // argv[0] may be empty; the list ends with the first empty string after it.
-    if (one === '' && strings.length > 0) break;
-    strings.push(one);
-  }
-  const pairs = strings.slice(1).map((pair): [string, string] => split(pair));
-  return { argv0: strings[0] ?? '', env: Object.fromEntries(pairs), stdin: text(frame.subarray(at)) };
+  const end = endOfStrings(frame);
+  const [argv0 = '', ...pairs] = text(frame.subarray(HEADER, end)).split('\0');
+  // One empty string ends the list, and the last of them its own.
+  return { argv0, env: Object.fromEntries(pairs.map(split)), stdin: text(frame.subarray(end + 2)) };
 }
 
-function split(pair: string): [string, string] {
+/** Where the NUL of the last string is: another follows it. argv[0] may be empty; the list ends with the first empty string after it. */
+function endOfStrings(frame: Uint8Array): number {
+  let end = frame.indexOf(0, HEADER);
+  while (end >= 0 && frame[end + 1] !== 0) end = frame.indexOf(0, end + 1);
+  if (end < 0) throw new PolderError('cni-decode', { what: 'The CNI request has no end of its environment' });
+  return end;
+}
+
+function split(pair: string): readonly [string, string] {
   const at = pair.indexOf('=');
   return at < 0 ? [pair, ''] : [pair.slice(0, at), pair.slice(at + 1)];
 }
@@ -75,6 +74,8 @@ function frame(body: Uint8Array): Uint8Array {
   return out;
 }
 
+const decoder = new TextDecoder();
+
 function text(bytes: Uint8Array): string {
-  return new TextDecoder().decode(bytes);
+  return decoder.decode(bytes);
 }
