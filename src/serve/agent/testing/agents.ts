@@ -155,9 +155,9 @@ export class Agents implements AsyncDisposable {
   }
 }
 
-/** Asks until it holds. @throws Error after a minute: an emulated machine is slow. */
+/** Asks until it holds. @throws Error after three minutes: an emulated machine is slow, the more so with others at work. */
 export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const end = Date.now() + 60_000;
+  const end = Date.now() + 180_000;
   while (!(await holds())) {
     if (Date.now() > end) throw new Error(`Waited in vain until ${what}`);
     await delay(5);
