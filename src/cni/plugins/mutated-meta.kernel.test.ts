@@ -16,7 +16,9 @@ import { vrf } from '#cni/plugins/vrf/vrf.ts';
 import { chainBed, makeBridge, makePod, sh } from '#cni/testing/chain-bed.ts';
 import { noKernel } from '#kernel/testing/scratch-netns.ts';
 
-const RUNS = Number(process.env.PT_RUNS ?? 120);
+/** `PT_RUNS=10000` for a thorough run, `PT_SEED` to repeat one. */
+const RUNS = Number(process.env.PT_RUNS ?? 500);
+const SEED = process.env.PT_SEED === undefined ? {} : { seed: Number(process.env.PT_SEED) };
 const PLUGINS: readonly Plugin[] = [portmap, bandwidth, tuning, sbr, firewall, vrf];
 
 const odd = fc.oneof(
@@ -86,7 +88,7 @@ test('any configuration is served or refused with a code, and after DEL nothing 
       }
       await b.ok('DEL', one, { cniVersion: '1.0.0', name: 'net', type: one.type, dataDir, vrfname: 'blue' }, pod.env);
     }),
-    { numRuns: RUNS },
+    { numRuns: RUNS, ...SEED },
   );
   assert.equal(sh('ip -br link | cut -d" " -f1'), before);
   assert.doesNotMatch(sh('nft list ruleset'), /comment/);

@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import fc from 'fast-check';
 import { alone } from '#cni/testing/alone.ts';
 import { type Bed, bed, moveAway, noBed, pathOf, ROUTED, type ShimAnswer } from '#cni/testing/bed.ts';
 import { sh } from '#cni/testing/chain-bed.ts';
@@ -345,4 +346,43 @@ test('dhcp refuses keys that are wrong, with the key', { skip }, async (t) => {
     assert.match(String(json?.msg), says);
     assert.equal(sh('ip -br link show type macvlan', pod.netns), '');
   }
+});
+
+test('any configuration of dhcp is served or refused with a code, and after DEL nothing is left', {
+  skip,
+}, async (t) => {
+  const b = await bed(t, ROUTED);
+  const segment = makeSegment(t, 'up0', SERVER);
+  const server = await startDnsmasq(t, segment, [RANGE, 'dhcp-option=option:router,10.50.0.1']);
+  const pod = makePod(t, 'c1');
+  const text = fc.oneof(fc.constantFrom('host-name', '12', '61', '50', '1', '254', 'routers', 'A'), fc.string());
+  const odd = fc.oneof(fc.jsonValue({ maxDepth: 1 }), text);
+  const known = fc.constantFrom('host-name', '12', '61', '50', '77', '254', 'routers');
+  const usual = fc.record({ option: known, value: fc.string({ maxLength: 300 }) }, { noNullPrototype: true });
+  const key = fc.constantFrom('option', 'value', 'fromArg', 'skipDefault');
+  const broken = fc.dictionary(key, odd, { noNullPrototype: true });
+  const option = fc.oneof({ weight: 5, arbitrary: usual }, { weight: 1, arbitrary: broken });
+  const keys = fc.record(
+    {
+      provide: fc.oneof({ weight: 6, arbitrary: fc.array(option, { maxLength: 3 }) }, odd),
+      request: fc.oneof({ weight: 6, arbitrary: fc.array(option, { maxLength: 3 }) }, odd),
+      broadcast: fc.oneof({ weight: 4, arbitrary: fc.boolean() }, odd),
+      priority: fc.oneof({ weight: 4, arbitrary: fc.nat() }, odd),
+      clientIdentifier: fc.oneof({ weight: 4, arbitrary: fc.constantFrom('name', 'duid') }, odd),
+    },
+    { requiredKeys: [], noNullPrototype: true },
+  );
+  let given = 0;
+  await fc.assert(
+    fc.asyncProperty(keys, async (ipam) => {
+      const whole = conf({ ...ipam, timeout: 1 });
+      const added = await b.cni('ADD', { ...pod.env, CNI_ARGS: 'A=web' }, whole);
+      if (added.exit === 0) given++;
+      else assert.ok(Number(added.json?.code) !== 999, added.stdout);
+      ok(await b.cni('DEL', pod.env, conf()));
+      assert.deepEqual([sh('ip -br link show type macvlan', pod.netns), kept(b), server.leases()], ['', [], []]);
+    }),
+    { numRuns: Number(process.env.PT_RUNS ?? 100) },
+  );
+  assert.ok(given > 10, `${given} got a lease`);
 });
