@@ -61,6 +61,22 @@ test('polder passes a quick part of it', { skip: skip || noBed() }, async (t) =>
   assert.ok(result.passed > 20, asTable(result));
 });
 
+const noServer = spawnSync('which', ['dnsmasq']).status !== 0 && 'there is no dnsmasq';
+
+test('dhcp passes all of it, with a dnsmasq that the suite starts', {
+  skip: skip || noBed() || noServer,
+}, async (t) => {
+  const dir = folder(t);
+  symlinkSync(SHIM, join(dir, 'dhcp'));
+  const socketPath = join(dir, 'run', 'cni.sock');
+  const log = { info() {}, warn() {}, error() {} };
+  await using _ = await startCniServer({ socketPath, stateDir: dir, nodeNetwork: () => ROUTED, log, coolDownMs: 0 });
+  const env = { POLDER_CNI_SOCKET: socketPath };
+  const result = await runSuite({ dir, types: ['dhcp'], env, seed: 1, jobs: 2 });
+  assert.deepEqual(failed(result), [], asTable(result));
+  assert.ok(result.passed >= 60, asTable(result));
+});
+
 /** A plugin that makes a veth, as a script: good enough to pass; each bad one differs by one thing. */
 interface Flaws {
   readonly before?: string;

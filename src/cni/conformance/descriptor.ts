@@ -53,7 +53,12 @@ export interface Descriptor {
   readonly protocolOnly?: string;
   /** Commands in the node's namespace before anything. */
   readonly setup?: readonly (readonly string[])[];
-  /** Commands in the node's namespace for each pod. */
+  /**
+   * Programs that run for the length of a case, in the node's namespace or outside of it; each ends with the case. `{bin}` is
+   * the executable that is tried. One that cannot be started skips the case.
+   */
+  readonly programs?: readonly { readonly in: 'node' | 'outside'; readonly run: readonly string[] }[];
+  /** Commands in the node's namespace for each pod; `{netns}` is CNI_NETNS. */
   readonly perPod?: readonly (readonly string[])[];
   readonly effects?: readonly Effect[];
   readonly variants?: readonly Variant[];

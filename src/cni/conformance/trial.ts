@@ -4,6 +4,8 @@
  * descriptors are closed, also if this process is killed.
  */
 
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Answer, answerOf, hostAddress, objects, printed, succeeded } from '#cni/conformance/answer.ts';
@@ -14,7 +16,7 @@ import { NotHere } from '#cni/conformance/outcome.ts';
 import { read } from '#cni/conformance/read.ts';
 import type { Random } from '#cni/conformance/seeded.ts';
 import { difference, fileSnapshot, type Snapshot, snapshot } from '#cni/conformance/snapshot.ts';
-import { inNewNetns, openThreadNetns } from '#kernel/netns/enter.ts';
+import { inNetns, inNewNetns, openThreadNetns } from '#kernel/netns/enter.ts';
 import { heldNetns, type Netns } from '#kernel/netns/netns.ts';
 import { isObject, type JsonObject } from '#wire/cni/json.ts';
 
@@ -108,6 +110,7 @@ export class Trial implements Disposable {
   readonly o: TrialOptions;
   readonly #pods: Pod[] = [];
   readonly #tag: string;
+  readonly #programs: ChildProcess[] = [];
   /** Keys that a variant puts over those of the descriptor. */
   extra: JsonObject = {};
   /** Name of the network. A server behind the plugins sees all trials at once: each has a network of its own. */
@@ -139,10 +142,25 @@ export class Trial implements Disposable {
     ]);
     const setup = [...(this.o.beneath?.setup ?? []), ...(this.subject.setup ?? [])];
     for (const argv of setup) await must(this.node, fill(argv, this.values()));
+    for (const program of this.subject.programs ?? []) await this.#start(program.in, program.run);
     return this;
   }
 
+  /** @throws NotHere if there is no such program. */
+  async #start(where: 'node' | 'outside', run: readonly string[]): Promise<void> {
+    const bin = this.o.plugins.paths.get(this.subject.type) ?? '';
+    const [program = '', ...argv] = fill(run, { ...this.values(), bin });
+    const child = inNetns(this[where], () => spawn(program, argv, { env: { PATH }, stdio: 'ignore' }));
+    const started = once(child, 'spawn').then(
+      () => true,
+      () => false,
+    );
+    if (!(await started)) throw new NotHere(`${program} is not installed`);
+    this.#programs.push(child);
+  }
+
   [Symbol.dispose](): void {
+    for (const program of this.#programs) program.kill('SIGKILL');
     for (const pod of this.#pods) pod.netns.close();
     this.node.close();
     this.outside.close();
@@ -244,7 +262,13 @@ export class Trial implements Disposable {
   values(pod?: Pod): Values {
     const place = { dir: this.dir, uplink: UPLINK, ifname: this.ifname };
     if (!pod) return { ...place, n: 0, port: 8000 };
-    return { ...place, n: pod.n, port: 8000 + pod.n, ...resultValues(pod.result ?? pod.prev, this.ifname, pod.prev) };
+    return {
+      ...place,
+      n: pod.n,
+      netns: pod.path,
+      port: 8000 + pod.n,
+      ...resultValues(pod.result ?? pod.prev, this.ifname, pod.prev),
+    };
   }
 
   /** What the kernel and the plugins' files are like: the node, these pods, the folder. */
