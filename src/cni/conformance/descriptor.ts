@@ -19,6 +19,8 @@ export interface Effect {
   readonly has: JsonObject;
   /** Is there also without this plugin, or stays after DEL: not asked to be gone. */
   readonly stays?: boolean;
+  /** The other way round: such a row must not be there. */
+  readonly absent?: boolean;
 }
 
 /** The same plugin with more keys. */

@@ -12,23 +12,24 @@ import type { JsonObject } from '#wire/cni/json.ts';
 /** How long a deletion that was answered may take to be seen, milliseconds. */
 const SETTLE_MS = 1_500;
 
-/** Each of them is there, or is not. @throws Unmet */
+/** After ADD each of them is there, after DEL none. @throws Unmet */
 export async function seeEffects(
   trial: Trial,
   pod: Pod,
   effects: readonly Effect[],
   values: Values,
-  there: boolean,
+  added: boolean,
 ): Promise<void> {
   for (const effect of effects) {
+    const there = added && effect.absent !== true;
     const wanted = fill(effect.has, values);
     const netns = effect.in === 'pod' ? pod.netns : trial.node;
-    const until = performance.now() + (there ? 0 : SETTLE_MS);
+    const until = performance.now() + (added ? 0 : SETTLE_MS);
     let rows = await rowsOf(netns, effect, wanted);
     while (rows.some((row) => has(row, wanted)) !== there && performance.now() < until)
       rows = await rowsOf(netns, effect, wanted);
     const say = String(fill(effect.say, values));
-    const expected = there ? `${say} (${effect.tool} ${JSON.stringify(wanted)})` : `no more after DEL: ${say}`;
+    const expected = there ? `${say} (${effect.tool} ${JSON.stringify(wanted)})` : `not there: ${say}`;
     need(rows.some((row) => has(row, wanted)) === there, expected, () => JSON.stringify(rows));
   }
 }

@@ -30,12 +30,15 @@ const route: Keep = (row) => {
   return [pick(row, ['type', 'dst', 'gateway', 'via', 'dev', 'table', 'scope', 'prefsrc', 'metric'])];
 };
 
+/** The rule for VRFs comes with the first one of a namespace, and stays: it is the kernel's own. */
+const rule: Keep = (row) => ('l3mdev' in row ? undefined : [JSON.stringify(row)]);
+
 const KEEP: Record<Tool, Keep> = {
   addr: (row) => [link(row)],
   route,
   route6: route,
-  rule: (row) => [JSON.stringify(row)],
-  rule6: (row) => [JSON.stringify(row)],
+  rule,
+  rule6: rule,
   neigh: (row) => [pick(row, ['dst', 'dev', 'lladdr'])],
   qdisc: (row) => (row.kind === 'noqueue' ? undefined : [pick(row, ['kind', 'dev', 'parent', 'options'])]),
   vlan: (row) => [pick(row, ['ifname', 'vlans'])],

@@ -37,6 +37,8 @@ export interface NodeState {
 
 export interface State {
   readonly links: readonly object[];
+  /** Of the ports of bridges that filter them. */
+  readonly vlans: readonly object[];
   readonly addresses: readonly object[];
   readonly routes: readonly object[];
 }
@@ -88,9 +90,13 @@ function stateOf(sh: Shell, where: 'host' | 'pod'): State {
   const json = (command: string): Record<string, unknown>[] => JSON.parse(sh(command, where) || '[]');
   const links = json('ip -j -d link show').map(linkOf);
   const addresses = json('ip -j addr show').flatMap(addressesOf);
-  const routes = [...json('ip -j -4 route show table all'), ...json('ip -j -6 route show table all')];
+  // With an IPv6 address the kernel adds rows to its table of local ones, but when it has found no duplicate: a second
+  // or two later. Whether that is seen is chance; the address itself is compared.
+  const routes6 = json('ip -j -6 route show table all').filter(({ table }) => table !== 'local');
+  const routes = [...json('ip -j -4 route show table all'), ...routes6];
   return {
     links: sorted(links),
+    vlans: sorted(json('bridge -j vlan show').map(named)),
     addresses: sorted(addresses),
     // Flags say whether there is a carrier at this moment.
     routes: sorted(

@@ -75,6 +75,53 @@ export const MAIN: readonly Descriptor[] = [
         ],
       },
       {
+        name: 'vlan-gateway',
+        conf: { vlan: 100 },
+        needs: ['bridge VLAN filtering'],
+        effects: [
+          {
+            say: 'on the node an interface of its own in VLAN 100, with the gateway’s address',
+            in: 'node',
+            tool: 'addr',
+            has: { ifname: 'cbr0.100', flags: ['UP'], addr_info: [{ local: '10.22.0.1' }] },
+            stays: true,
+          },
+        ],
+      },
+      {
+        name: 'vlanTrunk',
+        conf: { vlanTrunk: [{ id: 100 }, { minID: 200, maxID: 202 }], isGateway: false },
+        needs: ['bridge VLAN filtering'],
+        effects: [
+          {
+            say: 'a port with VLANs 100 and 200 to 202, tagged',
+            in: 'node',
+            tool: 'vlan',
+            has: { ifname: '{hostif}', vlans: [{ vlan: 100 }, { vlan: 200 }, { vlan: 201 }, { vlan: 202 }] },
+          },
+        ],
+      },
+      {
+        name: 'preserveDefaultVlan',
+        conf: { vlan: 100, preserveDefaultVlan: false, isGateway: false },
+        needs: ['bridge VLAN filtering'],
+        effects: [
+          {
+            say: 'a port with VLAN 100',
+            in: 'node',
+            tool: 'vlan',
+            has: { ifname: '{hostif}', vlans: [{ vlan: 100 }] },
+          },
+          {
+            say: 'but not with VLAN 1',
+            in: 'node',
+            tool: 'vlan',
+            has: { ifname: '{hostif}', vlans: [{ vlan: 1 }] },
+            absent: true,
+          },
+        ],
+      },
+      {
         name: 'both-families',
         conf: {
           ipam: {
@@ -191,15 +238,51 @@ export const MAIN: readonly Descriptor[] = [
     traffic: { pods: true, node: false },
     tampers: LINK_TAMPERS.filter((tamper) => tamper.say !== 'mac-changed'),
     effects: [podLink('ipvlan'), DEFAULT_ROUTE],
+    variants: [
+      {
+        name: 'mtu',
+        conf: { mtu: 1400 },
+        effects: [{ say: 'MTU 1400 in the pod', in: 'pod', tool: 'addr', has: { ifname: '{ifname}', mtu: 1400 } }],
+      },
+      ...(['l3', 'l3s'] as const).map((mode) => ({
+        name: mode,
+        conf: { mode },
+        effects: [
+          {
+            say: `mode ${mode}`,
+            in: 'pod',
+            tool: 'addr',
+            has: { ifname: '{ifname}', linkinfo: { info_data: { mode } } },
+          } as const,
+        ],
+      })),
+    ],
   },
   {
     type: 'vlan',
     kind: 'main',
-    conf: { master: '{uplink}', vlanId: 100, ipam: HOST_LOCAL },
+    // An interface has each VLAN once: no two pods of a node share one.
+    conf: { master: '{uplink}', vlanId: '{n}', ipam: HOST_LOCAL },
     ipam: 'host-local',
     needs: ['VLAN'],
     tampers: LINK_TAMPERS,
-    effects: [podLink('vlan'), DEFAULT_ROUTE],
+    effects: [
+      podLink('vlan'),
+      {
+        say: 'with the VLAN’s number',
+        in: 'pod',
+        tool: 'addr',
+        has: { ifname: '{ifname}', linkinfo: { info_data: { protocol: '802.1Q', id: '{n}' } } },
+      },
+      DEFAULT_ROUTE,
+    ],
+    variants: [
+      {
+        name: 'mtu',
+        conf: { mtu: 1400 },
+        effects: [{ say: 'MTU 1400 in the pod', in: 'pod', tool: 'addr', has: { ifname: '{ifname}', mtu: 1400 } }],
+      },
+    ],
   },
   {
     type: 'dummy',

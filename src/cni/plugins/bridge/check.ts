@@ -6,6 +6,7 @@ import { notMasqueraded } from '#cni/parts/masquerade.ts';
 import { needPrevResult, peerOf, podDifferences, refuseDifferences } from '#cni/parts/verify.ts';
 import type { PluginCall, PodNetns } from '#cni/plugin.ts';
 import { type BridgeConf, readBridgeConf } from '#cni/plugins/bridge/conf.ts';
+import { vlanDifferences } from '#cni/plugins/bridge/vlan.ts';
 import type { CniResult } from '#wire/cni/result.ts';
 
 export async function check(call: PluginCall): Promise<void> {
@@ -45,5 +46,6 @@ function hostDifferences({ caller, request }: PluginCall, conf: BridgeConf, pod:
     ...(port.master === bridge.index ? [] : [`${port.name} is no port of ${conf.bridge}`]),
     ...(conf.hairpinMode && port.port?.hairpin === false ? [`${port.name} is not in hairpin mode`] : []),
     ...(conf.portIsolation && port.port?.isolated === false ? [`${port.name} is not isolated`] : []),
+    ...vlanDifferences(caller.netlink, port.name, conf),
   ];
 }

@@ -29,6 +29,25 @@ export function joinVlans(netlink: Netlink, port: string, { vlan, vlanTrunk, pre
   ]);
 }
 
+/** How the port's VLANs differ from what joinVlans has made. */
+export function vlanDifferences(netlink: Netlink, port: string, conf: Vlans): string[] {
+  const { vlan, vlanTrunk, preserveDefaultVlan } = conf;
+  if (vlan === 0 && vlanTrunk.length === 0) return [];
+  const found = netlink.bridgeVlans(port);
+  const within = (id: number) => found.find(({ vid, end = vid }) => id >= vid && id <= end);
+  const access = within(vlan);
+  const tagged = vlanTrunk.flatMap(({ min, max }) => Array.from({ length: max - min + 1 }, (_, i) => min + i));
+  const missing = tagged.find((id) => !within(id));
+  const asked = [vlan, ...tagged];
+  return [
+    ...(vlan === 0 || (access?.pvid && access.untagged) ? [] : [`${port} does not carry VLAN ${vlan} untagged`]),
+    ...(missing === undefined ? [] : [`${port} does not carry VLAN ${missing}`]),
+    ...(preserveDefaultVlan || asked.includes(DEFAULT_VLAN) || !within(DEFAULT_VLAN)
+      ? []
+      : [`${port} carries the default VLAN ${DEFAULT_VLAN}`]),
+  ];
+}
+
 /** The host's own interface in the VLAN, BRIDGE.VLAN: a veth whose other end is a port. It has the gateway's address. */
 export function ensureVlanGateway(netlink: Netlink, bridge: Link, conf: Vlans): Link {
   const name = `${bridge.name}.${conf.vlan}`;

@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import { vrf } from '#cni/plugins/vrf/vrf.ts';
 import { chainBed, makeBridge, makePod, sh } from '#cni/testing/chain-bed.ts';
-import { inNewNetns } from '#kernel/netns/enter.ts';
+import { noFeature } from '#kernel/testing/feature.ts';
 import { noKernel } from '#kernel/testing/scratch-netns.ts';
 
-const hasVrf = () => inNewNetns(() => spawnSync('ip', ['link', 'add', 'v', 'type', 'vrf', 'table', '10']).status === 0);
-const kernelHas = !noKernel && hasVrf();
+const kernelHas = noFeature({ op: 'link.add', link: { name: 'v', info: { kind: 'vrf', table: 10 } } }) === false;
 
 const conf = (more: object) => ({ cniVersion: '1.0.0', name: 'net', type: 'vrf', vrfname: 'blue', ...more });
 
@@ -25,27 +23,6 @@ test('a kernel without VRF is named, and nothing is left', {
   await b.ok('DEL', vrf, conf({}), pod.env);
   await b.ok('GC', vrf, conf({}));
   assert.equal((await b.call('STATUS', vrf, conf({}))).json?.code, 50);
-});
-
-test('ADD puts the interface into the VRF with addresses and routes, DEL takes it out', {
-  skip: noKernel || (!kernelHas && 'the kernel has no VRF'),
-}, async (t) => {
-  const b = chainBed(t);
-  makeBridge();
-  const pod = makePod(t, 2);
-  const full = conf({ prevResult: pod.prevResult, table: 42 });
-  assert.deepEqual(await b.ok('ADD', vrf, full, pod.env), pod.prevResult);
-  assert.match(sh('ip -d link show blue', pod.netns), /vrf table 42/);
-  assert.match(sh('ip link show master blue', pod.netns), /eth0/);
-  assert.match(sh('ip route show vrf blue', pod.netns), /default via 10\.9\.0\.1 dev eth0/);
-  assert.match(sh('ip -6 addr show dev eth0', pod.netns), /fd09::2\/64/);
-  await b.ok('CHECK', vrf, full, pod.env);
-  const { json } = await b.call('CHECK', vrf, conf({ prevResult: pod.prevResult, table: 43 }), pod.env);
-  assert.equal(json?.code, 112);
-  await b.ok('DEL', vrf, conf({}), pod.env);
-  assert.doesNotMatch(sh('ip link', pod.netns), /blue/);
-  assert.match(sh('ip route', pod.netns), /default via 10\.9\.0\.1 dev eth0/);
-  await b.ok('DEL', vrf, conf({}), pod.env);
 });
 
 test('vrf refuses what it cannot use, with the key', { skip: noKernel }, async (t) => {
