@@ -99,7 +99,7 @@ const IPAM_KEYS = [
 /** Often none, so that what is behind the first key that is wrong is reached, too. */
 const mutations = (keys: readonly string[]) =>
   fc.oneof(
-    { weight: 2, arbitrary: fc.constant({}) },
+    { weight: 4, arbitrary: fc.constant({}) },
     { weight: 3, arbitrary: fc.dictionary(fc.constantFrom(...keys), odd, { maxKeys: 2, noNullPrototype: true }) },
   );
 
@@ -108,7 +108,8 @@ const call = fc.record({
   ipamType: fc.constantFrom('host-local', 'host-local', 'host-local', 'static', 'dhcp', 'bridge', 'none', ''),
   conf: mutations(KEYS),
   ipam: mutations(IPAM_KEYS),
-  command: fc.constantFrom('ADD', 'CHECK', 'STATUS', 'GC'),
+  // Mostly what can leave something.
+  command: fc.constantFrom('ADD', 'ADD', 'ADD', 'ADD', 'ADD', 'ADD', 'CHECK', 'STATUS', 'GC'),
   args: fc.constantFrom(
     '',
     '',
