@@ -125,9 +125,9 @@ describe('watch', () => {
       events.map((event) => objectsAt(event, 'object', 'columnDefinitions').length),
       [9, 0],
     );
-    assert.deepEqual(
-      objectsAt(events[1], 'object', 'rows').map((row) => at(row, 'cells')),
-      [['b', '0/1', 'Pending', '0', '0s', '<none>', '<none>', '<none>', '<none>']],
-    );
+    // The age is whatever it was when the row was made.
+    const rows = objectsAt(events[1], 'object', 'rows').map((row) => JSON.stringify(at(row, 'cells')));
+    assert.equal(rows.length, 1);
+    assert.match(rows[0] ?? '', /^\["b","0\/1","Pending","0","\d+s","<none>","<none>","<none>","<none>"\]$/);
   });
 });
