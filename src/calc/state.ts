@@ -1,5 +1,6 @@
 /** What a node must look like: the one plain value that the calculators make and that plan, trace and people read. */
 
+import type { BgpState } from '#calc/bgp/state.ts';
 import type { Addr, Family } from '#net/addr.ts';
 import type { Mac } from '#net/mac.ts';
 import type { IfAddr, Prefix } from '#net/prefix.ts';
@@ -190,7 +191,16 @@ export type ProblemCode =
   | 'wireguard-key-missing'
   | 'wireguard-key-taken'
   | 'mtu-too-large'
-  | 'mtu-too-small';
+  | 'mtu-too-small'
+  | 'bgp-as'
+  | 'bgp-peer-as'
+  | 'bgp-peer-self'
+  | 'bgp-peer-nobody'
+  | 'bgp-peer-family'
+  | 'bgp-selector'
+  | 'bgp-filter'
+  | 'bgp-password'
+  | 'bgp-password-form';
 
 /** Everything that this node's kernel must hold for the pod network. */
 export interface NodeState {
@@ -230,6 +240,8 @@ export interface NodeState {
   readonly masquerade: { readonly from: readonly Prefix[]; readonly inside: readonly Prefix[] };
   /** Present where it is wanted. */
   readonly fastPath?: FastPathState;
+  /** Present where routes are told by BGP; then BIRD puts those into the kernel that no tunnel of the agent's carries. */
+  readonly bgp?: BgpState;
   /** What could not be done, sorted; for status and the doctor. */
   readonly problems: readonly Problem[];
 }

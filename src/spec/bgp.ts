@@ -3,6 +3,9 @@
 import type { Addr } from '#net/addr.ts';
 import type { Prefix } from '#net/prefix.ts';
 
+/** RFC 6793; 4294967295 is reserved (RFC 7300), 0 too (RFC 7607). */
+export const MAX_AS_NUMBER = 4_294_967_294;
+
 /** A community that goes with the advertised prefixes inside `cidr`: `65001:100` or `65001:1:2` (RFC 1997, RFC 8092). */
 export interface PrefixAdvertisement {
   readonly cidr: Prefix;
@@ -11,7 +14,7 @@ export interface PrefixAdvertisement {
 
 /** Settings of every node's speaker, or of one node's where an object `node.NAME` says otherwise. */
 export interface BgpConfiguration {
-  /** 1 to 4294967295. */
+  /** 1 to `MAX_AS_NUMBER`. */
   readonly asNumber: number;
   /** Each node speaks with each other one. */
   readonly mesh: boolean;
@@ -56,6 +59,8 @@ export interface BgpPeer {
   readonly numAllowedLocalAsNumbers?: number;
   /** Hops away at most (RFC 5082). */
   readonly ttlSecurity?: number;
+  /** Whether BFD (RFC 5880) watches over the way to the peer; it is quicker than BGP, and wins over graceful restart. */
+  readonly failureDetection?: 'bfd';
   /** A static route to the peer goes by this gateway. */
   readonly reachableBy?: Addr;
   /** Names of BGPFilters, applied in order. */

@@ -85,6 +85,42 @@ export const PROBLEMS = {
     sentence: 'The MTU {mtu} for pods is below the {min} that IP asks for.',
     todo: 'Raise the MTU of {ifname}, or mtu in the ConfigMap kube-system/polder-config.',
   },
+  'bgp-as': {
+    sentence: 'AS number {as} of node {node} is out of range, so it speaks no BGP.',
+    todo: 'Set asNumber of the BGPConfiguration, or the annotation projectcalico.org/ASNumber, to 1 to {max}.',
+  },
+  'bgp-peer-as': {
+    sentence: 'BGPPeer {peer} has AS number {as}, which is out of range; node {node} does not speak with it.',
+    todo: 'Set asNumber of the BGPPeer to 1 to {max}.',
+  },
+  'bgp-peer-self': {
+    sentence: 'BGPPeer {peer} has the address {addr} of node {node} itself; the node does not speak with itself.',
+    todo: 'Correct peerIP of the BGPPeer, or choose other nodes for it with nodeSelector.',
+  },
+  'bgp-peer-nobody': {
+    sentence: 'BGPPeer {peer} says neither peerIP nor peerSelector, so node {node} does not know whom to speak with.',
+    todo: 'Set peerIP with asNumber, or peerSelector.',
+  },
+  'bgp-peer-family': {
+    sentence: 'BGPPeer {peer} ({addr}) has another family than the addresses of node {node} ({own}).',
+    todo: 'Give the node an address of that family, or the BGPPeer a peerIP of the node’s.',
+  },
+  'bgp-selector': {
+    sentence: 'BGPPeer {peer} has a selector that cannot be read ({selector}); node {node} leaves it out.',
+    todo: 'Write the selector as Calico documents it, for example rack == "a".',
+  },
+  'bgp-filter': {
+    sentence: 'BGPPeer {peer} names the BGPFilter {filter}, which is not there; node {node} filters nothing by it.',
+    todo: 'Make the BGPFilter, or take its name from the BGPPeer.',
+  },
+  'bgp-password': {
+    sentence: 'Node {node} does not speak with {peer}: Secret kube-system/{secret} with key {key} is not there.',
+    todo: 'Make the Secret in namespace kube-system, or take the password from the BGPPeer.',
+  },
+  'bgp-password-form': {
+    sentence: 'Node {node} does not speak with {peer}: the password in Secret kube-system/{secret}, key {key}, {why}.',
+    todo: 'Choose a password of 1 to 80 bytes in one line, without quotation marks, on both sides.',
+  },
 } as const satisfies Record<ProblemCode, ProblemRow>;
 
 /** A problem with its sentences filled in. */

@@ -75,6 +75,8 @@ export interface KernelProtocol {
   readonly scanSeconds: number;
   /** Of the kernel's routes; 0 is IPv4's default. */
   readonly metric: number;
+  /** Look at the kernel's routes of others, too. */
+  readonly learn: boolean;
   /** Leave the routes where they are when the daemon ends. */
   readonly persist: boolean;
   /** Put equal ways to one network into the kernel together. */

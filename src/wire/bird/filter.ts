@@ -30,6 +30,8 @@ export type Condition =
   /** Heard by BGP from within the own AS. */
   | { readonly kind: 'internal' }
   | { readonly kind: 'next-hop'; readonly in: readonly Prefix[] }
+  /** No way leads to its next hop. */
+  | { readonly kind: 'unreachable' }
   | { readonly kind: 'not'; readonly of: Condition }
   | { readonly kind: 'all'; readonly of: readonly Condition[] };
 
@@ -51,6 +53,7 @@ export interface RouteFacts {
   /** AS numbers that it has come through. */
   readonly asPath: readonly number[];
   readonly nextHop?: Addr;
+  readonly unreachable?: boolean;
 }
 
 export interface Verdict {
@@ -84,6 +87,8 @@ export function holds(condition: Condition, route: RouteFacts): boolean {
       const { nextHop } = route;
       return nextHop !== undefined && condition.in.some((network) => contains(network, nextHop));
     }
+    case 'unreachable':
+      return route.unreachable === true;
     case 'not':
       return !holds(condition.of, route);
     case 'all':

@@ -80,6 +80,7 @@ function printKernel(kernel: KernelProtocol): string {
   return block(`protocol kernel ${symbol(kernel.name)}`, [
     `scan time ${seconds(kernel.scanSeconds)};`,
     `metric ${whole(kernel.metric, 0, 0x7fff_ffff, 'a metric')};`,
+    ...(kernel.learn ? ['learn;'] : []),
     ...(kernel.persist ? ['persist;'] : []),
     ...(kernel.mergePaths ? ['merge paths on;'] : []),
     'graceful restart;',

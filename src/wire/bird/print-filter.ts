@@ -46,6 +46,8 @@ export function printCondition(condition: Condition): string {
       return '(source = RTS_BGP && bgp_path.len = 0)';
     case 'next-hop':
       return printNextHop(condition.in);
+    case 'unreachable':
+      return 'dest = RTD_UNREACHABLE';
     case 'not':
       return `!(${printCondition(condition.of)})`;
     case 'all':

@@ -1,0 +1,97 @@
+/** The control socket of a running BIRD. */
+
+import { createConnection, type Socket } from 'node:net';
+import { type BirdControl, BirdGone } from '#kernel/bird/handle.ts';
+import { type Reply, ReplyDecoder } from '#wire/bird/reply.ts';
+
+/** A large routing table takes a moment to print. Milliseconds. */
+const ANSWER_MS = 20_000;
+
+/** Undefined if nobody listens there. @throws BirdGone if what listens does not greet as BIRD does. */
+export async function connectBird(path: string, answerMs = ANSWER_MS): Promise<BirdControl | undefined> {
+  const socket = createConnection(path);
+  const control = new SocketControl(socket, answerMs);
+  const connected = await new Promise<boolean>((resolve) => {
+    socket.once('connect', () => resolve(true));
+    socket.once('error', () => resolve(false));
+  });
+  if (!connected) return undefined;
+  try {
+    await control.greeting;
+  } catch (error) {
+    control.close();
+    throw error;
+  }
+  return control;
+}
+
+interface Waiting {
+  resolve(reply: Reply): void;
+  reject(error: Error): void;
+}
+
+class SocketControl implements BirdControl {
+  readonly closed: Promise<void>;
+  readonly greeting: Promise<Reply>;
+  readonly #socket: Socket;
+  readonly #answerMs: number;
+  /** In the order of their commands; the daemon answers in that order. */
+  readonly #waiting: Waiting[] = [];
+  #ended = false;
+
+  constructor(socket: Socket, answerMs: number) {
+    this.#socket = socket;
+    this.#answerMs = answerMs;
+    const decoder = new ReplyDecoder();
+    socket.setEncoding('utf8');
+    socket.on('data', (piece: string) => {
+      try {
+        for (const reply of decoder.push(piece)) this.#waiting.shift()?.resolve(reply);
+      } catch {
+        socket.destroy(); // whatever this is, it is not BIRD
+      }
+    });
+    socket.on('error', () => {});
+    this.closed = new Promise((resolve) => {
+      socket.once('close', () => {
+        this.#ended = true;
+        for (const { reject } of this.#waiting.splice(0)) reject(new BirdGone('BIRD has ended'));
+        resolve();
+      });
+    });
+    this.greeting = this.#next();
+    this.greeting.catch(() => {}); // said to whoever waits for it
+  }
+
+  ask(command: string): Promise<Reply> {
+    if (/[\r\n]/.test(command)) throw new RangeError('Cannot send a command of several lines to BIRD');
+    if (this.#ended) return Promise.reject(new BirdGone('BIRD has ended'));
+    this.#socket.write(`${command}\n`);
+    return this.#next();
+  }
+
+  #next(): Promise<Reply> {
+    return new Promise((resolve, reject) => {
+      const late = () => {
+        reject(new BirdGone(`BIRD does not answer within ${this.#answerMs / 1000} s`));
+        this.#socket.destroy();
+      };
+      const timer = setTimeout(late, this.#answerMs);
+      const settle = <A>(then: (value: A) => void) => {
+        return (value: A) => {
+          clearTimeout(timer);
+          then(value);
+        };
+      };
+      this.#waiting.push({ resolve: settle(resolve), reject: settle(reject) });
+    });
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
