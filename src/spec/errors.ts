@@ -207,13 +207,13 @@ export const ERRORS = {
   'dhcp-refused': {
     sentence: 'The DHCP server {server} refused {ifname} an address{why}.',
     todo: 'Look at the server’s log: its ranges and reservations decide.',
-    exit: 43,
+    exit: 46,
     cni: 114,
   },
   'dhcp-unusable': {
     sentence: 'Cannot use the answer of the DHCP server {server}: it {what}.',
     todo: 'Correct the server’s configuration.',
-    exit: 44,
+    exit: 47,
     cni: 115,
   },
   'cni-plugin-missing': {
