@@ -1,5 +1,6 @@
 /** Snapshot and facts -> what this node must look like. */
 
+import { calcBgp } from '#calc/bgp/bgp.ts';
 import { isHost } from '#calc/routes/claims.ts';
 import { fastPathOf } from '#calc/routes/fast-path.ts';
 import { MIN_MTU } from '#calc/routes/mtu.ts';
@@ -44,6 +45,7 @@ function stateOf(snapshot: Snapshot, self: ClusterNode, underlay: Underlay, feat
   const { peers, stranded, problems } = peersOf(snapshot, self, underlay);
   const encryption = encryptionOf(snapshot, { self, underlay, features, networks: [...peers, ...stranded] });
   const { wireguard } = encryption;
+  const bgp = calcBgp(snapshot, self, underlay);
   const tunnelled = new Set(wireguard.flatMap((device) => device.peers.flatMap(({ routes }) => routes)));
   const largest = Math.min(underlay.mtu, ...[...tunnels, ...wireguard].map(({ mtu }) => mtu));
   const podMtu = config.mtu || largest;
@@ -63,12 +65,14 @@ function stateOf(snapshot: Snapshot, self: ClusterNode, underlay: Underlay, feat
     blackholes: attachment === 'routed' ? networks.filter((network) => !isHost(network)) : [],
     masquerade: masqueradeOf(snapshot.pools),
     ...(config.fastPath ? { fastPath: fastPathOf(snapshot.local.endpoints, found) } : {}),
+    ...(bgp.state ? { bgp: bgp.state } : {}),
     problems: [
       ...ownProblems(snapshot, self, underlay, podMtu, largest),
       ...(tunnels.some((tunnel) => tunnel.kind === 'ipip' && tunnel.standIn) ? [problem('no-ipip', self.name)] : []),
       ...stranded.filter(({ network }) => !tunnelled.has(network)).map((each) => each.problem),
       ...problems,
       ...encryption.problems,
+      ...bgp.problems,
     ],
   };
 }
