@@ -202,6 +202,39 @@ test('nobody gives away more than he has, unless he may escalate or bind', async
   assert.equal((await ask(admin, 'POST', roles, role('too-much', [nodes]))).status, 201);
 });
 
+test('no kind of patch gives away more than its sender has, on what is there or what it would make', async () => {
+  const token = tokenOf('chief');
+  const user = { kind: 'User', name: 'chief', apiGroup: 'rbac.authorization.k8s.io' };
+  const roles = `${RBAC}/namespaces/default/roles`;
+  await give(
+    `${RBAC}/namespaces/default/rolebindings`,
+    binding('chief', { kind: 'ClusterRole', name: 'admin' }, [user]),
+  );
+  await give(roles, role('plain', [READ_PODS]));
+  const rules = [{ apiGroups: [''], resources: ['nodes'], verbs: ['get'] }];
+  const applied = (name: string) => role(name, rules);
+  const send = (type: string, name: string, body: JsonObject | JsonObject[], query = '') =>
+    server.client.ask('PATCH', `${roles}/${name}${query}`, body, { headers: { 'Content-Type': type }, token });
+  const apply = '?fieldManager=test&force=true';
+  for (const answer of [
+    await send('application/json-patch+json', 'plain', [{ op: 'replace', path: '/rules', value: rules }]),
+    await send('application/merge-patch+json', 'plain', { rules }),
+    await send('application/strategic-merge-patch+json', 'plain', { rules }),
+    await send('application/apply-patch+yaml', 'plain', applied('plain'), apply),
+    await send('application/apply-patch+yaml', 'fresh', applied('fresh'), apply),
+  ]) {
+    assert.equal(answer.status, 403, answer.text);
+    assert.match(answer.text, /attempting to grant RBAC permissions not currently held/);
+  }
+  assert.deepEqual(objectsAt((await server.client.ask('GET', `${roles}/plain`)).body, 'rules'), [READ_PODS]);
+  assert.equal((await server.client.ask('GET', `${roles}/fresh`)).status, 404);
+  const own = await send('application/apply-patch+yaml', 'own', role('own', [READ_PODS]), apply);
+  assert.equal(own.status, 201, own.text);
+  for (const query of [apply, '?fieldManager=test'])
+    assert.equal((await send('application/apply-patch+yaml', 'own', applied('own'), query)).status, 403);
+  assert.deepEqual(objectsAt((await server.client.ask('GET', `${roles}/own`)).body, 'rules'), [READ_PODS]);
+});
+
 test('reviews answer for oneself and for others', async () => {
   const path = '/apis/authorization.k8s.io/v1';
   const attributes = { resourceAttributes: { verb: 'list', resource: 'pods', namespace: 'default' } };
