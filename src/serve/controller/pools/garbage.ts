@@ -2,8 +2,9 @@
  * Takes back what nodes left behind that are no more: their blocks, and addresses that they borrowed. A living node
  * looks after its own, by its own journal; nobody else touches what it has.
  *
- * Two observations and a re-check: a block is marked when its node is first missed, taken back when the mark is old
- * enough and the node still missing, and the API itself is asked for the Node right before.
+ * Two observations: a block is marked when its node is first missed, and taken back when the mark is old enough and the
+ * node still missing. Before a whole block is deleted the API itself is asked for the Node. Before a block is taken back
+ * in part (borrowed addresses) it is not asked: such a write is refused only if the block has changed since.
  */
 
 import { type Controller, isOf } from '#serve/controller/controller.ts';
