@@ -33,7 +33,9 @@ const QUANTITIES = new Set([
   'default',
   'defaultRequest',
   'max',
+  'maxLimitRequestRatio',
   'min',
+  'podFixed',
 ]);
 
 function attributesOf(type: string): Attribute[] {

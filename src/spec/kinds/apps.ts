@@ -12,6 +12,7 @@ import {
   type JsonObject,
   numberAt,
   objectAt,
+  objectsAt,
   sameJson,
   setDefault,
   textAt,
@@ -27,6 +28,7 @@ import {
   unsupported,
 } from '#spec/kinds/kind.ts';
 import { notNegative, SCALE } from '#spec/kinds/scale.ts';
+import { defaultClaim } from '#spec/kinds/storage/claim.ts';
 import { defaultTemplate, immutableSelector, validateSelector, validateTemplate } from '#spec/kinds/workloads.ts';
 
 const APPS = { group: 'apps', version: 'v1', namespaced: true, names: 'subdomain' } as const;
@@ -123,6 +125,7 @@ export const STATEFUL_SET: Kind = {
     const strategy = ensureObject(spec, 'updateStrategy');
     setDefault(strategy, 'type', 'RollingUpdate');
     if (strategy.type === 'RollingUpdate') setDefault(ensureObject(strategy, 'rollingUpdate'), 'partition', 0);
+    for (const claim of objectsAt(spec, 'volumeClaimTemplates')) defaultClaimTemplate(claim);
     defaultTemplate(object);
   },
   prepareCreate: (object) => {
@@ -206,6 +209,13 @@ function validateDeadline(object: KubeObject): FieldError[] {
   const ready = numberAt(object, 'spec', 'minReadySeconds') ?? 0;
   if (deadline > ready) return [];
   return [invalid('spec.progressDeadlineSeconds', deadline, 'must be greater than minReadySeconds')];
+}
+
+/** A template of claims is stored as a whole claim. */
+function defaultClaimTemplate(claim: JsonObject): void {
+  setDefault(claim, 'apiVersion', 'v1');
+  setDefault(claim, 'kind', 'PersistentVolumeClaim');
+  defaultClaim(claim);
 }
 
 const STATEFUL_CHANGEABLE = [

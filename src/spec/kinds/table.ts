@@ -6,9 +6,11 @@ import { LEASE } from '#spec/kinds/coordination.ts';
 import { CONFIG_MAP, SECRET, SERVICE_ACCOUNT } from '#spec/kinds/core/configuration.ts';
 import { ENDPOINTS } from '#spec/kinds/core/endpoints.ts';
 import { EVENT } from '#spec/kinds/core/event.ts';
+import { LIMIT_RANGE, RESOURCE_QUOTA } from '#spec/kinds/core/limits.ts';
 import { NAMESPACE } from '#spec/kinds/core/namespace.ts';
 import { NODE } from '#spec/kinds/core/node.ts';
 import { POD } from '#spec/kinds/core/pod.ts';
+import { POD_TEMPLATE } from '#spec/kinds/core/pod-template.ts';
 import { SERVICE } from '#spec/kinds/core/service.ts';
 import { CUSTOM_RESOURCE_DEFINITION } from '#spec/kinds/custom/definition.ts';
 import { ENDPOINT_SLICE } from '#spec/kinds/discovery.ts';
@@ -25,16 +27,26 @@ import {
   SUBJECT_ACCESS_REVIEW,
   TOKEN_REVIEW,
 } from '#spec/kinds/reviews.ts';
+import { RUNTIME_CLASS } from '#spec/kinds/runtime-class.ts';
 import { POD_DISRUPTION_BUDGET, PRIORITY_CLASS } from '#spec/kinds/scheduling.ts';
+import { PERSISTENT_VOLUME_CLAIM } from '#spec/kinds/storage/claim.ts';
+import { STORAGE_CLASS } from '#spec/kinds/storage/class.ts';
+import { CSI_DRIVER, CSI_NODE } from '#spec/kinds/storage/csi.ts';
+import { PERSISTENT_VOLUME } from '#spec/kinds/storage/volume.ts';
 import { DAEMON_SET } from '#spec/kinds/workloads.ts';
 
 export const KINDS: readonly Kind[] = [
   CONFIG_MAP,
   ENDPOINTS,
   EVENT,
+  LIMIT_RANGE,
   NAMESPACE,
   NODE,
+  PERSISTENT_VOLUME_CLAIM,
+  PERSISTENT_VOLUME,
   POD,
+  POD_TEMPLATE,
+  RESOURCE_QUOTA,
   SECRET,
   SERVICE_ACCOUNT,
   SERVICE,
@@ -58,12 +70,16 @@ export const KINDS: readonly Kind[] = [
   INGRESS_CLASS,
   INGRESS,
   NETWORK_POLICY,
+  RUNTIME_CLASS,
   POD_DISRUPTION_BUDGET,
   CLUSTER_ROLE_BINDING,
   CLUSTER_ROLE,
   ROLE_BINDING,
   ROLE,
   PRIORITY_CLASS,
+  CSI_DRIVER,
+  CSI_NODE,
+  STORAGE_CLASS,
   NETWORK_ATTACHMENT_DEFINITION,
   ...CALICO_KINDS,
 ];

@@ -1,4 +1,4 @@
-/** What Kubernetes' admission adds to a pod: its ServiceAccount with the token, its priority (admission plugins ServiceAccount, Priority). */
+/** What Kubernetes' admission adds to a pod: its ServiceAccount with the token, its priority, its overhead (admission plugins ServiceAccount, Priority, RuntimeClass). */
 import { at, ensureObject, type JsonObject, objectsAt, setDefault, textAt } from '#spec/kinds/json.ts';
 import type { KubeObject, World } from '#spec/kinds/kind.ts';
 
@@ -19,7 +19,7 @@ const SYSTEM_CLASSES: Readonly<Record<string, number>> = {
 /** Completes the pod, or says why it may not be: the reason of a 403. Changes its first argument. */
 export function admitPod(pod: KubeObject, world: World): string | undefined {
   const spec = ensureObject(pod, 'spec');
-  return admitAccount(pod, spec, world) ?? admitPriority(spec, world);
+  return admitAccount(pod, spec, world) ?? admitPriority(spec, world) ?? admitRuntimeClass(spec, world);
 }
 
 function admitAccount(pod: KubeObject, spec: JsonObject, world: World): string | undefined {
@@ -78,5 +78,16 @@ function admitPriority(spec: JsonObject, world: World): string | undefined {
   if (value === undefined) return `no PriorityClass with name ${name} was found`;
   spec.priority = value;
   setDefault(spec, 'preemptionPolicy', textAt(found, 'preemptionPolicy') || 'PreemptLowerPriority');
+  return undefined;
+}
+
+/** Admission plugin RuntimeClass: a pod of an unknown class is rejected, and one of a known class has its overhead. */
+function admitRuntimeClass(spec: JsonObject, world: World): string | undefined {
+  const name = textAt(spec, 'runtimeClassName');
+  if (name === '') return undefined;
+  const found = world.find('runtimeclasses.node.k8s.io', '', name);
+  if (found === undefined) return `pod rejected: RuntimeClass "${name}" not found`;
+  const overhead = at(found, 'overhead', 'podFixed');
+  if (overhead !== undefined) setDefault(spec, 'overhead', overhead);
   return undefined;
 }

@@ -59,6 +59,8 @@ const RULES: Readonly<Record<string, Readonly<Record<string, MergeRule>>>> = {
   V1StatefulSetStatus: { conditions: CONDITIONS },
   V1JobStatus: { conditions: { key: 'type', atomic: true } },
   V1PodDisruptionBudgetStatus: { conditions: CONDITIONS },
+  V1PersistentVolumeClaimStatus: { conditions: CONDITIONS },
+  V1CSINodeSpec: { drivers: { key: 'name' } },
 };
 
 /** The rule of a list field, undefined for lists that are replaced. */
@@ -72,13 +74,13 @@ export function mergeRuleOf(type: string | undefined, field: string): MergeRule 
 const APPLY_LISTS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   V1ResourceRequirements: { claims: ['name'] },
   V1CustomResourceDefinitionStatus: { conditions: ['type'] },
-  V1PersistentVolumeClaimStatus: { conditions: ['type'] },
 };
 
 /** Maps that are owned as a whole. */
 const ATOMIC_MAPS: Readonly<Record<string, readonly string[]>> = {
   V1PodSpec: ['nodeSelector'],
   V1ServiceSpec: ['selector'],
+  V1Scheduling: ['nodeSelector'],
 };
 
 /** Types that are owned as a whole (`x-kubernetes-map-type: atomic`). */
