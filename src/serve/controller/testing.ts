@@ -22,6 +22,8 @@ export class TestWorld implements World {
   readonly #objects = new Map<string, KubeObject>();
   readonly heardAt = new Map<string, number>();
   readonly notices: Notice[] = [];
+  /** What the API has and the watches have not brought yet. */
+  readonly unseen: KubeObject[] = [];
   now = T0;
   #version = 0;
 
@@ -49,6 +51,11 @@ export class TestWorld implements World {
     return stored;
   }
 
+  /** An object as another server has it, its version too. */
+  keep(object: KubeObject): void {
+    this.#objects.set(place(object), object);
+  }
+
   /** As a kubelet, a person or another controller would. */
   remove(object: KubeObject): void {
     this.#objects.delete(place(object));
@@ -70,7 +77,7 @@ export class TestWorld implements World {
         this.#patch(write);
         break;
       case 'delete':
-        this.remove(write.object);
+        if (!this.#refuses(write) && !(write.ifUnchanged && this.#changed(write.object))) this.remove(write.object);
         break;
       case 'bind':
         this.put({ ...write.pod, spec: { ...write.pod.spec, nodeName: write.node } } as Pod);
@@ -98,9 +105,22 @@ export class TestWorld implements World {
     throw new Error(`${controller.name} does not come to rest: ${done.slice(-3).map(wordOf).join('; ')}`);
   }
 
+  /** Something that is to be gone is there. */
+  #refuses({ ifGone }: Pick<Write & { verb: 'patch' | 'delete' }, 'ifGone'>): boolean {
+    if (ifGone === undefined) return false;
+    const { resource, key, uid } = ifGone;
+    const at = place({ apiVersion: apiVersionOf(resource), kind: resource.kind, metadata: { ...key } });
+    const found = this.#objects.get(at) ?? this.unseen.find((object) => place(object) === at);
+    return found !== undefined && (uid === undefined || found.metadata.uid === uid);
+  }
+
+  #changed(object: KubeObject): boolean {
+    return this.#objects.get(place(object))?.metadata.resourceVersion !== object.metadata.resourceVersion;
+  }
+
   #patch(write: Write & { verb: 'patch' }): void {
     const known = this.#objects.get(place(write.base));
-    if (known === undefined || known.metadata.resourceVersion !== write.base.metadata.resourceVersion) return;
+    if (known === undefined || this.#changed(write.base) || this.#refuses(write)) return;
     this.put(merge(known, write.patch as Record<string, unknown>) as KubeObject);
   }
 }

@@ -36,6 +36,13 @@ export interface Patch {
   readonly subsets?: readonly object[];
 }
 
+/** Asks the API itself before a write whether this is gone, since watches of two kinds are not in step; if it is not, nothing is written. */
+export interface IfGone {
+  readonly resource: Resource<KubeObject>;
+  readonly key: ObjectKey;
+  readonly uid?: string;
+}
+
 export type Write =
   | {
       readonly verb: 'create';
@@ -50,6 +57,7 @@ export type Write =
       readonly base: KubeObject;
       readonly patch: Patch;
       readonly subresource?: 'status';
+      readonly ifGone?: IfGone;
     }
   /** Only if it still is this very object. */
   | {
@@ -59,8 +67,9 @@ export type Write =
       readonly gracePeriodSeconds?: number;
       readonly propagationPolicy?: 'Background' | 'Foreground';
       readonly notice?: Notice;
-      /** First asks the API itself whether this is gone, since watches of two kinds are not in step; if not, nothing is done. */
-      readonly ifGone?: { readonly resource: Resource<KubeObject>; readonly key: ObjectKey; readonly uid?: string };
+      /** Refused by the API if somebody wrote the object since. */
+      readonly ifUnchanged?: boolean;
+      readonly ifGone?: IfGone;
     }
   | { readonly verb: 'bind'; readonly pod: Pod; readonly node: string; readonly notice: Notice }
   | { readonly verb: 'notice'; readonly notice: Notice }

@@ -5,7 +5,7 @@ import { type ApiClient, isStatus } from '#feed/client.ts';
 import type { Store } from '#feed/store.ts';
 import { purge } from '#serve/controller/loop/purge.ts';
 import type { Outcome } from '#serve/controller/loop/runner.ts';
-import type { Notice, Write } from '#serve/controller/write.ts';
+import type { IfGone, Notice, Write } from '#serve/controller/write.ts';
 import { type KubeObject, type ObjectKey, PODS, type Resource } from '#spec/k8s.ts';
 
 export interface ExecutorDeps {
@@ -59,7 +59,15 @@ async function ensure(deps: ExecutorDeps, resource: Resource<KubeObject>, object
   }
 }
 
+async function isThere({ client }: ExecutorDeps, ifGone: IfGone | undefined): Promise<boolean> {
+  if (ifGone === undefined) return false;
+  const { resource, key, uid } = ifGone;
+  const found = await client.find(resource, key);
+  return found !== undefined && (uid === undefined || found.metadata.uid === uid);
+}
+
 async function patch(deps: ExecutorDeps, write: Write & { verb: 'patch' }): Promise<void> {
+  if (await isThere(deps, write.ifGone)) return;
   const { uid, resourceVersion } = write.base.metadata;
   const body = { ...write.patch, metadata: { ...write.patch.metadata, uid, resourceVersion } };
   const options = write.subresource === undefined ? {} : { subresource: write.subresource };
@@ -67,15 +75,12 @@ async function patch(deps: ExecutorDeps, write: Write & { verb: 'patch' }): Prom
 }
 
 async function remove(deps: ExecutorDeps, write: Write & { verb: 'delete' }): Promise<void> {
-  if (write.ifGone !== undefined) {
-    const { resource, key, uid } = write.ifGone;
-    const found = await deps.client.find(resource, key);
-    if (found !== undefined && (uid === undefined || found.metadata.uid === uid)) return;
-  }
-  const { uid } = write.object.metadata;
+  if (await isThere(deps, write.ifGone)) return;
+  const { uid, resourceVersion } = write.object.metadata;
   const { gracePeriodSeconds, propagationPolicy } = write;
   const answer = await deps.client.delete(write.resource, keyOfObject(write.object), {
     ...(uid === undefined ? {} : { uid }),
+    ...(write.ifUnchanged && resourceVersion !== undefined ? { resourceVersion } : {}),
     ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
     ...(propagationPolicy === undefined ? {} : { propagationPolicy }),
   });

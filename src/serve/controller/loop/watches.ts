@@ -2,9 +2,11 @@
 
 import type { ApiClient } from '#feed/client.ts';
 import type { Clock } from '#feed/clock.ts';
+import { ifServed } from '#feed/if-served.ts';
 import { listWatch, Reflector, type ReflectorOptions, type Selector } from '#feed/reflector.ts';
 import type { Change, Store } from '#feed/store.ts';
 import { CRON_JOBS, JOBS } from '#spec/batch.ts';
+import { BLOCK_AFFINITIES, IP_POOLS, IPAM_BLOCKS } from '#spec/calico.ts';
 import { CONFIG_MAP } from '#spec/config.ts';
 import {
   CONFIG_MAPS,
@@ -42,6 +44,9 @@ const WATCHED: readonly (readonly [Resource<KubeObject>, Selector?])[] = [
   [LEASES],
   [CLUSTER_ROLES],
   [CONFIG_MAPS, SETTINGS],
+  [IP_POOLS],
+  [IPAM_BLOCKS],
+  [BLOCK_AFFINITIES],
 ];
 
 export class Watches {
@@ -53,7 +58,10 @@ export class Watches {
   constructor(client: ApiClient, clock: Clock, onError: NonNullable<ReflectorOptions['onError']>) {
     this.#reflectors = new Map(
       WATCHED.map(([resource, selector]) => {
-        const reflector = new Reflector(listWatch(client, resource, selector, clock), { clock, onError });
+        const reflector = new Reflector(ifServed(listWatch(client, resource, selector, clock), clock), {
+          clock,
+          onError,
+        });
         return [nameOf(resource), { resource, reflector }];
       }),
     );
@@ -77,9 +85,16 @@ export class Watches {
     }
   }
 
-  /** Resolves when the first list of each has ended, or the signal ends the wait. */
+  /**
+   * Resolves when the first list of each has ended, or the signal ends the wait.
+   * @throws TypeError for a kind that is not watched: it would look as if there were none of it
+   */
   async whenSynced(resources: readonly Resource<KubeObject>[], signal: AbortSignal): Promise<void> {
-    const waits = resources.map((resource) => this.#reflectors.get(nameOf(resource))?.reflector.whenSynced());
+    const waits = resources.map((resource) => {
+      const { reflector } = this.#reflectors.get(nameOf(resource)) ?? {};
+      if (reflector === undefined) throw new TypeError(`Cannot wait for ${nameOf(resource)}: it is not watched`);
+      return reflector.whenSynced();
+    });
     const ended = Promise.withResolvers<void>();
     signal.addEventListener('abort', () => ended.resolve(), { once: true });
     if (signal.aborted) return;
