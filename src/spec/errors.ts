@@ -253,6 +253,11 @@ export const ERRORS = {
     todo: 'Look at the file and its rights; restore a copy or remove it to begin anew.',
     exit: 42,
   },
+  'store-full': {
+    sentence: 'Cannot write to the API store {file}: its disk is full.',
+    todo: 'Make room; nothing was changed, and writes go on by themselves.',
+    exit: 74,
+  },
   'runtime-missing': {
     sentence: 'There is no container runtime on this machine: neither runc nor crun works.',
     todo: 'Install one: apt-get install runc.',

@@ -100,7 +100,7 @@ describe('the server process', { timeout: 60_000 }, () => {
     socket.listen(0, '127.0.0.1');
     await once(socket, 'listening');
     const handle: { fd: number } = Reflect.get(socket, '_handle');
-    const starting = startProcess(directory.path, ['--listen-fd', '3'], [handle.fd]);
+    const starting = startProcess(directory.path, ['--listen-fd', '3'], { fds: [handle.fd] });
     // Connections are the child's from now on.
     socket.close();
     await using server = await starting;

@@ -21,6 +21,7 @@ import type { User } from '#serve/api/pki/tokens.ts';
 import { kubeletTarget } from '#serve/api/stream/kubelet-path.ts';
 import { joinKubelet, refuse } from '#serve/api/stream/upgrade.ts';
 import { handle } from '#serve/api/verbs/handle.ts';
+import { PolderError } from '#spec/errors.ts';
 
 const HEALTH = new Set(['/healthz', '/livez', '/readyz']);
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']);
@@ -98,6 +99,7 @@ function callOf(api: Api, request: IncomingMessage, response: ServerResponse, ur
 function asStatusError(api: Api, error: unknown): StatusError {
   if (error instanceof StatusError) return error;
   api.log.error({ err: error }, 'a request failed');
+  if (error instanceof PolderError) return internalError(`${error.message} ${error.row.todo}`);
   return internalError(error instanceof Error ? error.message : String(error));
 }
 

@@ -33,12 +33,14 @@ export interface Row {
 
 export class Database {
   readonly #db: DatabaseSync;
+  readonly #file: string;
   readonly #insert: StatementSync;
   readonly #drop: StatementSync;
   readonly #count: StatementSync;
 
-  private constructor(db: DatabaseSync) {
+  private constructor(db: DatabaseSync, file: string) {
     this.#db = db;
+    this.#file = file;
     this.#insert = db.prepare('INSERT INTO revisions VALUES (?, ?, ?, ?, ?, ?)');
     this.#drop = db.prepare('DELETE FROM revisions WHERE revision = ?');
     this.#count = db.prepare('INSERT INTO counters VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value');
@@ -58,15 +60,21 @@ export class Database {
         'PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-2000',
       );
       migrate(db, file);
-      return new Database(db);
+      return new Database(db, file);
     } catch (error) {
       db?.close();
       throw asPolderError(error, file);
     }
   }
 
+  /** @throws PolderError store-full; the file is as it was then */
   append(row: Row): void {
-    this.#insert.run(row.revision, row.resource, row.namespace, row.name, row.deleted ? 1 : 0, row.value);
+    try {
+      this.#insert.run(row.revision, row.resource, row.namespace, row.name, row.deleted ? 1 : 0, row.value);
+    } catch (error) {
+      if (errorCodeOf(error) === FULL) throw new PolderError('store-full', { file: this.#file }, { cause: error });
+      throw error;
+    }
   }
 
   /** All rows, oldest first. */
@@ -113,16 +121,22 @@ function migrate(db: DatabaseSync, file: string): void {
   // BEGIN IMMEDIATE takes the lock that locking_mode=EXCLUSIVE then keeps.
   db.exec('BEGIN IMMEDIATE');
   for (const step of MIGRATIONS.slice(found)) db.exec(step);
-  db.exec(`PRAGMA user_version=${SCHEMA}; COMMIT`);
+  // Nothing is written unless it must be: a full disk is no reason not to start.
+  if (found < SCHEMA) db.exec(`PRAGMA user_version=${SCHEMA}`);
+  db.exec('COMMIT');
 }
 
-/** SQLITE_BUSY of <sqlite3.h>. */
+/** SQLITE_BUSY and SQLITE_FULL of <sqlite3.h>. */
 const BUSY = 5;
+const FULL = 13;
+
+function errorCodeOf(error: unknown): unknown {
+  return error instanceof Error && 'errcode' in error ? error.errcode : undefined;
+}
 
 function asPolderError(error: unknown, file: string): PolderError {
   if (error instanceof PolderError) return error;
-  const code = error instanceof Error && 'errcode' in error ? error.errcode : undefined;
-  if (code === BUSY) return new PolderError('store-in-use', { file }, { cause: error });
+  if (errorCodeOf(error) === BUSY) return new PolderError('store-in-use', { file }, { cause: error });
   const reason = error instanceof Error ? error.message : String(error);
   return new PolderError('store-unreadable', { file, reason }, { cause: error });
 }

@@ -35,6 +35,7 @@ export class Store {
   readonly #listeners = new Map<string, Set<Listener>>();
   readonly #everything = new Set<Listener>();
   #superseded: number[] = [];
+  #compactAt = COMPACT_BATCH;
   #compacted: number;
   #revision: number;
 
@@ -148,7 +149,7 @@ export class Store {
     this.#remember(event);
     for (const listener of this.#listeners.get(event.object.resource) ?? []) listener(event);
     for (const listener of this.#everything) listener(event);
-    if (this.#superseded.length >= COMPACT_BATCH) this.#compact();
+    if (this.#superseded.length >= this.#compactAt) this.#compact();
   }
 
   #remember(event: StoreEvent): void {
@@ -169,10 +170,15 @@ export class Store {
     this.#compacted = event.object.revision;
   }
 
+  /** Tidying: what the disk refuses of it is done after a later write. The write before it stands. */
   #compact(): void {
-    const rows = this.#superseded;
-    this.#superseded = [];
-    this.#database.compact(rows, this.#compacted);
+    try {
+      this.#database.compact(this.#superseded, this.#compacted);
+      this.#superseded = [];
+      this.#compactAt = COMPACT_BATCH;
+    } catch {
+      this.#compactAt = this.#superseded.length + COMPACT_BATCH;
+    }
   }
 
   #replay(row: Row): void {

@@ -15,24 +15,32 @@ export interface ServerProcess extends AsyncDisposable {
   stop(signal: NodeJS.Signals): Promise<number | string>;
 }
 
+export interface StartOptions {
+  /** Handed on as descriptors 3, 4, … */
+  readonly fds?: readonly number[];
+  /** Process of whose mount namespace the server is part: its `dataDir` is a path there, and `seenAs` is the same here. */
+  readonly mountsOf?: { readonly pid: number; readonly seenAs: string };
+}
+
 /**
  * Starts the server.
- * @param listen flags that say where; `fds` are handed on as descriptors 3, 4, …
+ * @param listen flags that say where
  */
 export async function startProcess(
   dataDir: string,
   listen: readonly string[],
-  fds: readonly number[] = [],
+  { fds = [], mountsOf }: StartOptions = {},
 ): Promise<ServerProcess> {
-  const child = spawn(
-    process.execPath,
-    ['--disable-warning=ExperimentalWarning', ENTRY, '--data', dataDir, ...listen],
-    {
-      stdio: ['ignore', 'ignore', 'pipe', ...fds],
-    },
-  );
+  const wrap = mountsOf === undefined ? [] : ['nsenter', '--target', `${mountsOf.pid}`, '--mount'];
+  const line = [...wrap, process.execPath, '--disable-warning=ExperimentalWarning', ENTRY, '--data', dataDir];
+  const [program = '', ...args] = [...line, ...listen];
+  const child = spawn(program, args, {
+    stdio: ['ignore', 'ignore', 'pipe', ...fds],
+    // As in a lab: a server that is started again need not be compiled again.
+    env: { ...process.env, NODE_COMPILE_CACHE: join(dataDir, 'compiled') },
+  });
   const port = await readyPort(child);
-  const client = new TestClient(dataDir, port);
+  const client = new TestClient(mountsOf?.seenAs ?? dataDir, port);
   const stop = async (signal: NodeJS.Signals): Promise<number | string> => {
     client[Symbol.dispose]();
     if (child.exitCode !== null || child.signalCode !== null) return child.exitCode ?? child.signalCode ?? 0;
