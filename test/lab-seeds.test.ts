@@ -157,9 +157,10 @@ for (const profile of PROFILE_NAMES) {
     await using lab = await testLab('up', '--profile', profile, '--subnets', far ? '2' : '1');
     const results = JSON.parse(await lab.must('verify', '--json')) as { id: string; ok: boolean; seen: string }[];
     const last = PROFILES[profile].attachment === 'routed' ? 'M8' : 'M9';
+    const told = PROFILES[profile].distribution === 'bird' ? ['R4'] : [];
     assert.deepEqual(
       results.map(({ id }) => id),
-      ['M1', 'M2', 'M3', 'M6', 'M7', last],
+      ['M1', 'M2', 'M3', 'M6', 'M7', last, ...told],
     );
     assert.ok(results.every(({ ok, seen }) => ok && seen !== ''));
     assert.doesNotMatch(await lab.kubectl('kubectl get pods,ns -A'), /polder-verify/);

@@ -3,7 +3,8 @@
 import { type Addr, familyOf, readAddr } from '#net/addr.ts';
 import { readMac } from '#net/mac.ts';
 import { type Prefix, prefixFamily, readPrefix } from '#net/prefix.ts';
-import { type BgpSettings, DEFAULT_BGP } from '#spec/bgp.ts';
+import type { BgpSettings } from '#spec/bgp.ts';
+import { type BgpObjects, bgpFrom } from '#spec/bgp-objects.ts';
 import { readBlock } from '#spec/block.ts';
 import { networksOf } from '#spec/block-networks.ts';
 import type { FelixConfiguration, IpamBlock, IpPool } from '#spec/calico.ts';
@@ -36,7 +37,11 @@ export interface ClusterObjects {
   readonly blocks: readonly IpamBlock[];
   /** Absent in files of before. */
   readonly felix?: readonly FelixConfiguration[];
+  /** Absent in files of before. */
+  readonly bgp?: BgpObjects;
 }
+
+const NO_BGP: BgpObjects = { configurations: [], peers: [], filters: [] };
 
 /** A value, if one could be made, and what a person should know of it. */
 export interface View<T> {
@@ -57,15 +62,16 @@ export function clusterFrom(objects: ClusterObjects, node: string, last: Cluster
   const { pools, networks } = addressesFrom(config.value, objects);
   const views = objects.nodes.map((node) => nodeFrom(node, family, networks));
   const known = views.map((view) => view.value).filter((node) => node !== undefined);
+  const bgp = bgpFrom(objects.bgp ?? NO_BGP);
   return {
     value: {
       config: config.value,
       nodes: known.sort((a, b) => (a.name < b.name ? -1 : 1)),
       pools,
-      bgp: DEFAULT_BGP,
+      bgp: bgp.settings,
       felix: felixOf(objects.felix ?? [], node),
     },
-    problems: [...config.problems, ...views.flatMap((view) => view.problems)],
+    problems: [...config.problems, ...views.flatMap((view) => view.problems), ...bgp.problems],
   };
 }
 

@@ -9,7 +9,14 @@ import { loadSnapshot, readSnapshot, saveSnapshot } from '#feed/snapshot-file.ts
 import { FakeApi, ManualClock, settle } from '#feed/testing.ts';
 import { parsePrefix } from '#net/prefix.ts';
 import { give, newBlock, writeBlock } from '#spec/block.ts';
-import type { FelixConfiguration, IpamBlock, IpPool } from '#spec/calico.ts';
+import type {
+  BgpConfigurationObject,
+  BgpFilterObject,
+  BgpPeerObject,
+  FelixConfiguration,
+  IpamBlock,
+  IpPool,
+} from '#spec/calico.ts';
 import type { ClusterNode, Snapshot, Synced } from '#spec/cluster.ts';
 import type { LocalEndpoint } from '#spec/endpoint.ts';
 import type { ConfigMap, Node } from '#spec/k8s.ts';
@@ -36,6 +43,9 @@ function setUp() {
   const pools = new FakeApi<IpPool>();
   const blocks = new FakeApi<IpamBlock>();
   const felix = new FakeApi<FelixConfiguration>();
+  const bgpConfigurations = new FakeApi<BgpConfigurationObject>();
+  const bgpPeers = new FakeApi<BgpPeerObject>();
+  const bgpFilters = new FakeApi<BgpFilterObject>();
   const clock = new ManualClock();
   const endpoints: LocalEndpoint[] = [];
   const problems: (readonly string[])[] = [];
@@ -45,7 +55,10 @@ function setUp() {
     clock,
     onProblems: (p: readonly string[]) => problems.push(p),
   };
-  const feed = new SnapshotFeed({ nodes, settings: config, pools, blocks, felix }, options);
+  const feed = new SnapshotFeed(
+    { nodes, settings: config, pools, blocks, felix, bgpConfigurations, bgpPeers, bgpFilters },
+    options,
+  );
   const heard: string[] = [];
   feed.onSnapshot((s) => heard.push(`${s.config.profile.name} ${s.nodes.map((n) => n.name).join(' ')}`));
   const stop = new AbortController();
@@ -58,7 +71,7 @@ function setUp() {
       },
     };
   };
-  return { nodes, config, pools, blocks, felix, clock, endpoints, problems, feed, heard, start };
+  return { nodes, config, pools, blocks, felix, bgpPeers, clock, endpoints, problems, feed, heard, start };
 }
 
 /** What the snapshot says of `node(index)`, less its networks. */
@@ -226,5 +239,19 @@ test('with pools the blocks say which networks lead to a node, and addresses tha
   assert.deepEqual(
     feed.current?.pools.map(({ name, vxlan }) => [name, vxlan]),
     [['default-ipv4-ippool', 'always']],
+  );
+});
+
+test('BGPPeers are part of the snapshot, and what of them is wrong is said', async () => {
+  const { config, bgpPeers, clock, feed, start } = setUp();
+  config.put(settings({}));
+  await using _ = start();
+  await clock.advance(5);
+  assert.deepEqual(feed.current?.bgp.peers, []);
+  bgpPeers.put({ metadata: { name: 'tor' }, spec: { peerIP: '192.168.1.2', asNumber: 64_600 } });
+  await clock.advance(5);
+  assert.deepEqual(
+    feed.current?.bgp.peers.map(({ name, peerIp, asNumber }) => `${name} ${peerIp} ${asNumber}`),
+    ['tor 192.168.1.2 64600'],
   );
 });

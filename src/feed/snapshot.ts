@@ -11,6 +11,12 @@ import { type Cluster, type ClusterObjects, clusterFrom } from '#feed/cluster-vi
 import { ifServed } from '#feed/if-served.ts';
 import { type ListWatch, listWatch, Reflector, type ReflectorOptions } from '#feed/reflector.ts';
 import {
+  BGP_CONFIGURATIONS,
+  BGP_FILTERS,
+  BGP_PEERS,
+  type BgpConfigurationObject,
+  type BgpFilterObject,
+  type BgpPeerObject,
   FELIX_CONFIGURATIONS,
   type FelixConfiguration,
   IP_POOLS,
@@ -30,6 +36,9 @@ export interface SnapshotSources {
   readonly pools: ListWatch<IpPool>;
   readonly blocks: ListWatch<IpamBlock>;
   readonly felix: ListWatch<FelixConfiguration>;
+  readonly bgpConfigurations: ListWatch<BgpConfigurationObject>;
+  readonly bgpPeers: ListWatch<BgpPeerObject>;
+  readonly bgpFilters: ListWatch<BgpFilterObject>;
 }
 
 export interface SnapshotFeedOptions extends ReflectorOptions {
@@ -53,7 +62,15 @@ export function snapshotSources(client: ApiClient): SnapshotSources {
     pools: ifServed(listWatch(client, IP_POOLS)),
     blocks: ifServed(listWatch(client, IPAM_BLOCKS)),
     felix: ifServed(listWatch(client, FELIX_CONFIGURATIONS)),
+    bgpConfigurations: ifServed(listWatch(client, BGP_CONFIGURATIONS)),
+    bgpPeers: ifServed(listWatch(client, BGP_PEERS)),
+    bgpFilters: ifServed(listWatch(client, BGP_FILTERS)),
   };
+}
+
+/** A reflector of whatever kind. */
+interface Source extends Pick<Reflector<Node>, 'run' | 'synced'> {
+  onChange(handler: () => void): Disposable;
 }
 
 export class SnapshotFeed {
@@ -64,6 +81,9 @@ export class SnapshotFeed {
   readonly #pools: Reflector<IpPool>;
   readonly #blocks: Reflector<IpamBlock>;
   readonly #felix: Reflector<FelixConfiguration>;
+  readonly #bgpConfigurations: Reflector<BgpConfigurationObject>;
+  readonly #bgpPeers: Reflector<BgpPeerObject>;
+  readonly #bgpFilters: Reflector<BgpFilterObject>;
   readonly #handlers = new Set<(snapshot: Synced<Snapshot>) => void>();
   #cluster: Cluster | undefined;
   #current: Synced<Snapshot> | undefined;
@@ -79,6 +99,9 @@ export class SnapshotFeed {
     this.#pools = new Reflector(sources.pools, options);
     this.#blocks = new Reflector(sources.blocks, options);
     this.#felix = new Reflector(sources.felix, options);
+    this.#bgpConfigurations = new Reflector(sources.bgpConfigurations, options);
+    this.#bgpPeers = new Reflector(sources.bgpPeers, options);
+    this.#bgpFilters = new Reflector(sources.bgpFilters, options);
   }
 
   /** The newest; undefined until every list has ended and the settings are there. */
@@ -112,16 +135,13 @@ export class SnapshotFeed {
   async run(signal: AbortSignal): Promise<void> {
     using stack = new DisposableStack();
     const gather = () => this.#gather();
-    stack.use(this.#nodes.onChange(gather));
-    stack.use(this.#settings.onChange(gather));
-    stack.use(this.#pools.onChange(gather));
-    stack.use(this.#blocks.onChange(gather));
-    stack.use(this.#felix.onChange(gather));
+    for (const reflector of this.#all()) stack.use(reflector.onChange(gather));
     await Promise.all(this.#all().map((reflector) => reflector.run(signal)));
   }
 
-  #all(): readonly Pick<Reflector<Node>, 'run' | 'synced'>[] {
-    return [this.#nodes, this.#settings, this.#pools, this.#blocks, this.#felix];
+  #all(): readonly Source[] {
+    const bgp = [this.#bgpConfigurations, this.#bgpPeers, this.#bgpFilters];
+    return [this.#nodes, this.#settings, this.#pools, this.#blocks, this.#felix, ...bgp];
   }
 
   #gather(): void {
@@ -156,6 +176,11 @@ export class SnapshotFeed {
       pools: this.#pools.store.values(),
       blocks: this.#blocks.store.values(),
       felix: this.#felix.store.values(),
+      bgp: {
+        configurations: this.#bgpConfigurations.store.values(),
+        peers: this.#bgpPeers.store.values(),
+        filters: this.#bgpFilters.store.values(),
+      },
     };
   }
 

@@ -64,8 +64,8 @@ function checkNodeCidrs(spec: LabSpec): void {
 
 function checkSubnets(spec: LabSpec): void {
   const used = new Set(spec.nodes.map((node) => node.subnet));
-  const { pool, distribution } = PROFILES[spec.profile];
-  const carried = pool.vxlan !== 'never' || pool.ipip !== 'never' || distribution === 'bird';
+  const { pool, encryption } = PROFILES[spec.profile];
+  const carried = pool.vxlan !== 'never' || pool.ipip !== 'never' || encryption === 'wireguard';
   if (carried || used.size <= 1) return;
   throw new PolderError('usage', {
     what: `Profile ${spec.profile} routes by node addresses, so that all nodes must stand in one subnet; here are ${used.size}.`,

@@ -75,6 +75,8 @@ export interface NodePaths {
   readonly cniSocket: string;
   readonly kubeletSocket: string;
   readonly agentSocket: string;
+  /** Control socket of its BIRD, where there is one: the agent makes it beside its own. */
+  readonly birdSocket: string;
 }
 
 export function nodePaths(paths: LabPaths, node: string): NodePaths {
@@ -92,6 +94,7 @@ export function nodePaths(paths: LabPaths, node: string): NodePaths {
     cniSocket: `${runDir}/cni.sock`,
     kubeletSocket: `${runDir}/kubelet.sock`,
     agentSocket: `${runDir}/agent.sock`,
+    birdSocket: `${runDir}/bird.ctl`,
   };
 }
 

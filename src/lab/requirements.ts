@@ -18,6 +18,7 @@ export function checkKernel(profile: ProfileName): void {
     checkLinks(profile);
     checkNftables();
   });
+  checkBird(profile);
   checkFileSystem('overlay', 'overlay');
   if (machineHierarchies().unified === undefined) throw missing('cgroup v2 hierarchy mounted');
   if (!existsSync('/proc/self/ns/net')) throw missing('network namespaces');
@@ -35,6 +36,11 @@ function checkLinks(profile: ProfileName): void {
     netlink.run([{ op: 'link.add', link: { name: `try-${info.kind}`, info } }]).length > 0;
   const failed = kinds.find(lacks);
   if (failed !== undefined) throw missing(`interfaces of kind ${failed.kind}`);
+}
+
+function checkBird(profile: ProfileName): void {
+  if (PROFILES[profile].distribution !== 'bird' || spawnSync('bird', ['--version']).status === 0) return;
+  throw new PolderError('program-missing', { program: 'bird', needs: `Profile ${profile}`, package: 'bird2' });
 }
 
 /** What masquerading needs. */

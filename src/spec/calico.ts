@@ -38,6 +38,76 @@ export interface FelixConfiguration extends KubeObject {
   };
 }
 
+/** A key of a Secret in the system's namespace. */
+export interface SecretReference {
+  readonly secretKeyRef?: { readonly name?: string; readonly key?: string };
+}
+
+interface BgpBlock {
+  readonly cidr?: string;
+}
+
+export interface BgpConfigurationObject extends KubeObject {
+  readonly spec?: {
+    /** A number, or asdot text. */
+    readonly asNumber?: number | string;
+    readonly nodeToNodeMeshEnabled?: boolean;
+    readonly listenPort?: number;
+    readonly bindMode?: string;
+    /** A duration. */
+    readonly nodeMeshMaxRestartTime?: string;
+    readonly nodeMeshPassword?: SecretReference;
+    readonly serviceClusterIPs?: readonly BgpBlock[];
+    readonly serviceExternalIPs?: readonly BgpBlock[];
+    readonly serviceLoadBalancerIPs?: readonly BgpBlock[];
+    /** Names for communities. */
+    readonly communities?: readonly { readonly name?: string; readonly value?: string }[];
+    readonly prefixAdvertisements?: readonly { readonly cidr?: string; readonly communities?: readonly string[] }[];
+    readonly ignoredInterfaces?: readonly string[];
+  };
+}
+
+export interface BgpPeerObject extends KubeObject {
+  readonly spec?: {
+    readonly node?: string;
+    readonly nodeSelector?: string;
+    readonly peerSelector?: string;
+    readonly localWorkloadSelector?: string;
+    /** `10.0.0.1`, `10.0.0.1:1790`, `[fd00::1]:1790`. */
+    readonly peerIP?: string;
+    readonly asNumber?: number | string;
+    readonly keepOriginalNextHop?: boolean;
+    readonly nextHopMode?: string;
+    readonly password?: SecretReference;
+    readonly sourceAddress?: string;
+    /** A duration. */
+    readonly maxRestartTime?: string;
+    readonly numAllowedLocalASNumbers?: number;
+    readonly ttlSecurity?: number;
+    readonly failureDetectionMode?: string;
+    readonly reachableBy?: string;
+    readonly filters?: readonly string[];
+  };
+}
+
+export interface BgpFilterRuleObject {
+  readonly action?: string;
+  readonly cidr?: string;
+  readonly matchOperator?: string;
+  readonly prefixLength?: { readonly min?: number; readonly max?: number };
+  readonly source?: string;
+  readonly interface?: string;
+}
+
+export interface BgpFilterObject extends KubeObject {
+  readonly spec?: {
+    readonly exportV4?: readonly BgpFilterRuleObject[];
+    readonly importV4?: readonly BgpFilterRuleObject[];
+    readonly exportV6?: readonly BgpFilterRuleObject[];
+    readonly importV6?: readonly BgpFilterRuleObject[];
+  };
+}
+
 export interface IpReservation extends KubeObject {
   readonly spec?: { readonly reservedCIDRs?: readonly string[] };
 }
@@ -104,6 +174,9 @@ function stored<T extends KubeObject>(kind: string, plural: string): Resource<T>
 
 export const IP_POOLS: Resource<IpPool> = stored('IPPool', 'ippools');
 export const FELIX_CONFIGURATIONS: Resource<FelixConfiguration> = stored('FelixConfiguration', 'felixconfigurations');
+export const BGP_CONFIGURATIONS: Resource<BgpConfigurationObject> = stored('BGPConfiguration', 'bgpconfigurations');
+export const BGP_PEERS: Resource<BgpPeerObject> = stored('BGPPeer', 'bgppeers');
+export const BGP_FILTERS: Resource<BgpFilterObject> = stored('BGPFilter', 'bgpfilters');
 export const IP_RESERVATIONS: Resource<IpReservation> = stored('IPReservation', 'ipreservations');
 export const IPAM_CONFIGS: Resource<IpamConfig> = stored('IPAMConfig', 'ipamconfigs');
 export const IPAM_BLOCKS: Resource<IpamBlock> = stored('IPAMBlock', 'ipamblocks');

@@ -133,6 +133,7 @@ export const PROFILES = {
     name: 'calico-bgp',
     pool: { ipip: 'never', vxlan: 'never' },
     distribution: 'bird',
+    ready: true,
     like: 'Calico BGP',
   },
   wireguard: {

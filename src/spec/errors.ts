@@ -89,6 +89,11 @@ export const ERRORS = {
     todo: 'See `kubectl describe pod` and `polder lab logs NODE/kubelet`.',
     exit: 15,
   },
+  'program-missing': {
+    sentence: '{needs} needs the program {program}, which is not installed.',
+    todo: 'Install the Debian package {package}, or choose a profile that does not need it.',
+    exit: 16,
+  },
   'cni-version': {
     sentence: 'CNI version {version} is not supported by the plugin {plugin}.',
     todo: 'Set cniVersion to one of {supported}.',

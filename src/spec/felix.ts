@@ -2,6 +2,7 @@
 
 import type { Family } from '#net/addr.ts';
 import type { FelixConfiguration } from '#spec/calico.ts';
+import { secondsOf } from '#spec/duration.ts';
 
 type PerFamily<T> = Readonly<Record<Family, T>>;
 
@@ -63,13 +64,4 @@ export function felixOf(objects: readonly FelixConfiguration[], node: string): F
 /** Calico says 0 and '' for "choose". */
 function perFamily<T>(four: T | undefined, six: T | undefined): Partial<PerFamily<T>> {
   return { ...(four ? { 4: four } : {}), ...(six ? { 6: six } : {}) };
-}
-
-const UNIT_SECONDS: Readonly<Record<string, number>> = { h: 3600, m: 60, s: 1, ms: 0.001, us: 1e-6, ns: 1e-9 };
-
-/** A duration of Kubernetes (`1m30s`) in whole seconds; undefined if it is none. */
-function secondsOf(text: string): number | undefined {
-  if (!/^(\d+(\.\d+)?(h|ms|m|s|us|ns))+$/.test(text)) return undefined;
-  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(h|ms|m|s|us|ns)/g)];
-  return Math.round(parts.reduce((sum, [, count, unit]) => sum + Number(count) * (UNIT_SECONDS[unit ?? ''] ?? 0), 0));
 }

@@ -270,6 +270,11 @@ export interface ConfigMap extends KubeObject {
   readonly data?: Readonly<Record<string, string>>;
 }
 
+export interface Secret extends KubeObject {
+  /** Values in base64. */
+  readonly data?: Readonly<Record<string, string>>;
+}
+
 export interface Lease extends KubeObject {
   readonly spec?: {
     readonly holderIdentity?: string;
@@ -360,6 +365,7 @@ export const NODES = resource<Node>('', 'v1', 'Node', 'nodes', false);
 export const NAMESPACES = resource<Namespace>('', 'v1', 'Namespace', 'namespaces', false);
 export const PODS = resource<Pod>('', 'v1', 'Pod', 'pods');
 export const CONFIG_MAPS = resource<ConfigMap>('', 'v1', 'ConfigMap', 'configmaps');
+export const SECRETS = resource<Secret>('', 'v1', 'Secret', 'secrets');
 export const SERVICE_ACCOUNTS = resource<ServiceAccount>('', 'v1', 'ServiceAccount', 'serviceaccounts');
 export const EVENTS = resource<KubeEvent>('', 'v1', 'Event', 'events');
 export const DAEMON_SETS = resource<DaemonSet>('apps', 'v1', 'DaemonSet', 'daemonsets');

@@ -27,6 +27,13 @@ export type BirdGoal =
 export interface BirdKeeperOptions {
   readonly bird: Bird;
   readonly passwordOf: PasswordOf;
+  /** False while passwords are still being asked for: until then what was configured last is kept alive. */
+  readonly ready?: () => boolean;
+  /**
+   * Whether the kernel has routes of an earlier BIRD, which a new one is to leave until the neighbours have sent theirs.
+   * Without any it need not wait for neighbours that may never come. Default: it does.
+   */
+  readonly recovers?: () => boolean;
   /** Takes BIRD's routes out of the kernel when the daemon is gone for good. */
   readonly sweep: () => void;
   /** Told when something about BIRD has changed: `what` is one sentence. */
@@ -115,7 +122,7 @@ export class BirdKeeper {
   }
 
   async #bring(goal: BirdGoal): Promise<void> {
-    if (goal.kind === 'speak') await this.#speak(goal.state);
+    if (goal.kind === 'speak' && this.#options.ready?.() !== false) await this.#speak(goal.state);
     else if (goal.kind === 'silent') await this.#leave();
     else if (this.#options.bird.readConf() !== undefined) await this.#running();
   }
@@ -137,8 +144,8 @@ export class BirdKeeper {
 
   async #running(): Promise<BirdControl> {
     if (this.#control) return this.#control;
-    const { bird } = this.#options;
-    const control = (await bird.connect()) ?? (await bird.start());
+    const { bird, recovers } = this.#options;
+    const control = (await bird.connect()) ?? (await bird.start({ recover: recovers?.() ?? true }));
     this.#control = control;
     void control.closed.then(() => this.#ended(control));
     return control;

@@ -77,8 +77,8 @@ class RealBird implements Bird {
     return connectBird(this.#socket);
   }
 
-  async start(): Promise<BirdControl> {
-    const child = this.#spawn();
+  async start({ recover }: { readonly recover: boolean }): Promise<BirdControl> {
+    const child = this.#spawn(recover ? ['-R'] : []);
     let ended: string | undefined;
     child.once('error', (error) => {
       ended = 'code' in error && error.code === 'ENOENT' ? MISSING : String(error);
@@ -95,12 +95,12 @@ class RealBird implements Bird {
     throw new BirdGone(`BIRD does not open its control socket within ${START_MS / 1000} s`);
   }
 
-  #spawn(): ChildProcess {
+  #spawn(more: readonly string[]): ChildProcess {
     if ((statSync(this.#log, { throwIfNoEntry: false })?.size ?? 0) > LOG_LIMIT)
       renameSync(this.#log, `${this.#log}.1`);
     const log = openSync(this.#log, 'a', 0o600);
     try {
-      const args = ['-f', '-R', '-c', this.#conf, '-s', this.#socket];
+      const args = ['-f', ...more, '-c', this.#conf, '-s', this.#socket];
       const run = () => spawn(this.#program, args, { stdio: ['ignore', log, log], detached: true, cwd: '/' });
       const child = this.#netns === undefined ? run() : inNetns(this.#netns, run);
       child.unref();

@@ -43,8 +43,8 @@ export class FakeBird implements Bird {
     return control;
   }
 
-  async start(): Promise<BirdControl> {
-    this.log.push('start');
+  async start({ recover }: { readonly recover: boolean }): Promise<BirdControl> {
+    this.log.push(recover ? 'start -R' : 'start');
     if (this.broken !== undefined) throw new BirdGone(this.broken);
     this.#loaded = this.#conf ?? '';
     const control = await this.connect();

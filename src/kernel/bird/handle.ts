@@ -23,10 +23,11 @@ export interface Bird {
   /** The running daemon; undefined if none runs. */
   connect(): Promise<BirdControl | undefined>;
   /**
-   * Starts a daemon that outlives this process, in graceful restart: routes that the kernel has stay until the
-   * neighbours have sent theirs. @throws BirdGone if it does not come up, with its last words.
+   * Starts a daemon that outlives this process. To `recover` is to begin in graceful restart: routes that the kernel has
+   * stay until the neighbours have sent theirs, and nothing is told before. @throws BirdGone if it does not come up, with
+   * its last words.
    */
-  start(): Promise<BirdControl>;
+  start(how: { readonly recover: boolean }): Promise<BirdControl>;
 }
 
 /** The daemon ended, or does not answer. The message is one sentence without a full stop. */

@@ -4,6 +4,7 @@ import { labClient } from '#lab/ready.ts';
 import { requireLab } from '#lab/state.ts';
 import { ADDRESS_LEVELS } from '#lab/verify/addresses.ts';
 import { attachmentClaim } from '#lab/verify/attachment.ts';
+import { TOLD_BY_BGP } from '#lab/verify/bgp.ts';
 import type { Claim, VerifyResult } from '#lab/verify/claim.ts';
 import { PAUSE } from '#lab/verify/pause.ts';
 import { NODE_TO_POD, POD_TO_POD, SHARED_NAMESPACE } from '#lab/verify/reachability.ts';
@@ -18,13 +19,11 @@ export async function verifyLab(
 ): Promise<VerifyResult[]> {
   const spec = requireLab(lab);
   using client = await labClient(lab, signal);
+  const profile = PROFILES[spec.profile];
   const claims = [
-    SHARED_NAMESPACE,
-    POD_TO_POD,
-    NODE_TO_POD,
-    PAUSE,
-    ADDRESS_LEVELS,
-    attachmentClaim(PROFILES[spec.profile]),
+    ...[SHARED_NAMESPACE, POD_TO_POD, NODE_TO_POD, PAUSE, ADDRESS_LEVELS],
+    attachmentClaim(profile),
+    ...(profile.distribution === 'bird' ? [TOLD_BY_BGP] : []),
   ];
   return await withWorld(spec, client, signal, async (world) => {
     const results: VerifyResult[] = [];

@@ -1,6 +1,8 @@
 /** What the agent's status socket answers. */
 
+import type { Problem } from '#calc/state.ts';
 import { printPlan, printPlanOp } from '#plan/print.ts';
+import type { BgpSpeaker } from '#serve/agent/bgp.ts';
 import { type Counts, renderMetrics } from '#serve/agent/metrics.ts';
 import type { NodeSync } from '#serve/agent/node-sync.ts';
 import type { Answer, Answers } from '#serve/agent/status.ts';
@@ -12,6 +14,7 @@ export interface Surroundings {
   readonly clusterProblems: () => readonly string[];
   readonly fastPath: { readonly active: boolean; readonly trouble: string | undefined };
   readonly ipip: { readonly trouble: string | undefined };
+  readonly bgp: Pick<BgpSpeaker, 'state' | 'settled' | 'control' | 'trouble' | 'problems'>;
   /** The node's WireGuard devices as the kernel has them. */
   readonly wireguard: () => readonly WireguardDevice[];
   /** Takes new WireGuard keys. @returns how many. */
@@ -26,6 +29,7 @@ export function answersOf(sync: NodeSync, surroundings: Surroundings): Answers {
     '/state': () => state(sync),
     '/wireguard': () => ({ status: 200, body: encryption(sync, surroundings) }),
     'POST /wireguard/rotate': () => ({ status: 200, body: { rotated: surroundings.rotate() } }),
+    '/bgp': () => ({ status: 200, body: speech(surroundings) }),
     '/plan': () => ({ status: 200, body: planText(sync) }),
     '/metrics': async () => ({ status: 200, body: await renderMetrics(sync, surroundings.counts) }),
   };
@@ -69,20 +73,32 @@ function encryption({ reached, outcome }: NodeSync, { wireguard }: Surroundings)
   };
 }
 
-function statusOf(sync: NodeSync, { connected, clusterProblems, fastPath, ipip }: Surroundings): object {
-  const { outcome, report, reached, view } = sync;
+/** What is said by BGP, and whether BIRD says it. */
+function speech({ bgp: { state, settled, control, trouble, problems } }: Surroundings): object {
+  return { state: state ?? null, running: control !== undefined, settled, trouble: trouble ?? null, problems };
+}
+
+function problemsOf({ outcome }: NodeSync, { bgp }: Surroundings): readonly Problem[] {
+  if (outcome?.kind === 'waiting') return [outcome.problem];
+  return [...(outcome?.state.problems ?? []), ...bgp.problems];
+}
+
+function statusOf(sync: NodeSync, surroundings: Surroundings): object {
+  const { connected, clusterProblems, fastPath, ipip, bgp } = surroundings;
+  const { report, reached, view } = sync;
   return {
     ready: reached !== undefined,
     connected: connected(),
     snapshot: view?.kind ?? 'none',
     profile: reached?.profile ?? null,
     podCidrs: reached?.networks ?? [],
-    problems: outcome?.kind === 'waiting' ? [outcome.problem] : (outcome?.state.problems ?? []),
+    problems: problemsOf(sync, surroundings),
     clusterProblems: clusterProblems(),
     failures: report?.failures.map(({ op, reason }) => ({ command: printPlanOp(op), reason })) ?? [],
     obstacles: report?.obstacles ?? [],
     fastPath: { active: fastPath.active, trouble: fastPath.trouble ?? null },
     ipipTrouble: ipip.trouble ?? null,
+    bgpTrouble: bgp.trouble ?? null,
     rssBytes: process.memoryUsage.rss(),
   };
 }

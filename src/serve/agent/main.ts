@@ -7,6 +7,7 @@ import { nodeNetworkOf } from '#calc/routes/node-network.ts';
 import { startCniServer } from '#cni/server/server.ts';
 import { ApiClient } from '#feed/client.ts';
 import { loadKubeconfig } from '#feed/kubeconfig.ts';
+import { secretSource } from '#feed/secrets.ts';
 import { SnapshotFeed, snapshotSources } from '#feed/snapshot.ts';
 import { loadSnapshot, saveSnapshot } from '#feed/snapshot-file.ts';
 import { openNetlink } from '#kernel/netlink/netlink.ts';
@@ -15,6 +16,7 @@ import { openNft } from '#kernel/nft/nft.ts';
 import { openWireguard } from '#kernel/wireguard/wireguard.ts';
 import { printPlanOp } from '#plan/print.ts';
 import { answersOf } from '#serve/agent/answers.ts';
+import { BgpSpeaker, SECRETS_NAMESPACE } from '#serve/agent/bgp.ts';
 import { KeyPublisher } from '#serve/agent/key-publisher.ts';
 import type { Counts } from '#serve/agent/metrics.ts';
 import { NodeAddresses } from '#serve/agent/node-addresses.ts';
@@ -30,6 +32,9 @@ import { IpipDriver } from '#sync/ipip.ts';
 import { kernelSysctls } from '#sync/kernel.ts';
 import { SyncLoop } from '#sync/loop.ts';
 import type { PassReport } from '#sync/pass.ts';
+
+/** Name of BIRD's control socket, beside the status socket. */
+const BIRD_SOCKET = 'bird.ctl';
 
 export interface AgentOptions {
   /** Name of this node's Node object. */
@@ -98,6 +103,12 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   const publisher = new Publisher(client, node, log);
   const keyPublisher = new KeyPublisher(client, node, log);
   const ipip = new IpipDriver(netlink);
+  const bgp = new BgpSpeaker({
+    ...{ stateDir: options.stateDir, netlink, log },
+    socket: join(dirname(options.statusSocket), BIRD_SOCKET),
+    secrets: secretSource(client, SECRETS_NAMESPACE),
+    onChange: () => loop.trigger(),
+  });
   const subnet = new SubnetFile(subnetFile);
   const keepSubnet = (...now: Parameters<SubnetFile['keep']>) => {
     try {
@@ -109,7 +120,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   const driver = stack.use(new FastPathDriver(netlink));
   const quicken = fastPath(driver, sync, log);
   stack.use(cni.onChange(soon(quicken)));
-  const loop = new SyncLoop({
+  const loop: SyncLoop = new SyncLoop({
     pass: () => {
       counts.passes++;
       return sync.pass();
@@ -119,8 +130,9 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
       encapsulate(ipip, sync, log);
       quicken();
       publishKeys(keyPublisher, sync, node);
+      bgp.follow(sync);
       if (sync.reached && sync.view) keepSubnet(sync.reached, sync.view.snapshot.config);
-      if (sync.reached && sync.view?.kind === 'complete') publisher.publish(signal);
+      if (sync.reached && sync.view?.kind === 'complete' && bgp.settled) publisher.publish(signal);
     },
     onError: (error) => {
       counts.errors++;
@@ -137,6 +149,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
     clusterProblems: () => feed.problems,
     fastPath: driver,
     ipip,
+    bgp,
     rotate: () => {
       const count = keys.rotate();
       loop.trigger();
@@ -148,7 +161,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   const status = await serveStatus(options.statusSocket, answersOf(sync, surroundings));
   stack.defer(() => void status.close().closeAllConnections());
   log.info({ pid: process.pid }, 'agent started');
-  await Promise.all([loop.run(signal), feed.run(signal), addresses?.run(signal)]);
+  await Promise.all([loop.run(signal), feed.run(signal), addresses?.run(signal), bgp.run(signal)]);
   log.info('agent ends; what it programmed stays');
 }
 

@@ -8,3 +8,8 @@ export function sweepBirdRoutes(netlink: Netlink): void {
   const left = netlink.routes({ protocol: PROTO_BIRD, table: TABLE_MAIN });
   netlink.run(left.map((route) => ({ op: 'route.del', route })));
 }
+
+/** True if a BIRD that ran before has left routes. */
+export function hasBirdRoutes(netlink: Netlink): boolean {
+  return netlink.routes({ protocol: PROTO_BIRD, table: TABLE_MAIN }).length > 0;
+}
