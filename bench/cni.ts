@@ -1,6 +1,6 @@
 /**
- * `cni`: ADD and DEL of each plugin type that the reference set has, ours (shim and agent) against it with the same
- * configuration, each from the start of the executable to its end, in a throw-away network namespace.
+ * `cni`: ADD and DEL of each plugin type that the reference set has, ours (shim and agent, and without an agent) against
+ * it with the same configuration, each from the start of the executable to its end, in a throw-away network namespace.
  */
 
 import { spawnSync } from 'node:child_process';
@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { type AloneSide, aloneSide } from '#bench/cni-add/alone.ts';
 import {
   buildTimer,
   burst,
@@ -22,6 +23,7 @@ import {
 } from '#bench/cni-add/sides.ts';
 import { type Bench, type Benchmark, type Measured, pairwise, timed } from '#bench/harness.ts';
 import { moveToNetns } from '#kernel/netns/enter.ts';
+import type { Netns } from '#kernel/netns/netns.ts';
 import { scratchNetns } from '#kernel/testing/scratch-netns.ts';
 
 export const benchmark: Benchmark = {
@@ -34,6 +36,11 @@ const PAIRS = 40;
 const WARM_UP = 5;
 const BURST = 200;
 const TARGET = 0.3;
+
+/** Without an agent. */
+const ALONE_TARGET = 2.5;
+const FIRST_PAIRS = 15;
+const ALONE_CASES = ['bridge', 'bridge, ipMasq', 'host-local', 'loopback'];
 
 /** Longer than RCU takes to end a deletion that was answered before. */
 const SETTLE_MS = 40;
@@ -85,6 +92,7 @@ async function run(bench: Bench): Promise<readonly Measured[]> {
   for (const [what, conf] of Object.entries(CASES)) {
     measured.push(...(await onePod(bench, timer, what, sidesOf(dir, server, what, conf))));
   }
+  for (const what of ALONE_CASES) measured.push(...(await withoutAgent(bench, timer, dir, what)));
   return [
     ...measured,
     await together(
@@ -98,47 +106,79 @@ function bridgeOf({ bridge, ipam }: Own) {
   return { type: 'bridge', bridge: `${bridge}b`, isGateway: true, ipam };
 }
 
-interface Sides {
-  readonly ours: Side;
+interface Sides<Ours extends Side = Side> {
+  readonly ours: Ours;
   readonly reference: Side;
 }
 
-function sidesOf(dir: string, server: OurServer, what: string, conf: (own: Own) => Omit<Conf, 'name'>): Sides {
+type ConfOf = (own: Own) => Omit<Conf, 'name'>;
+
+function sidesOf(dir: string, server: OurServer, what: string, conf: ConfOf): Sides {
+  return pairOf(dir, what, conf, server.side);
+}
+
+function pairOf<Ours extends Side>(
+  dir: string,
+  what: string,
+  conf: ConfOf,
+  ours: (dir: string, conf: Conf) => Ours,
+): Sides<Ours> {
   const at = join(dir, what.replaceAll(/\W+/g, '-'));
   const own = (side: 'o' | 'r', net: number): Conf => {
     const ipam = { type: 'host-local', subnet: `10.${net}.0.0/16`, dataDir: `${at}-${side}-ipam` };
     return { type: '', ...conf({ device: `dev${side}`, bridge: `br${side}`, ipam }), name: `net-${side}` };
   };
-  return { ours: server.side(`${at}-ours`, own('o', 201)), reference: referenceOf(`${at}-reference`, own('r', 200)) };
+  return { ours: ours(`${at}-ours`, own('o', 201)), reference: referenceOf(`${at}-reference`, own('r', 200)) };
 }
 
-async function onePod(bench: Bench, timer: string, what: string, { ours, reference }: Sides): Promise<Measured[]> {
+async function onePod(bench: Bench, timer: string, what: string, sides: Sides): Promise<Measured[]> {
   bench.progress(`${what}: ${PAIRS} pairs`);
   using pod = scratchNetns();
-  const del = { ours: [] as number[], baseline: [] as number[] };
+  await pairs(bench, timer, sides, pod, WARM_UP);
+  const { add, del } = await pairs(bench, timer, sides, pod, PAIRS);
+  return [measured(`${what}: ADD`, add), measured(`${what}: DEL`, del)];
+}
+
+/** The call that starts a worker, and those that it serves: a runtime sees both. */
+async function withoutAgent(bench: Bench, timer: string, dir: string, what: string): Promise<Measured[]> {
+  const conf = CASES[what];
+  if (!conf) throw new RangeError(`There is no case ${what}`);
+  const sides: Sides<AloneSide> = pairOf(dir, `${what} alone`, conf, aloneSide);
+  bench.progress(`${what}, no agent: ${FIRST_PAIRS} first calls, ${PAIRS} pairs of later ones`);
+  using pod = scratchNetns();
+  // The very first of an installation compiles, too; Node keeps what it made.
+  await pairs(bench, timer, sides, pod, 1);
+  const first = await pairs(bench, timer, sides, pod, FIRST_PAIRS, () => sides.ours.endWorker());
+  const later = await pairs(bench, timer, sides, pod, PAIRS);
+  await sides.ours.endWorker();
+  return [
+    { ...measured(`${what}, no agent, first call: ADD`, first.add), target: ALONE_TARGET },
+    { ...measured(`${what}, no agent, later: ADD`, later.add), target: ALONE_TARGET },
+    { ...measured(`${what}, no agent, later: DEL`, later.del), target: ALONE_TARGET },
+  ];
+}
+
+interface Samples {
+  readonly ours: number[];
+  readonly baseline: number[];
+}
+
+async function pairs(bench: Bench, timer: string, sides: Sides, pod: Netns, count: number, before = async () => {}) {
+  const del: Samples = { ours: [], baseline: [] };
   const round = (side: Side, dels: number[]) => async (i: number) => {
     bench.signal.throwIfAborted();
+    if (side === sides.ours) await before();
     const add = call(timer, side, 'ADD', pod, `c${i}`);
     dels.push(call(timer, side, 'DEL', pod, `c${i}`));
     await sleep(SETTLE_MS);
     return add;
   };
-  await pairwise(WARM_UP, round(ours, []), round(reference, []));
-  const add = await pairwise(PAIRS, round(ours, del.ours), round(reference, del.baseline));
-  return [measured(`${what}: ADD`, add), measured(`${what}: DEL`, del)];
+  const add: Samples = await pairwise(count, round(sides.ours, del.ours), round(sides.reference, del.baseline));
+  return { add, del };
 }
 
-function measured(
-  what: string,
-  pairs: { readonly ours: readonly number[]; readonly baseline: readonly number[] },
-): Measured {
-  return {
-    case: what,
-    unit: 'ms',
-    ours: pairs.ours,
-    baseline: { name: 'reference', samples: pairs.baseline },
-    target: TARGET,
-  };
+function measured(what: string, { ours, baseline }: Samples): Measured {
+  return { case: what, unit: 'ms', ours, baseline: { name: 'reference', samples: baseline }, target: TARGET };
 }
 
 /** All at once: none fails (`burst` throws), and all of them together take less than the slowest alone may. */

@@ -6,11 +6,18 @@
  *             one empty string, and all of standard input
  *   answer:   "PCN1", u32 length, then `length` bytes: one byte exit status, and what goes to standard output
  *
- * No agent (no socket, connection refused): the same plugins run in a process of their own, if a file `.polder` beside
- * the executable says how (src/cni/daemonless/install.ts writes it). One word a line, as env(1) takes them: settings of
- * the environment, then the program and its arguments; the name of the executable is added. It gets standard input
- * as it was. Without that file, or when the connection is lost later: the CNI specification's error 11, "try again
- * later". It never hangs: an alarm ends it with the same error. The counterpart is src/wire/cni/frame.ts.
+ * No agent (no socket, connection refused): the same plugins run without one, if a file `.polder` beside the executable
+ * says how (src/cni/daemonless/install.ts writes it). One word a line, as env(1) takes them: settings of the
+ * environment, then the program and its arguments.
+ *
+ *   A worker (setting POLDER_WORKER=NAME): the program, started once for many calls, listens at the agent's socket path
+ *   with .NAME added, speaks as the agent does, and ends by itself when nobody has called for a while. Who finds none
+ *   starts it, with --worker and that path as its arguments and the listening socket as descriptor 3. A worker may
+ *   answer with the exit status 255: "run by yourself".
+ *   By itself: the shim becomes the program; the name of the executable is its argument, and standard input is as it was.
+ *
+ * Without that file, or when the connection is lost later: the CNI specification's error 11, "try again later". It never
+ * hangs: an alarm ends it with the same error. The counterpart is src/wire/cni/frame.ts.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -19,8 +26,11 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -33,6 +43,10 @@
 #define ALONE_FILE ".polder"
 #define MAX_ALONE 4096
 #define MAX_WORDS 32
+#define WORKER "POLDER_WORKER="
+#define RUN_BY_YOURSELF 255
+/* Where the worker finds its listening socket. */
+#define LISTENER 3
 /* Longer than any runtime's own deadline (kubelet: 2 minutes). */
 #define TIMEOUT_SECONDS 150
 
@@ -170,33 +184,51 @@ static int give_back(const char *body, size_t length) {
   return lseek(fd, 0, SEEK_SET) == 0 && dup2(fd, 0) == 0;
 }
 
-/* Becomes the program of the file; returns if there is none. */
-static void run_alone(char *name, const char *body, size_t length) {
-  static char text[MAX_ALONE + 1];
-  char *words[MAX_WORDS + 2];
-  int count = 0;
+/* What the file says. */
+struct alone {
+  char text[MAX_ALONE + 1];
+  const char *settings[MAX_WORDS];
+  int setting_count;
+  char *words[MAX_WORDS + 3];
+  int count;
+  /* Name of the worker; NULL if there shall be none. */
+  const char *worker;
+};
+
+/* 0 if there is no such file. */
+static int read_alone(const char *name, struct alone *alone) {
   int fd = open_alone_file(name);
-  if (fd < 0) return;
-  ssize_t n = read(fd, text, MAX_ALONE);
+  if (fd < 0) return 0;
+  ssize_t n = read(fd, alone->text, MAX_ALONE);
   close(fd);
-  if (n <= 0) return;
-  for (char *word = strtok(text, "\n"); word && count < MAX_WORDS; word = strtok(NULL, "\n")) {
-    if (count == 0 && *word != '/' && strchr(word, '=')) putenv(word);
-    else words[count++] = word;
+  if (n <= 0) return 0;
+  for (char *word = strtok(alone->text, "\n"); word; word = strtok(NULL, "\n")) {
+    int setting = alone->count == 0 && *word != '/' && strchr(word, '=') != NULL;
+    if (setting && strncmp(word, WORKER, sizeof WORKER - 1) == 0) alone->worker = word + sizeof WORKER - 1;
+    else if (setting && alone->setting_count < MAX_WORDS) alone->settings[alone->setting_count++] = word;
+    else if (alone->count < MAX_WORDS) alone->words[alone->count++] = word;
   }
-  if (count == 0 || !give_back(body, length)) return;
-  words[count++] = name;
-  words[count] = NULL;
+  return alone->count > 0;
+}
+
+/* Becomes the program; returns if it cannot. */
+static void run_alone(struct alone *alone, char *name, const char *body, size_t length) {
+  for (int i = 0; i < alone->setting_count; i++) putenv((char *)alone->settings[i]);
+  if (!give_back(body, length)) return;
+  alone->words[alone->count] = name;
+  alone->words[alone->count + 1] = NULL;
   alarm(0);
-  execv(words[0], words);
+  execv(alone->words[0], alone->words);
+}
+
+static const char *agent_path(void) {
+  const char *path = getenv("POLDER_CNI_SOCKET");
+  return path && *path ? path : DEFAULT_SOCKET;
 }
 
 /* -1 if nobody listens there. */
-static int connect_agent(void) {
-  const char *path = getenv("POLDER_CNI_SOCKET");
+static int connect_to(const char *path) {
   struct sockaddr_un to = {.sun_family = AF_UNIX};
-  if (!path || !*path) path = DEFAULT_SOCKET;
-  if (strlen(path) >= sizeof to.sun_path) fail("4", "POLDER_CNI_SOCKET is too long", "A unix socket's path has at most 107 bytes.");
   strcpy(to.sun_path, path);
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return -1;
@@ -208,12 +240,145 @@ static int connect_agent(void) {
   return fd;
 }
 
-static void send_all(int fd, struct iovec *part, int count) {
+static int connect_agent(void) {
+  const char *path = agent_path();
+  struct sockaddr_un to;
+  if (strlen(path) >= sizeof to.sun_path) fail("4", "POLDER_CNI_SOCKET is too long", "A unix socket's path has at most 107 bytes.");
+  return connect_to(path);
+}
+
+/* ---- the worker ---- */
+
+/* Folder and path of the worker's socket; 0 if the path would be too long. */
+static int worker_path(const char *worker, char *dir, char *path, size_t limit) {
+  const char *agent = agent_path();
+  size_t length = strlen(agent);
+  const char *slash = strrchr(agent, '/');
+  if (!slash || slash == agent || length + 1 + strlen(worker) >= limit) return 0;
+  memcpy(dir, agent, (size_t)(slash - agent));
+  dir[slash - agent] = 0;
+  memcpy(path, agent, length);
+  path[length] = '.';
+  strcpy(path + length + 1, worker);
+  return 1;
+}
+
+/* The folder, locked; -1 if others than we could put a socket there. */
+static int lock_folder(const char *dir) {
+  struct stat about;
+  mkdir(dir, 0755);
+  int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return -1;
+  if (fstat(fd, &about) == 0 && about.st_uid == geteuid() && !(about.st_mode & 022))
+    for (;;) {
+      if (flock(fd, LOCK_EX) == 0) return fd;
+      if (errno != EINTR) break;
+    }
+  close(fd);
+  return -1;
+}
+
+static int listen_at(const char *path) {
+  struct sockaddr_un at = {.sun_family = AF_UNIX};
+  strcpy(at.sun_path, path);
+  unlink(path); /* of a worker that was killed */
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return -1;
+  mode_t before = umask(0177);
+  int done = bind(fd, (struct sockaddr *)&at, sizeof at) == 0 && listen(fd, 1024) == 0;
+  umask(before);
+  /* Out of the way of 0, 1 and 2, if our caller has closed them. */
+  int high = done ? fcntl(fd, F_DUPFD_CLOEXEC, LISTENER + 1) : -1;
+  close(fd);
+  return high;
+}
+
+static void close_from(unsigned first) {
+  if (syscall(SYS_close_range, first, ~0u, 0) == 0) return;
+  for (unsigned fd = first; fd < 4096; fd++) close((int)fd);
+}
+
+/* Nothing of our caller stays with the worker: no descriptor, no terminal, no signal handling, no environment. */
+static void become_worker(struct alone *alone, const char *path, int listener) {
+  static char own[sizeof(struct sockaddr_un) + 32] = "POLDER_CNI_SOCKET=";
+  static char mode[] = "--worker";
+  char log[sizeof(struct sockaddr_un) + 8];
+  const char *env[MAX_WORDS + 3];
+  int count = 0;
+  setsid();
+  umask(022);
+  if (chdir("/") != 0) _exit(127);
+  signal(SIGPIPE, SIG_DFL);
+  signal(SIGALRM, SIG_DFL);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+  strcpy(log, path);
+  strcat(log, ".log");
+  int null = open("/dev/null", O_RDWR);
+  int errors = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
+  dup2(null, 0);
+  dup2(null, 1);
+  dup2(errors < 0 ? null : errors, 2);
+  dup2(listener, LISTENER);
+  close_from(LISTENER + 1);
+  for (; count < alone->setting_count; count++) env[count] = alone->settings[count];
+  strcat(own, agent_path());
+  env[count++] = own;
+  env[count++] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
+  env[count] = NULL;
+  alone->words[alone->count] = mode;
+  alone->words[alone->count + 1] = (char *)path;
+  alone->words[alone->count + 2] = NULL;
+  execve(alone->words[0], alone->words, (char **)env);
+  _exit(127);
+}
+
+/* A connection waits in the socket's queue until the worker takes it: who starts one does not wait until it is there. */
+static int start_worker(struct alone *alone, const char *dir, const char *path) {
+  int lock = lock_folder(dir);
+  if (lock < 0) return -1;
+  int fd = connect_to(path); /* another may have started it meanwhile */
+  if (fd < 0) {
+    int listener = listen_at(path);
+    pid_t child = listener < 0 ? -1 : fork();
+    if (child == 0) become_worker(alone, path, listener);
+    if (child > 0) fd = connect_to(path);
+    if (listener >= 0) close(listener);
+  }
+  flock(lock, LOCK_UN); /* the child has the descriptor, too, until it becomes the worker */
+  close(lock);
+  return fd;
+}
+
+/* Only our own user may have made it: it is told all, and can do what it likes with the node. */
+static int made_by_us(int fd) {
+  struct ucred maker;
+  socklen_t length = sizeof maker;
+  return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &maker, &length) == 0 && maker.uid == geteuid();
+}
+
+/* -1 if there is none and none can be. */
+static int connect_worker(struct alone *alone) {
+  struct sockaddr_un to;
+  char dir[sizeof to.sun_path], path[sizeof to.sun_path];
+  if (!alone->worker || !worker_path(alone->worker, dir, path, sizeof path)) return -1;
+  int fd = connect_to(path);
+  if (fd < 0) fd = start_worker(alone, dir, path);
+  if (fd < 0 || made_by_us(fd)) return fd;
+  close(fd);
+  return -1;
+}
+
+/* ---- the exchange ---- */
+
+/* 0 if the other end is closed. */
+static int send_all(int fd, struct iovec *part, int count) {
   while (count > 0) {
     struct msghdr message = {.msg_iov = part, .msg_iovlen = (size_t)count};
     ssize_t n = sendmsg(fd, &message, MSG_NOSIGNAL);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) no_agent();
+    if (n < 0) return 0;
     while (count > 0 && (size_t)n >= part->iov_len) {
       n -= (ssize_t)part->iov_len;
       part++;
@@ -224,16 +389,20 @@ static void send_all(int fd, struct iovec *part, int count) {
       part->iov_len -= (size_t)n;
     }
   }
+  return 1;
 }
 
-static void read_exactly(int fd, char *into, size_t length) {
+/* 0 at the end of the stream, or if the other end has gone without reading all that we sent (errno ECONNRESET). */
+static int read_exactly(int fd, char *into, size_t length) {
+  errno = 0;
   while (length > 0) {
     ssize_t n = read(fd, into, length);
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) no_agent();
+    if (n <= 0) return 0;
     into += n;
     length -= (size_t)n;
   }
+  return 1;
 }
 
 static void *room(size_t size) {
@@ -262,21 +431,33 @@ int main(int argc, char **argv) {
   size_t environment_length = put_environment(environment, argc > 0 ? argv[0] : "");
   char head[8];
   header(head, environment_length + body_length);
-  int fd = connect_agent();
-  if (fd < 0) {
-    static char nameless[] = "";
-    run_alone(argc > 0 ? argv[0] : nameless, body, body_length);
+  struct iovec parts[3] = {{head, sizeof head}, {environment, environment_length}, {body, body_length}};
+  static char nameless[] = "";
+  char *name = argc > 0 ? argv[0] : nameless;
+  static struct alone alone;
+  int fd = connect_agent(), by_worker = fd < 0;
+  if (by_worker) {
+    if (!read_alone(name, &alone)) no_agent();
+    fd = connect_worker(&alone);
+    if (fd < 0) run_alone(&alone, name, body, body_length);
+    if (fd < 0) no_agent();
+  }
+
+  if (!send_all(fd, parts, 3) || !read_exactly(fd, head, sizeof head)) {
+    /* A worker that has gone before it read the request has done nothing of it. */
+    if (by_worker && (errno == ECONNRESET || errno == EPIPE)) run_alone(&alone, name, body, body_length);
+    if (by_worker) fail("11", "The Polder worker ended before it answered: try again later", "It was killed, or ended by a fault that its .log beside the agent's socket tells.");
     no_agent();
   }
-  struct iovec parts[3] = {{head, sizeof head}, {environment, environment_length}, {body, body_length}};
-  send_all(fd, parts, 3);
-
-  read_exactly(fd, head, sizeof head);
   size_t length = ((size_t)(uint8_t)head[4] << 24) | ((size_t)(uint8_t)head[5] << 16) | ((size_t)(uint8_t)head[6] << 8) | (uint8_t)head[7];
   if (memcmp(head, "PCN1", 4) != 0 || length < 1 || length > MAX_ANSWER)
     fail("5", "The agent's answer is not understood", "The CNI shim and the agent are of different versions: install both from one release.");
   char *answer = room(length);
-  read_exactly(fd, answer, length);
+  if (!read_exactly(fd, answer, length)) no_agent();
+  if (by_worker && (uint8_t)answer[0] == RUN_BY_YOURSELF) {
+    run_alone(&alone, name, body, body_length);
+    no_agent();
+  }
   put(1, answer + 1, length - 1);
   return answer[0] ? 1 : 0;
 }

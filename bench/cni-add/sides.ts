@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import type { Netns } from '#kernel/netns/netns.ts';
 
 export const REFERENCE = '/usr/lib/cni';
-const SHIM = fileURLToPath(new URL('../../native/bin/cni-shim', import.meta.url));
+export const SHIM = fileURLToPath(new URL('../../native/bin/cni-shim', import.meta.url));
 const SERVER = fileURLToPath(new URL('./server.ts', import.meta.url));
 
 export interface Side {
@@ -52,7 +52,7 @@ export async function startServer(own: string, attachment: Attachment): Promise<
       mkdirSync(dir);
       const program = join(dir, conf.type);
       symlinkSync(SHIM, program);
-      return { name: 'polder', program, confFile: written(dir, conf), env: { POLDER_CNI_SOCKET: socketPath } };
+      return { name: 'polder', program, confFile: confFileOf(dir, conf), env: { POLDER_CNI_SOCKET: socketPath } };
     },
     async [Symbol.asyncDispose]() {
       // It ends when its standard input does, also if this process is killed.
@@ -67,7 +67,7 @@ export function referenceOf(dir: string, conf: Conf): Side {
   mkdirSync(dir);
   // For ipMasq it runs iptables.
   const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' };
-  return { name: 'reference', program: join(REFERENCE, conf.type), confFile: written(dir, conf), env };
+  return { name: 'reference', program: join(REFERENCE, conf.type), confFile: confFileOf(dir, conf), env };
 }
 
 export function referenceSide(dir: string): Side {
@@ -77,7 +77,7 @@ export function referenceSide(dir: string): Side {
   return { ...referenceOf(own, conf), name: 'bridge + host-local' };
 }
 
-function written(dir: string, conf: Conf): string {
+export function confFileOf(dir: string, conf: Conf): string {
   const confFile = join(dir, 'conf.json');
   writeFileSync(confFile, JSON.stringify({ cniVersion: '1.0.0', ...conf }));
   return confFile;

@@ -35,7 +35,7 @@ export function installPlugins({ binDir, shim, node, replace }: InstallOptions):
     const kept = replace ? [] : links.filter((type) => foreign(join(binDir, type)));
     const own = links.filter((type) => !kept.includes(type));
     for (const type of own) put(join(binDir, type), (path) => symlinkSync(SHIM, path));
-    installAlone(binDir, node);
+    installAlone(binDir, { node });
     return { installed: [SHIM, ...own], kept };
   } catch (error) {
     const what = `Cannot install into ${binDir}: ${error instanceof Error ? error.message : error}`;

@@ -35,7 +35,8 @@ export function ensureNodeFiles(lab: string, node: string): NodePaths {
     renameSync(`${file}.new`, file);
   }
   for (const type of PLUGINS.keys()) linkPlugin(`${at.cniBinDir}/${type}`);
-  installAlone(at.cniBinDir, process.execPath);
+  // A lab has its agents; a worker that outlives its last call would still be there when the lab is taken down.
+  installAlone(at.cniBinDir, { node: process.execPath, workerIdleMs: 0 });
   return at;
 }
 

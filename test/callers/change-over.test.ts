@@ -123,7 +123,7 @@ describe('the usual conflist', { skip: cannot() }, () => {
 
   test('without an agent the executables do it by themselves; pods go from one way to the other', async () => {
     useOurs(bin);
-    installAlone(bin, process.execPath);
+    installAlone(bin, { node: process.execPath });
     const withAgent = await cri().runPod(pod('with', 8083));
     const ips = [await assertWorks(withAgent, 8083)];
     await server.kill();

@@ -13,26 +13,46 @@ const ROOT = join(import.meta.dirname, '../../..');
 const ENTRY = join(ROOT, 'src/cmd/cni-plugin.ts');
 const PLUGINS = join(ROOT, 'src/cni/plugins');
 
+export interface AloneWords {
+  /** The Node that is to run the plugins. */
+  readonly node: string;
+  /** How long a worker waits for the next call, milliseconds; 0: no workers, each call starts Node anew. Absent: the worker's default. */
+  readonly workerIdleMs?: number;
+}
+
 /**
  * Writes the file beside the executables. The program is bundled into one file; it and what Node compiles of it are kept
  * where the command `polder` keeps such things.
- * @param node the Node that is to run the plugins
  * @throws Error if the folder cannot be written
  */
-export function installAlone(binDir: string, node: string): void {
+export function installAlone(binDir: string, { node, workerIdleMs }: AloneWords): void {
   const state = join(ROOT, '.polder');
-  const words = [`NODE_COMPILE_CACHE=${join(state, 'cache')}`, node, bundledProgram(state) ?? ENTRY];
+  const late = plugins();
+  const version = versionOf(late);
+  // A worker serves only those that would run the same program by the same Node.
+  const worker = createHash('sha256').update(`${version}\0${node}\0${workerIdleMs}`).digest('hex').slice(0, 12);
+  const words = [
+    `NODE_COMPILE_CACHE=${join(state, 'cache')}`,
+    ...(workerIdleMs === 0 ? [] : [`POLDER_WORKER=${worker}`]),
+    ...(workerIdleMs ? [`POLDER_WORKER_IDLE_MS=${workerIdleMs}`] : []),
+    node,
+    bundledProgram(state, version, late) ?? ENTRY,
+  ];
   write(join(binDir, FILE), `${words.join('\n')}\n`);
 }
 
-/** Path of the bundle of the present sources; undefined where it cannot be kept. */
-function bundledProgram(state: string): string | undefined {
-  const late = plugins();
+/** A digest of the present sources. */
+function versionOf(late: Readonly<Record<string, string>>): string {
   const hash = createHash('sha256');
   for (const { path, source } of modulesOf(ROOT, [ENTRY, ...Object.values(late)]).values()) {
     hash.update(`${path}\0${source}\0`);
   }
-  const file = join(state, `cni-plugin-${hash.digest('hex').slice(0, 16)}.cjs`);
+  return hash.digest('hex').slice(0, 16);
+}
+
+/** Path of the bundle; undefined where it cannot be kept. */
+function bundledProgram(state: string, version: string, late: Readonly<Record<string, string>>): string | undefined {
+  const file = join(state, `cni-plugin-${version}.cjs`);
   if (existsSync(file)) return file;
   try {
     mkdirSync(state, { recursive: true });

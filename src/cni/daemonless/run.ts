@@ -25,8 +25,7 @@ export interface AloneOptions {
 
 /** Never throws: what goes wrong is in the answer. */
 export async function runAlone(call: ShimCall, options: AloneOptions): Promise<Answer> {
-  try {
-    using _ = shareNode(options.socketPath, call.env.CNI_COMMAND);
+  return besideNoAgent(call, options.socketPath, async () => {
     using callers = new Callers();
     return await dispatch(call, {
       locks: new KeyedLock(),
@@ -35,6 +34,14 @@ export async function runAlone(call: ShimCall, options: AloneOptions): Promise<A
       withCaller: (request, use) => callers.of(process.pid, request.netnsOverride, use),
       abandoned: () => false,
     });
+  });
+}
+
+/** The answer of `run`, with the node's lock shared meanwhile; or why it cannot be. Never throws. */
+export async function besideNoAgent(call: ShimCall, socketPath: string, run: () => Promise<Answer>): Promise<Answer> {
+  try {
+    using _ = shareNode(socketPath, call.env.CNI_COMMAND);
+    return await run();
   } catch (error) {
     return { exit: 1, stdout: `${JSON.stringify(toErrorObject(error, NEWEST))}\n` };
   }
@@ -52,7 +59,8 @@ function shareNode(socketPath: string, command: string | undefined): Disposable 
   throw new PolderError(code, { what: 'The Polder agent is starting on this node' });
 }
 
-function hostOf({ socketPath, log }: AloneOptions): PluginHost {
+/** What a node without an agent lends to plugins. */
+export function hostOf({ socketPath, log }: AloneOptions): PluginHost {
   return {
     plugin: loadPlugin,
     get store(): never {

@@ -1,10 +1,11 @@
-/** A folder of CNI executables and no agent: what each call does, a process does by itself. */
+/** A folder of CNI executables and no agent: calls are served by a worker, or each by a process of its own. */
 
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { installAlone } from '#cni/daemonless/install.ts';
 import { answerOf, SHIM, type ShimAnswer } from '#cni/testing/bed.ts';
 
@@ -15,15 +16,22 @@ export interface Alone {
   readonly socketPath: string;
   /** Runs the executable. */
   cni(plugin: string, command: string, env: Record<string, string>, conf: unknown): Promise<ShimAnswer>;
+  /** Processes that serve calls. */
+  workers(): number[];
 }
 
-export function alone(t: TestContext, plugins: readonly string[]): Alone {
+/** @param workerIdleMs 0: each call is a process of its own */
+export function alone(t: TestContext, plugins: readonly string[], workerIdleMs?: number): Alone {
   const dir = mkdtempSync(join(tmpdir(), 'pt-cni-alone-'));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  t.after(async () => {
+    // A worker whose socket is gone ends.
+    rmSync(dir, { recursive: true, force: true });
+    await until(() => workersAt(dir).length === 0);
+  });
   const binDir = join(dir, 'bin');
   mkdirSync(binDir);
   for (const plugin of plugins) symlinkSync(SHIM, join(binDir, plugin));
-  installAlone(binDir, process.execPath);
+  installAlone(binDir, { node: process.execPath, ...(workerIdleMs !== undefined && { workerIdleMs }) });
   const socketPath = join(dir, 'run/cni.sock');
   return {
     dir,
@@ -35,7 +43,29 @@ export function alone(t: TestContext, plugins: readonly string[]): Alone {
         { POLDER_CNI_SOCKET: socketPath, CNI_PATH: binDir, CNI_COMMAND: command, ...env },
         typeof conf === 'string' ? conf : JSON.stringify(conf),
       ),
+    workers: () => workersAt(dir),
   };
+}
+
+export async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await sleep(5);
+}
+
+/** Processes of workers whose sockets are below the folder. */
+export function workersAt(dir: string): number[] {
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  return pids
+    .map(Number)
+    .filter((pid) => wordsOf(pid).some((word, i, words) => words[i - 1] === '--worker' && word.startsWith(`${dir}/`)));
+}
+
+/** None if the process has ended meanwhile. */
+function wordsOf(pid: number): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+  } catch {
+    return [];
+  }
 }
 
 function run(path: string, env: Record<string, string>, stdin: string): Promise<ShimAnswer> {

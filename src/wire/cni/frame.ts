@@ -11,6 +11,9 @@ import type { Environment } from '#wire/cni/request.ts';
 const MAGIC = 'PCN1';
 const HEADER = 8;
 
+/** Exit status of an answer by which a worker without an agent says: not by me, run the plugin by yourself. */
+export const RUN_BY_YOURSELF = 255;
+
 /** Standard input may have 4 MB, the environment 256 kB (native/cni-shim.c has the same numbers). */
 const LARGEST = (4 << 20) + (256 << 10);
 
