@@ -10,6 +10,16 @@ import { readStored } from '#serve/api/storage.ts';
 import type { Store } from '#serve/api/store/store.ts';
 import { type Kind, resourceOf, type World } from '#spec/kinds/kind.ts';
 
+/** What slow clients are granted. */
+export interface Limits {
+  /** Milliseconds in which a client must read on. */
+  readonly stallMs: number;
+  /** Milliseconds in which a whole request must have come, and a tenth of them for its head. */
+  readonly requestMs: number;
+}
+
+export const LIMITS: Limits = { stallMs: 60_000, requestMs: 120_000 };
+
 export interface Api {
   readonly store: Store;
   readonly kinds: Kinds;
@@ -21,6 +31,7 @@ export interface Api {
   readonly now: () => number;
   /** Path of the unix socket of a node's kubelet. */
   readonly kubeletSocket: (node: string) => string;
+  readonly limits: Limits;
   /** Aborted when the server stops: streams end. */
   readonly signal: AbortSignal;
 }

@@ -33,14 +33,17 @@ export async function openListeners(specs: readonly ListenSpec[], door: Door): P
 }
 
 function makeServer(door: Door): Server {
+  const { requestMs } = door.api.limits;
   const server = createServer({
     requestCert: true,
     // Who has no certificate may have a token; without either the answer is 401.
     rejectUnauthorized: false,
     minVersion: 'TLSv1.2',
     keepAliveTimeout: 120_000,
-    headersTimeout: 30_000,
-    requestTimeout: 120_000,
+    handshakeTimeout: requestMs / 10,
+    headersTimeout: requestMs / 10,
+    requestTimeout: requestMs,
+    connectionsCheckingInterval: requestMs / 10,
     maxHeaderSize: 64 * 1024,
     allowHalfOpen: true,
     // Watches of clients that vanished without a word are found out.

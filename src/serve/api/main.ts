@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import type { Api } from '#serve/api/api.ts';
+import { type Api, LIMITS, type Limits } from '#serve/api/api.ts';
 import { Access } from '#serve/api/authorization/access.ts';
 import { bootstrap } from '#serve/api/content/bootstrap.ts';
 import { serveDefinitions } from '#serve/api/content/definitions.ts';
@@ -34,6 +34,8 @@ export interface ApiServerOptions {
   readonly log: Logger;
   /** How much history watches may resume from; default 20 000 events, 16 MiB. */
   readonly history?: HistoryLimit;
+  /** What slow clients are granted; default `LIMITS`. */
+  readonly limits?: Limits;
   /** Called once when requests are answered, with the addresses. */
   readonly onReady?: (addresses: readonly AddressInfo[]) => void;
 }
@@ -91,6 +93,7 @@ function makeApi(options: ApiServerOptions, parts: Pick<Api, 'kinds' | 'store' |
     verifier: new TokenVerifier(options.dataDir),
     log: options.log,
     now: Date.now,
+    limits: options.limits ?? LIMITS,
     kubeletSocket: (node) => options.kubeletSocketPattern.replaceAll('{node}', node),
   };
 }

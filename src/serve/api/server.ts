@@ -8,7 +8,7 @@ import { VERSION } from '#serve/api/discovery/version.ts';
 import { authenticate } from '#serve/api/http/authenticate.ts';
 import { wantedOf } from '#serve/api/http/negotiate.ts';
 import { resourceRequestOf } from '#serve/api/http/request-info.ts';
-import { sendError, sendText } from '#serve/api/http/respond.ts';
+import { cutUnlessRead, sendError, sendText } from '#serve/api/http/respond.ts';
 import {
   internalError,
   methodNotAllowed,
@@ -37,11 +37,14 @@ export interface Door {
 
 export function requestListener(door: Door): RequestListener {
   return (request, response) => {
-    serve(door, request, response).catch((error: unknown) => {
+    const failed = (error: unknown): void => {
       sendError(response, asStatusError(door.api, error));
       // A body that was not read would be taken for the next request.
       if (!request.readableEnded) request.resume();
-    });
+    };
+    void serve(door, request, response)
+      .catch(failed)
+      .then(() => cutUnlessRead(response, door.api.limits.stallMs));
   };
 }
 

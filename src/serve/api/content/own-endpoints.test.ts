@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { pino } from 'pino';
-import type { Api } from '#serve/api/api.ts';
+import { type Api, LIMITS } from '#serve/api/api.ts';
 import { Access } from '#serve/api/authorization/access.ts';
 import { bootstrap } from '#serve/api/content/bootstrap.ts';
 import { ownEndpoints } from '#serve/api/content/own-endpoints.ts';
@@ -24,6 +24,7 @@ test('the Service kubernetes leads to where the server listens, also after it mo
     log: pino({ level: 'silent' }),
     now: () => 0,
     kubeletSocket: (node) => node,
+    limits: LIMITS,
     signal: new AbortController().signal,
   };
   bootstrap(api);

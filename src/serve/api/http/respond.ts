@@ -14,8 +14,15 @@ export function sendText(response: ServerResponse, code: number, text: string, t
   response.end(body);
 }
 
-/** Sends JSON piece by piece, no faster than the client reads; a single piece with its length. */
-export async function sendPieces(response: ServerResponse, pieces: Iterator<string, void>): Promise<void> {
+/**
+ * Sends JSON piece by piece, no faster than the client reads; a single piece with its length. A client that does not
+ * read on within `stallMs` is cut off.
+ */
+export async function sendPieces(
+  response: ServerResponse,
+  pieces: Iterator<string, void>,
+  stallMs: number,
+): Promise<void> {
   const first = pieces.next().value ?? '';
   let next = pieces.next();
   if (next.done === true) {
@@ -24,7 +31,7 @@ export async function sendPieces(response: ServerResponse, pieces: Iterator<stri
   }
   response.writeHead(200, { 'Content-Type': 'application/json', 'Cache-Control': 'no-cache, private' });
   for (let more = response.write(first); next.done !== true; next = pieces.next()) {
-    if (!more) await drained(response);
+    if (!more) await drained(response, stallMs);
     if (response.destroyed) return;
     more = response.write(next.value);
   }
@@ -32,14 +39,23 @@ export async function sendPieces(response: ServerResponse, pieces: Iterator<stri
 }
 
 /** When the client has read on, or is gone. */
-function drained(response: ServerResponse): Promise<void> {
+function drained(response: ServerResponse, stallMs: number): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
+  const cut = setTimeout(() => response.destroy(), stallMs);
   const done = (): void => {
+    clearTimeout(cut);
     response.off('drain', done).off('close', done);
     resolve();
   };
   response.on('drain', done).on('close', done);
   return promise;
+}
+
+/** Cuts off a client that does not read the end of its answer within `stallMs`. */
+export function cutUnlessRead(response: ServerResponse, stallMs: number): void {
+  if (!response.writableEnded || response.writableFinished) return;
+  const cut = setTimeout(() => response.destroy(), stallMs);
+  response.once('close', () => clearTimeout(cut)).once('finish', () => clearTimeout(cut));
 }
 
 export function sendJson(response: ServerResponse, code: number, value: Json): void {

@@ -40,6 +40,11 @@ export class TestClient implements Disposable {
     this.#token = new TokenIssuer(dataDir).issue(ADMIN, Date.now());
   }
 
+  /** The headers that say who this is. */
+  get credentials(): Readonly<Record<string, string>> {
+    return { Authorization: `Bearer ${this.#token}` };
+  }
+
   /** The answer as it begins; the caller reads it. */
   open(method: string, path: string, body?: Json, options: AskOptions = {}): Promise<IncomingMessage> {
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
@@ -112,7 +117,7 @@ export function temporaryDirectory(): string {
 export async function startServer(
   dataDir = temporaryDirectory(),
   keep = false,
-  history?: ApiServerOptions['history'],
+  { history, limits }: Pick<ApiServerOptions, 'history' | 'limits'> = {},
 ): Promise<TestServer> {
   const stop = new AbortController();
   const { promise: ready, resolve, reject } = Promise.withResolvers<number>();
@@ -123,6 +128,7 @@ export async function startServer(
       kubeletSocketPattern: join(dataDir, '{node}.sock'),
       log: pino({ level: 'silent' }),
       ...(history === undefined ? {} : { history }),
+      ...(limits === undefined ? {} : { limits }),
       onReady: (addresses) => resolve(addresses[0]?.port ?? 0),
     },
     stop.signal,

@@ -22,7 +22,7 @@ interface Page {
 /** @throws StatusError 400, 410 (the revision is compacted), 504 (it is not reached yet) */
 export async function list(api: Api, call: Call): Promise<void> {
   const shape = shapeOf(api, call, pageOf(api, call));
-  if (call.wanted.format === 'json') await sendPieces(call.response, piecesOf(shape));
+  if (call.wanted.format === 'json') await sendPieces(call.response, piecesOf(shape), api.limits.stallMs);
   else await answerText(call, 200, [...piecesOf(shape)].join(''), sendText);
 }
 

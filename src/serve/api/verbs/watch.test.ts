@@ -87,7 +87,7 @@ describe('watch', () => {
   });
 
   it('from a revision that is compacted, or of another store, ends with 410', async () => {
-    await using server = await startServer(undefined, false, { events: 5, bytes: 1e6 });
+    await using server = await startServer(undefined, false, { history: { events: 5, bytes: 1e6 } });
     const { body: list } = await server.client.ask('GET', `${CONFIG_MAPS}?limit=1`);
     for (const name of ['a', 'b', 'c', 'd', 'e', 'f', 'g'])
       await server.client.ask('POST', CONFIG_MAPS, configMap(name, {}));

@@ -1,25 +1,18 @@
 /** Watches: events of a resource from a revision on (Kubernetes "API concepts" §Efficient detection of changes). */
-import type { ServerResponse } from 'node:http';
 import type { Api, Call } from '#serve/api/api.ts';
 import { isTrue } from '#serve/api/http/request-info.ts';
-import { badRequest, expired, invalidObject } from '#serve/api/http/status-error.ts';
-import { readAs, textAs } from '#serve/api/storage.ts';
+import { badRequest, invalidObject } from '#serve/api/http/status-error.ts';
 import type { StoredObject, StoreEvent } from '#serve/api/store/stored.ts';
-import { partialMetadata } from '#serve/api/table/partial.ts';
-import { type IncludeObject, includeObjectOf, tableOf } from '#serve/api/table/table.ts';
 import { wholeNumberOf } from '#serve/api/verbs/options.ts';
 import { type Selection, selectionOf } from '#serve/api/verbs/selection.ts';
-import type { JsonObject } from '#spec/kinds/json.ts';
-import { apiVersionOf, forbidden, resourceOf } from '#spec/kinds/kind.ts';
+import { WatchLines } from '#serve/api/verbs/watch-lines.ts';
+import { WatchStream } from '#serve/api/verbs/watch-stream.ts';
+import { forbidden, resourceOf } from '#spec/kinds/kind.ts';
 
-type EventType = StoreEvent['type'];
-
-/** A client that does not read holds at most this many bytes of ours; then it is cut off and must watch anew. */
-const BACKLOG_LIMIT = 16 * 1024 * 1024;
-/** Bookmarks tell clients how far they are, about once a minute. */
-const BOOKMARK_EVERY = 60_000;
 /** Watches without a timeout of their own end after 30 to 60 minutes, as the real server's do. */
 const DEFAULT_TIMEOUT = 30 * 60;
+/** Characters that are written at a time. */
+const PIECE = 128 * 1024;
 
 interface WatchOptions {
   /** Undefined: begin with all objects there are. */
@@ -28,46 +21,125 @@ interface WatchOptions {
   /** The client wants a bookmark after the initial objects. */
   readonly endOfInitial: boolean;
   readonly timeoutSeconds: number;
-  readonly include: IncludeObject;
 }
 
-/** Streams until the client goes, the timeout ends, or the server stops. @throws StatusError 400, 422 */
+/** Streams until the client goes or ceases to read, the timeout ends, or the server stops. @throws StatusError 400, 422 */
 export function watch(api: Api, call: Call): void {
   const options = watchOptionsOf(call);
-  const selection = selectionOf(call);
-  const stream = new WatchStream(api, call, options);
-  if (options.after !== undefined && options.after < api.store.compacted) {
-    stream.fail(`too old resource version: ${options.after} (${api.store.compacted})`);
-    return;
-  }
+  const watching = new Watch(api, call, options, selectionOf(call));
   if (options.after !== undefined && options.after > api.store.revision) {
     // A revision of another store (the lab was made anew): the client must list again.
-    stream.fail(`too large resource version: ${options.after} (${api.store.revision})`);
-    return;
-  }
-  begin(api, call, options, selection, stream);
-  const subscription = api.store.subscribe(resourceOf(call.kind), (event) => sendEvent(stream, event, selection));
-  stream.onClose(() => subscription[Symbol.dispose]());
+    watching.fail(`too large resource version: ${options.after} (${api.store.revision})`);
+  } else watching.begin();
 }
 
-function begin(api: Api, call: Call, options: WatchOptions, selection: Selection, stream: WatchStream): void {
-  const resource = resourceOf(call.kind);
-  if (options.after === undefined) {
-    for (const object of api.store.list(resource)) if (selection.matches(object)) stream.send('ADDED', object);
-    if (options.endOfInitial) stream.bookmark({ 'k8s.io/initial-events-end': 'true' });
-    return;
-  }
-  for (const event of api.store.after(options.after)) {
-    if (event.object.resource === resource) sendEvent(stream, event, selection);
-  }
-}
+/**
+ * One watch. What it has still to tell is kept as a place (the rest of the initial objects, then a revision), never as
+ * text: a client that reads slowly costs no more than one that keeps up.
+ */
+class Watch {
+  readonly #api: Api;
+  readonly #resource: string;
+  readonly #options: WatchOptions;
+  readonly #selection: Selection;
+  readonly #lines: WatchLines;
+  readonly #stream: WatchStream;
+  /** Initial objects that are not told yet. */
+  #initial: Iterator<StoredObject, void> | undefined;
+  /** All up to this revision is told, once the initial objects are. */
+  #told: number;
+  #isScheduled = false;
 
-/** An object that begins or ceases to match the selectors comes and goes for this client. */
-function sendEvent(stream: WatchStream, event: StoreEvent, selection: Selection): void {
-  const now = event.type !== 'DELETED' && selection.matches(event.object);
-  const before = event.before !== undefined && selection.matches(event.before);
-  if (now) stream.send(before ? 'MODIFIED' : 'ADDED', event.object);
-  else if (before) stream.send('DELETED', event.object);
+  constructor(api: Api, call: Call, options: WatchOptions, selection: Selection) {
+    this.#api = api;
+    this.#resource = resourceOf(call.kind);
+    this.#options = options;
+    this.#selection = selection;
+    this.#lines = new WatchLines(api, call);
+    this.#told = options.after ?? api.store.revision;
+    if (options.after === undefined) this.#initial = api.store.list(this.#resource).filter(selection.matches).values();
+    this.#stream = new WatchStream(api, call.response, {
+      timeoutMs: options.timeoutSeconds * 1000,
+      drained: () => this.#tell(),
+      minute: () => this.#bookmark(),
+      ends: () => this.#bookmark(),
+    });
+  }
+
+  begin(): void {
+    const subscription = this.#api.store.subscribe(this.#resource, () => this.#schedule());
+    this.#stream.onClose(() => subscription[Symbol.dispose]());
+    this.#tell();
+  }
+
+  /** Ends the watch with 410: the client lists anew. */
+  fail(message: string): void {
+    this.#stream.write(this.#lines.expired(message));
+    this.#stream.end();
+  }
+
+  /** Events of one turn of the event loop are written together. */
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(() => {
+      this.#isScheduled = false;
+      this.#tell();
+    });
+  }
+
+  /** Tells on, until all is told or the client must read first. */
+  #tell(): void {
+    while (this.#initial !== undefined && this.#stream.isReading) this.#tellInitial(this.#initial);
+    if (!this.#stream.isReading) return;
+    if (this.#told < this.#api.store.compacted) {
+      this.fail(`too old resource version: ${this.#told} (${this.#api.store.compacted})`);
+    } else this.#tellEvents();
+  }
+
+  /** One piece of the initial objects. */
+  #tellInitial(initial: Iterator<StoredObject, void>): void {
+    let piece = '';
+    while (piece.length < PIECE) {
+      const { value } = initial.next();
+      if (value === undefined) {
+        this.#initial = undefined;
+        if (this.#options.endOfInitial)
+          piece += this.#lines.bookmark(this.#told, { 'k8s.io/initial-events-end': 'true' });
+        break;
+      }
+      piece += this.#lines.event('ADDED', value);
+    }
+    this.#stream.write(piece);
+  }
+
+  #tellEvents(): void {
+    let piece = '';
+    for (const event of this.#api.store.after(this.#told)) {
+      if (event.object.resource === this.#resource) piece += this.#lineOf(event);
+      this.#told = event.object.revision;
+      if (piece.length < PIECE) continue;
+      this.#stream.write(piece);
+      piece = '';
+      if (!this.#stream.isReading) return;
+    }
+    this.#stream.write(piece);
+  }
+
+  /** An object that begins or ceases to match the selectors comes and goes for this client. */
+  #lineOf(event: StoreEvent): string {
+    const now = event.type !== 'DELETED' && this.#selection.matches(event.object);
+    const before = event.before !== undefined && this.#selection.matches(event.before);
+    if (now) return this.#lines.event(before ? 'MODIFIED' : 'ADDED', event.object);
+    return before ? this.#lines.event('DELETED', event.object) : '';
+  }
+
+  /** Says how far the client is; nothing while it must read first. */
+  #bookmark(): void {
+    if (!this.#options.bookmarks) return;
+    this.#tell();
+    if (this.#stream.isReading) this.#stream.write(this.#lines.bookmark(this.#told));
+  }
 }
 
 function watchOptionsOf(call: Call): WatchOptions {
@@ -87,106 +159,5 @@ function watchOptionsOf(call: Call): WatchOptions {
     bookmarks: isTrue(query.get('allowWatchBookmarks') ?? 'false'),
     endOfInitial: initial !== null && isTrue(initial),
     timeoutSeconds: timeout > 0 ? timeout : DEFAULT_TIMEOUT * (1 + Math.random()),
-    include: includeObjectOf(query),
   };
-}
-
-/** The answer of one watch: a line of JSON an event, written once a turn of the event loop. */
-class WatchStream {
-  readonly #api: Api;
-  readonly #call: Call;
-  readonly #options: WatchOptions;
-  readonly #response: ServerResponse;
-  readonly #cleanups: (() => void)[] = [];
-  #pending: string[] = [];
-  #columnsSent = false;
-
-  constructor(api: Api, call: Call, options: WatchOptions) {
-    this.#api = api;
-    this.#call = call;
-    this.#options = options;
-    this.#response = call.response;
-    this.#response.writeHead(200, { 'Content-Type': 'application/json', 'Cache-Control': 'no-cache, private' });
-    this.#response.flushHeaders();
-    this.#begin();
-  }
-
-  onClose(cleanup: () => void): void {
-    if (this.#response.destroyed) cleanup();
-    else this.#cleanups.push(cleanup);
-  }
-
-  send(type: EventType, object: StoredObject): void {
-    this.#line(`{"type":"${type}","object":${this.#textOf(object)}}\n`);
-  }
-
-  bookmark(annotations?: Readonly<Record<string, string>>): void {
-    const { kind, wanted } = this.#call;
-    const metadata: JsonObject = { resourceVersion: String(this.#api.store.revision), creationTimestamp: null };
-    if (annotations !== undefined) metadata.annotations = { ...annotations };
-    const own = { kind: kind.kind, apiVersion: apiVersionOf(kind), metadata };
-    const partial = { kind: 'PartialObjectMetadata', apiVersion: `meta.k8s.io/${wanted.metaVersion}`, metadata };
-    const table = {
-      kind: 'Table',
-      apiVersion: `meta.k8s.io/${wanted.metaVersion}`,
-      metadata: { resourceVersion: metadata.resourceVersion },
-      columnDefinitions: null,
-      rows: [{ cells: [], object: partial }],
-    };
-    const object = wanted.as === 'Table' ? table : wanted.as === 'PartialObjectMetadata' ? partial : own;
-    this.#line(`{"type":"BOOKMARK","object":${JSON.stringify(object)}}\n`);
-  }
-
-  /** Ends the watch with 410: the client lists anew. */
-  fail(message: string): void {
-    this.#line(`{"type":"ERROR","object":${JSON.stringify(expired(message).body())}}\n`);
-    this.#end();
-  }
-
-  #begin(): void {
-    const timers = [setTimeout(() => this.#timeout(), this.#options.timeoutSeconds * 1000)];
-    if (this.#options.bookmarks) timers.push(setInterval(() => this.bookmark(), BOOKMARK_EVERY));
-    const stop = (): void => this.#end();
-    this.#api.signal.addEventListener('abort', stop);
-    this.#response.on('close', () => {
-      for (const timer of timers) clearTimeout(timer);
-      this.#api.signal.removeEventListener('abort', stop);
-      for (const cleanup of this.#cleanups) cleanup();
-    });
-  }
-
-  #timeout(): void {
-    if (this.#options.bookmarks) this.bookmark();
-    this.#end();
-  }
-
-  #end(): void {
-    this.#flush();
-    this.#response.end();
-  }
-
-  #textOf(stored: StoredObject): string {
-    const { wanted, kind } = this.#call;
-    if (wanted.as === 'object') return textAs(kind, stored);
-    const object = readAs(kind, stored);
-    if (wanted.as === 'PartialObjectMetadata') return JSON.stringify(partialMetadata(object, wanted.metaVersion));
-    const metadata = { resourceVersion: String(stored.revision) };
-    const table = tableOf(kind, [object], metadata, this.#api.now(), wanted.metaVersion, this.#options.include);
-    if (this.#columnsSent) table.columnDefinitions = null;
-    this.#columnsSent = true;
-    return JSON.stringify(table);
-  }
-
-  #line(text: string): void {
-    this.#pending.push(text);
-    if (this.#pending.length === 1) setImmediate(() => this.#flush());
-  }
-
-  #flush(): void {
-    const text = this.#pending.join('');
-    this.#pending = [];
-    if (text === '' || this.#response.writableEnded || this.#response.destroyed) return;
-    this.#response.write(text);
-    if (this.#response.writableLength > BACKLOG_LIMIT) this.#response.destroy();
-  }
 }
