@@ -5,6 +5,7 @@ import { cniCommand } from '#cli/cni.ts';
 import { command } from '#cli/command.ts';
 import { completionCommand } from '#cli/completion.ts';
 import { conformanceCommand } from '#cli/conformance.ts';
+import { ipamCommand } from '#cli/ipam/ipam.ts';
 import { labCommand } from '#cli/lab/lab.ts';
 import type { Terminal } from '#cli/terminal.ts';
 import { testCommand } from '#cli/test/command.ts';
@@ -28,6 +29,7 @@ export function polderCommand(io: Terminal, version: string, programs: readonly 
     .version(version, '-V, --version', 'print the version')
     .addCommand(labCommand(io))
     .addCommand(cniCommand(io))
+    .addCommand(ipamCommand(io))
     .addCommand(wireguardCommand(io))
     .addCommand(testCommand(io))
     .addCommand(conformanceCommand(io));

@@ -185,6 +185,16 @@ export const ERRORS = {
     exit: 45,
     cni: 7,
   },
+  'address-living': {
+    sentence: 'Address {address} is not taken back: {who} has it.',
+    todo: 'Delete the pod: its address then comes back by itself.',
+    exit: 56,
+  },
+  'address-not-leaked': {
+    sentence: 'Address {address} is not taken back: {who} has it, and nothing says that it is leaked.',
+    todo: 'See `polder ipam show --ip={address}` and `polder ipam check`; --force takes it all the same.',
+    exit: 57,
+  },
   'cni-attached': {
     sentence: 'Container {container} already has an interface {ifname}.',
     todo: 'Run DEL first, or choose another CNI_IFNAME.',
