@@ -1,55 +1,9 @@
 /** Stock kubectl against the server: what people type, and what they read. */
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { definition, GAUGE_SPEC, gauge, version as versionOf } from '#serve/api/testing/definitions.ts';
-import { startServer, type TestServer } from '#serve/api/testing/server.ts';
-
-const version = spawnSync('kubectl', ['version', '--client', '-o', 'json'], { encoding: 'utf8' });
-const missing = version.error === undefined ? false : 'kubectl is not installed';
-/** 20 for Debian 12's kubectl: what came later is asked only of later ones. */
-const minor = Number(/"minor": "(\d+)/.exec(version.stdout ?? '')?.[1] ?? 0);
-
-interface Ran {
-  readonly status: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-class Kubectl {
-  readonly #server: TestServer;
-
-  constructor(server: TestServer) {
-    this.#server = server;
-  }
-
-  start(line: string | readonly string[]) {
-    const args = typeof line === 'string' ? line.split(' ') : line;
-    const { dataDir } = this.#server;
-    const env = { PATH: process.env.PATH, HOME: dataDir, KUBECONFIG: join(dataDir, 'kubeconfig') };
-    return spawn('kubectl', args, { env, stdio: 'pipe' });
-  }
-
-  async try(line: string | readonly string[], input = ''): Promise<Ran> {
-    const child = this.start(line);
-    child.stdin.end(input);
-    const [out, err, [status]] = await Promise.all([
-      child.stdout.toArray(),
-      child.stderr.toArray(),
-      once(child, 'exit'),
-    ]);
-    return { status: Number(status), out: Buffer.concat(out).toString(), err: Buffer.concat(err).toString() };
-  }
-
-  /** What it prints; it must succeed. */
-  async run(line: string | readonly string[], input = ''): Promise<string> {
-    const { status, out, err } = await this.try(line, input);
-    assert.equal(status, 0, `kubectl ${String(line)}: ${err}`);
-    return out;
-  }
-}
+import { Kubectl, minor, missing } from '#serve/api/testing/kubectl.ts';
+import { startServer } from '#serve/api/testing/server.ts';
 
 const POD = `
 apiVersion: v1
@@ -174,7 +128,7 @@ describe('kubectl', { skip: missing, timeout: 120_000 }, () => {
     const managers = await kubectl.run(
       'get pod web -o jsonpath={.metadata.managedFields[*].manager} --show-managed-fields',
     );
-    assert.equal(managers, 'kubectl kubectl-last-applied');
+    assert.deepEqual(managers.split(' ').toSorted(), ['kubectl', 'kubectl-last-applied']);
     const last = await kubectl.run(['get', 'pod', 'web', '-o', 'jsonpath={.metadata.annotations}']);
     assert.match(last, /nginx:1.28/);
     assert.equal(await kubectl.run('apply -f -', POD), 'pod/web configured\n');

@@ -50,7 +50,7 @@ export function requestListener(door: Door): RequestListener {
 
 async function serve(door: Door, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const url = urlOf(request);
-  if (serveOpen(door, url.pathname, response)) return;
+  if (serveOpen(door, url, response)) return;
   const asking = askingUser(door.api, request);
   if (!METHODS.has(request.method ?? '')) throw methodNotAllowed();
   const info = resourceRequestOf(request.method ?? 'GET', url);
@@ -71,15 +71,22 @@ function askingUser(api: Api, request: IncomingMessage): User {
 }
 
 /** Health and version are for everybody, as in Kubernetes. */
-function serveOpen(door: Door, path: string, response: ServerResponse): boolean {
+function serveOpen(door: Door, url: URL, response: ServerResponse): boolean {
+  const path = url.pathname;
   if (HEALTH.has(path)) {
     const ok = path !== '/readyz' || door.ready();
-    sendText(response, ok ? 200 : 503, ok ? 'ok' : 'not ready', 'text/plain; charset=utf-8');
+    const text = url.searchParams.has('verbose') ? healthText(path.slice(1), ok) : ok ? 'ok' : 'not ready';
+    sendText(response, ok ? 200 : 503, text, 'text/plain; charset=utf-8');
     return true;
   }
   if (path !== '/version' && path !== '/version/') return false;
   sendText(response, 200, JSON.stringify(VERSION));
   return true;
+}
+
+/** As `kubectl get --raw='/readyz?verbose'` shows it, a line a check. */
+function healthText(name: string, ok: boolean): string {
+  return `${ok ? '[+]' : '[-]'}ping ${ok ? 'ok' : 'failed'}\n${name} check ${ok ? 'passed' : 'failed'}\n`;
 }
 
 function urlOf(request: IncomingMessage): URL {

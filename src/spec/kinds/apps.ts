@@ -85,6 +85,7 @@ export const REPLICA_SET: Kind = {
   subresources: SUBRESOURCES,
   generation: true,
   columns: REPLICASET_COLUMNS,
+  fields: { 'status.replicas': (object) => String(numberAt(object, 'status', 'replicas') ?? 0) },
   defaults: (object) => {
     setDefault(ensureObject(object, 'spec'), 'replicas', 1);
     defaultTemplate(object);

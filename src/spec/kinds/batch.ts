@@ -3,7 +3,16 @@ import { parseSchedule } from '#spec/cron.ts';
 import { needs } from '#spec/kinds/apps.ts';
 import { CRONJOB_COLUMNS, JOB_COLUMNS } from '#spec/kinds/columns/workload.ts';
 import { defaultPodSpec } from '#spec/kinds/core/pod-defaults.ts';
-import { at, ensureObject, type JsonObject, objectAt, sameJson, setDefault, textAt } from '#spec/kinds/json.ts';
+import {
+  at,
+  ensureObject,
+  type JsonObject,
+  numberAt,
+  objectAt,
+  sameJson,
+  setDefault,
+  textAt,
+} from '#spec/kinds/json.ts';
 import { type FieldError, invalid, type Kind, type KubeObject, required, unsupported } from '#spec/kinds/kind.ts';
 import { notNegative } from '#spec/kinds/scale.ts';
 import { defaultTemplate, validateTemplate } from '#spec/kinds/workloads.ts';
@@ -29,6 +38,7 @@ export const JOB: Kind = {
   categories: ['all'],
   type: 'V1Job',
   columns: JOB_COLUMNS,
+  fields: { 'status.successful': (job) => String(numberAt(job, 'status', 'succeeded') ?? 0) },
   defaults: (job) => {
     const spec = ensureObject(job, 'spec');
     if (spec.completions === undefined && spec.parallelism === undefined) spec.completions = 1;

@@ -157,6 +157,11 @@ export function resourceOf(row: Pick<Kind, 'group' | 'plural' | 'storedAs'>): st
   return row.group === '' ? row.plural : `${row.plural}.${row.group}`;
 }
 
+/** Whether it can only be posted and is answered, not stored. */
+export function isQuestion(row: Pick<Kind, 'verbs'>): boolean {
+  return row.verbs?.includes('get') === false;
+}
+
 /** The kind of its list. */
 export function listKindOf(row: { readonly kind: string; readonly listKind?: string }): string {
   return row.listKind ?? `${row.kind}List`;

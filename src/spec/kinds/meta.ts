@@ -1,5 +1,5 @@
 /** Checks of `metadata`, the same for every kind (Kubernetes `validation.ValidateObjectMeta`). */
-import { isObject, objectAt, textAt } from '#spec/kinds/json.ts';
+import { isObject, objectAt, objectsAt, textAt, textsAt } from '#spec/kinds/json.ts';
 import { type FieldError, invalid, type Kind, type KubeObject, required } from '#spec/kinds/kind.ts';
 import { labelProblem, labelValueProblem, nameProblem, qualifiedNameProblem } from '#spec/kinds/names.ts';
 
@@ -11,6 +11,8 @@ export function validateMeta(object: KubeObject, kind: Kind): FieldError[] {
     ...validateNamespace(object, kind),
     ...validateLabels(object),
     ...validateAnnotations(object),
+    ...validateOwners(object),
+    ...validateFinalizers(object),
   ];
 }
 
@@ -56,6 +58,33 @@ function validateAnnotations(object: KubeObject): FieldError[] {
       message: `Too long: may not be more than ${ANNOTATIONS_LIMIT} bytes`,
     },
   ];
+}
+
+const OWNER_KEYS = ['apiVersion', 'kind', 'name', 'uid'];
+
+function validateOwners(object: KubeObject): FieldError[] {
+  const owners = objectsAt(object, 'metadata', 'ownerReferences');
+  const errors = owners.flatMap((owner, index) =>
+    OWNER_KEYS.filter((key) => textAt(owner, key) === '').map((key) =>
+      invalid(`metadata.ownerReferences[${index}].${key}`, '', 'must not be empty'),
+    ),
+  );
+  const managing = owners.filter((owner) => owner.controller === true).map((owner) => textAt(owner, 'name'));
+  if (managing.length < 2) return errors;
+  const why = `Only one reference can have Controller set to true. Found "true" in references for ${managing.slice(0, 2).join(' and ')}`;
+  return [...errors, invalid('metadata.ownerReferences', owners, why)];
+}
+
+/** Finalizers that have no domain of their own. */
+const STANDARD_FINALIZERS = ['orphan', 'foregroundDeletion', 'kubernetes'];
+
+function validateFinalizers(object: KubeObject): FieldError[] {
+  return textsAt(object, 'metadata', 'finalizers').flatMap((name) => {
+    const problem = qualifiedNameProblem(name);
+    return problem === undefined || STANDARD_FINALIZERS.includes(name)
+      ? []
+      : [invalid('metadata.finalizers', name, problem)];
+  });
 }
 
 /** Fields of metadata that the server owns: an update takes them from the stored object. */

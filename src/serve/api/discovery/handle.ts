@@ -1,16 +1,24 @@
 /** Requests that are not for a resource: discovery, version, OpenAPI. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { openApiIndex, openApiV2, openApiV3 } from '#serve/api/discovery/openapi.ts';
-import { aggregated, apiGroup, apiGroupList, apiResourceList, apiVersions } from '#serve/api/discovery/resources.ts';
+import {
+  aggregated,
+  apiGroup,
+  apiGroupList,
+  apiResourceList,
+  apiVersions,
+  rootPaths,
+} from '#serve/api/discovery/resources.ts';
 import { VERSION } from '#serve/api/discovery/version.ts';
 import { sendText } from '#serve/api/http/respond.ts';
-import { noSuchPath } from '#serve/api/http/status-error.ts';
+import { methodNotAllowed, noSuchPath } from '#serve/api/http/status-error.ts';
 import type { Kinds } from '#serve/api/kinds.ts';
 import { encodeOpenApiV2, OPENAPI_V2_ASKED, OPENAPI_V2_SENT } from '#serve/api/protobuf/openapi-v2.ts';
 import type { JsonObject } from '#spec/kinds/json.ts';
 
 /** Answers when the path is one of discovery's. @throws StatusError 404 */
 export function discover(kinds: Kinds, path: string, request: IncomingMessage, response: ServerResponse): void {
+  if (request.method !== 'GET' && request.method !== 'HEAD') throw methodNotAllowed();
   const parts = path.split('/').filter(Boolean);
   const version = aggregatedVersionOf(request.headers.accept ?? '');
   if (version !== undefined && parts.length === 1 && (parts[0] === 'api' || parts[0] === 'apis')) {
@@ -41,6 +49,7 @@ function aggregatedVersionOf(accept: string): string | undefined {
 
 function documentAt(kinds: Kinds, parts: readonly string[], request: IncomingMessage): JsonObject | undefined {
   const [root, group, version, more] = parts;
+  if (root === undefined) return rootPaths(kinds);
   if (root === 'openapi') return openApiAt(kinds, parts.slice(1));
   if (more !== undefined) return undefined;
   if (root === 'version' && group === undefined) return VERSION;

@@ -5,7 +5,7 @@ import { VERSION } from '#serve/api/discovery/version.ts';
 import type { GroupVersion, Kinds } from '#serve/api/kinds.ts';
 import { APPLY_TYPE, patchTypesOf } from '#serve/api/verbs/patch.ts';
 import type { JsonObject } from '#spec/kinds/json.ts';
-import { apiVersionOf, type Kind } from '#spec/kinds/kind.ts';
+import { apiVersionOf, isQuestion, type Kind } from '#spec/kinds/kind.ts';
 
 const INFO: JsonObject = { title: 'Kubernetes', version: VERSION.gitVersion ?? '' };
 
@@ -71,7 +71,7 @@ function pathsOf(rows: readonly Kind[], operations: (row: Kind, named: boolean) 
   for (const row of rows) {
     const base = `/${rootOf(row)}${row.namespaced ? '/namespaces/{namespace}' : ''}/${row.plural}`;
     paths[base] = operations(row, false);
-    if (row.verbs === undefined) paths[`${base}/{name}`] = operations(row, true);
+    if (!isQuestion(row)) paths[`${base}/{name}`] = operations(row, true);
   }
   return paths;
 }
@@ -118,7 +118,7 @@ function operationsV2(row: Kind, named: boolean): JsonObject {
 
 function operations(row: Kind, named: boolean, make: (method: string, common: JsonObject) => JsonObject): JsonObject {
   const gvk: JsonObject = { group: row.group, version: row.version, kind: row.kind };
-  const entries = Object.entries(named ? OBJECT : row.verbs === undefined ? COLLECTION : QUESTION).map(
+  const entries = Object.entries(named ? OBJECT : isQuestion(row) ? QUESTION : COLLECTION).map(
     ([method, action]): [string, JsonObject] => {
       const operationId = `${action}${apiVersionOf(row).replace(/[^A-Za-z0-9]/g, '')}${row.kind}`;
       const common: JsonObject = { operationId, 'x-kubernetes-action': action, 'x-kubernetes-group-version-kind': gvk };

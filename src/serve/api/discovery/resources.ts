@@ -6,6 +6,17 @@ import { apiVersionOf, type Kind, type Subresource } from '#spec/kinds/kind.ts';
 const VERBS = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
 const STATUS_VERBS = ['get', 'patch', 'update'];
 
+/** `/`: all paths that lead somewhere. */
+export function rootPaths(kinds: Kinds): JsonObject {
+  const groups = [...kinds.groups()].filter(([group]) => group !== '');
+  const served = groups.flatMap(([group, versions]) => [
+    `/apis/${group}`,
+    ...versions.map((version) => `/apis/${group}/${version}`),
+  ]);
+  const others = ['/healthz', '/livez', '/openapi/v2', '/openapi/v3', '/readyz', '/version'];
+  return { paths: ['/api', '/api/v1', '/apis', ...served.toSorted(), ...others] };
+}
+
 /** `/api` */
 export function apiVersions(serverAddress: string): JsonObject {
   return {

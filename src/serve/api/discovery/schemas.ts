@@ -25,7 +25,8 @@ const SCALARS: Readonly<Record<Scalar, JsonObject>> = {
   int32: { type: 'integer', format: 'int32' },
   int64: { type: 'integer', format: 'int64' },
   number: { type: 'number', format: 'double' },
-  any: {},
+  // Without any word kubectl takes it for no schema at all.
+  any: { description: 'Any JSON value.' },
   date: { type: 'string', format: 'date-time' },
   'micro-date': { type: 'string', format: 'date-time' },
   quantity: { type: 'string' },

@@ -1,5 +1,6 @@
 /** Reading the body of a request: bounded, and as JSON or YAML. */
 import type { IncomingMessage } from 'node:http';
+import { duplicateFields } from '#serve/api/http/duplicates.ts';
 import { badRequest, tooLarge, unsupportedMediaType } from '#serve/api/http/status-error.ts';
 import { isObject, type Json, type JsonObject } from '#spec/kinds/json.ts';
 
@@ -31,15 +32,21 @@ export function mediaTypeOf(request: IncomingMessage): string {
 
 const ACCEPTED = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf'];
 
+/** A body as a value, and what a careful reader would say of its text: keys that stand twice. */
+export interface ParsedBody<T extends Json = Json> {
+  readonly value: T;
+  readonly duplicates: readonly string[];
+}
+
 /** The value of a body by its media type. @throws StatusError 400 (malformed), 415 (none of the accepted) */
-export async function parseBody(body: Buffer, mediaType: string): Promise<Json> {
+export async function parseBody(body: Buffer, mediaType: string): Promise<ParsedBody> {
   switch (mediaType) {
     case 'application/vnd.kubernetes.protobuf':
-      return await parseProtobuf(body);
+      return { value: await parseProtobuf(body), duplicates: [] };
     case 'application/yaml':
     case 'application/x-yaml':
     case 'text/yaml':
-      return await parseYaml(body.toString('utf8'));
+      return await parseYamlText(body.toString('utf8'));
     case '':
     case 'application/json':
     // curl -d sends this unless told otherwise.
@@ -51,30 +58,28 @@ export async function parseBody(body: Buffer, mediaType: string): Promise<Json> 
 }
 
 /** @throws StatusError 400 */
-export function parseJson(text: string): Json {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw badRequest(`the object provided is unrecognized: ${error instanceof Error ? error.message : String(error)}`);
-  }
+export function parseJson(text: string): ParsedBody {
+  const value = attempt((): Json => JSON.parse(text), 'the object provided is unrecognized');
+  const duplicates = duplicateFields(text).map((path) => `duplicate field ${JSON.stringify(path)}`);
+  return { value, duplicates };
 }
 
-async function parseYaml(text: string): Promise<Json> {
-  // Loaded when somebody sends YAML: kubectl sends JSON.
-  const { parse } = await import('yaml');
-  try {
-    return parse(text);
-  } catch (error) {
-    throw badRequest(`error converting YAML to JSON: ${error instanceof Error ? error.message : String(error)}`);
-  }
+async function parseYamlText(text: string): Promise<ParsedBody> {
+  const { parseYaml } = await import('#serve/api/http/yaml.ts');
+  return attempt(() => parseYaml(text), 'error converting YAML to JSON');
 }
 
 async function parseProtobuf(body: Buffer): Promise<Json> {
   const { decodeProtobuf } = await import('#serve/api/protobuf/decode.ts');
+  return attempt((): Json => decodeProtobuf(body), 'the object provided is unrecognized');
+}
+
+/** @throws StatusError 400 with the reader's own words */
+function attempt<T>(read: () => T, what: string): T {
   try {
-    return decodeProtobuf(body);
+    return read();
   } catch (error) {
-    throw badRequest(`the object provided is unrecognized: ${error instanceof Error ? error.message : String(error)}`);
+    throw badRequest(`${what}: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 
@@ -84,7 +89,17 @@ export function requireObject(value: Json): JsonObject {
   throw badRequest('the object provided is unrecognized: it must be a JSON object');
 }
 
+/** @throws StatusError 400 when it is no object */
+export function objectBody({ value, duplicates }: ParsedBody): ParsedBody<JsonObject> {
+  return { value: requireObject(value), duplicates };
+}
+
 /** The object that a request carries. @throws StatusError 400, 413, 415 */
 export async function readObject(request: IncomingMessage): Promise<JsonObject> {
-  return requireObject(await parseBody(await readBody(request), mediaTypeOf(request)));
+  return (await readParsed(request)).value;
+}
+
+/** The same with what is to be said of its text. @throws StatusError 400, 413, 415 */
+export async function readParsed(request: IncomingMessage): Promise<ParsedBody<JsonObject>> {
+  return objectBody(await parseBody(await readBody(request), mediaTypeOf(request)));
 }

@@ -51,7 +51,15 @@ function requestIn(
     !(parts.length === 3 && NAMESPACE_SUBRESOURCES.has(parts[2] ?? ''));
   const [plural = '', name = '', subresource = '', ...rest] = inNamespace ? parts.slice(2) : parts;
   const namespace = inNamespace ? (parts[1] ?? '') : '';
-  return { verb: verbOf(method, name, url), group, version, namespace, plural, name, subresource, rest };
+  const verb = verbOf(method, name, url);
+  return { verb, group, version, namespace, plural, name: name || selectedName(verb, url), subresource, rest };
+}
+
+/** A list or watch of one object by `metadata.name=x` is for that object: roles may allow it by its name. */
+function selectedName(verb: Verb, url: URL): string {
+  if (verb !== 'list' && verb !== 'watch' && verb !== 'deletecollection') return '';
+  const found = /(?:^|,)metadata\.name==?([^,\\=!]+)(?:,|$)/.exec(url.searchParams.get('fieldSelector') ?? '');
+  return found?.[1] ?? '';
 }
 
 function verbOf(method: string, name: string, url: URL): Verb {

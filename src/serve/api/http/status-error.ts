@@ -19,8 +19,12 @@ export class StatusError extends Error {
   readonly reason: string;
   readonly details: StatusDetails | undefined;
 
-  constructor(code: number, reason: string, message: string, details?: StatusDetails) {
+  /** A list goes on with this token. */
+  readonly continueToken: string;
+
+  constructor(code: number, reason: string, message: string, details?: StatusDetails, continueToken = '') {
     super(message);
+    this.continueToken = continueToken;
     this.code = code;
     this.reason = reason;
     this.details = details;
@@ -31,7 +35,7 @@ export class StatusError extends Error {
     const status: JsonObject = {
       kind: 'Status',
       apiVersion: 'v1',
-      metadata: {},
+      metadata: this.continueToken === '' ? {} : { continue: this.continueToken },
       status: 'Failure',
       message: this.message,
       reason: this.reason,
@@ -109,8 +113,8 @@ export function unauthorized(): StatusError {
 }
 
 /** 410: what a client asks to resume from is compacted; it must list anew. */
-export function expired(message: string): StatusError {
-  return new StatusError(410, 'Expired', message);
+export function expired(message: string, continueToken = ''): StatusError {
+  return new StatusError(410, 'Expired', message, undefined, continueToken);
 }
 
 export function methodNotAllowed(): StatusError {
@@ -134,5 +138,13 @@ export function tooLarge(limit: number): StatusError {
 export function internalError(what: string): StatusError {
   return new StatusError(500, 'InternalError', `Internal error occurred: ${what}`, {
     causes: [{ reason: 'UnexpectedServerResponse', message: what }],
+  });
+}
+
+/** As the real server says that it has not seen a revision yet; clients try again. */
+export function tooLargeRevision(asked: number, current: number): StatusError {
+  return new StatusError(504, 'Timeout', `Timeout: Too large resource version: ${asked}, current: ${current}`, {
+    causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
+    retryAfterSeconds: 1,
   });
 }

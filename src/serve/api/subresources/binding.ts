@@ -15,7 +15,7 @@ export async function bindPod(api: Api, call: Call): Promise<void> {
   if (node === '') throw invalidObject({ group: '', kind: 'Binding' }, info.name, [required('target.name')]);
   const target = { kind, namespace: info.namespace, name: info.name, subresource: 'binding' };
   const now = timeText(api.now());
-  changeObject(api, target, (pod) => bound(pod, node, now, call), writeOptionsOf(call.query).dryRun);
+  changeObject(api, target, (pod) => bound(pod, node, now, call), writeOptionsOf(call.query, 'CreateOptions').dryRun);
   await answerText(call, 201, '{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Success","code":201}');
 }
 

@@ -3,6 +3,7 @@ import type { Api, Call } from '#serve/api/api.ts';
 import { readObject } from '#serve/api/http/body.ts';
 import { answerObject } from '#serve/api/verbs/answer.ts';
 import { changeObject } from '#serve/api/verbs/change.ts';
+import { writeOptionsOf } from '#serve/api/verbs/options.ts';
 import { ensureObject, textsAt } from '#spec/kinds/json.ts';
 
 export async function finalizeNamespace(api: Api, call: Call): Promise<void> {
@@ -15,7 +16,7 @@ export async function finalizeNamespace(api: Api, call: Call): Promise<void> {
       ensureObject(old, 'spec').finalizers = finalizers;
       return old;
     },
-    false,
+    writeOptionsOf(call.query, 'UpdateOptions').dryRun,
   );
   await answerObject(api, call, 200, () => object, text);
 }

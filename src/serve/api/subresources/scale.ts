@@ -21,7 +21,13 @@ export async function scaleObject(api: Api, call: Call): Promise<void> {
   const { kind, info } = call;
   const target = { kind, namespace: info.namespace, name: info.name, subresource: 'scale' };
   const change = (old: KubeObject) => scaled(old, wanted(scaleOf(old, kind)), call);
-  const { object } = changeObject(api, target, change, writeOptionsOf(call.query).dryRun, trackOf(api, call));
+  const { object } = changeObject(
+    api,
+    target,
+    change,
+    writeOptionsOf(call.query, 'UpdateOptions').dryRun,
+    trackOf(api, call),
+  );
   await answerScale(call, object);
 }
 
@@ -34,7 +40,7 @@ function current(api: Api, { kind, info }: Call): KubeObject {
 /** What the request makes of the scale as it is. */
 async function wantedScale(call: Call): Promise<(old: JsonObject) => JsonObject> {
   if (call.info.verb === 'patch')
-    return readPatch((await readBody(call.request)).toString('utf8'), mediaTypeOf(call.request), SCALE_TYPE);
+    return readPatch((await readBody(call.request)).toString('utf8'), mediaTypeOf(call.request), SCALE_TYPE).apply;
   const body = await readObject(call.request);
   return () => body;
 }

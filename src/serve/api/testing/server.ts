@@ -45,8 +45,8 @@ export class TestClient implements Disposable {
     return { Authorization: `Bearer ${this.#token}` };
   }
 
-  /** The answer as it begins; the caller reads it. */
-  open(method: string, path: string, body?: Json, options: AskOptions = {}): Promise<IncomingMessage> {
+  /** The answer as it begins; the caller reads it. A request that is not whole ends before its body. */
+  open(method: string, path: string, body?: Json, options: AskOptions = {}, whole = true): Promise<IncomingMessage> {
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
     const token = options.token ?? this.#token;
     const payload = options.raw ?? (body === undefined ? '' : JSON.stringify(body));
@@ -59,7 +59,8 @@ export class TestClient implements Disposable {
     };
     const call = request(`${this.url}${path}`, { method, agent: this.#agent, headers });
     call.on('response', resolve).on('error', reject);
-    call.end(payload);
+    if (whole) call.end(payload);
+    else call.flushHeaders();
     return promise;
   }
 

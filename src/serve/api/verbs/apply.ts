@@ -6,14 +6,14 @@ import { setLastApplied, takeableOf } from '#serve/api/apply/last-applied.ts';
 import type { Writer } from '#serve/api/apply/managed.ts';
 import { attributesOf } from '#serve/api/authorization/attributes.ts';
 import { authorize, withoutEscalation } from '#serve/api/authorization/guard.ts';
-import { parseBody, requireObject } from '#serve/api/http/body.ts';
+import { objectBody, parseBody } from '#serve/api/http/body.ts';
 import { badRequest, conflict, StatusError } from '#serve/api/http/status-error.ts';
 import type { Written } from '#serve/api/storage.ts';
 import { changeObject } from '#serve/api/verbs/change.ts';
 import { createObject } from '#serve/api/verbs/create.ts';
 import { placeIn, readIncoming } from '#serve/api/verbs/incoming.ts';
-import { writeOptionsOf } from '#serve/api/verbs/options.ts';
-import { invalidOptions, trackOptionsOf, writerOf } from '#serve/api/verbs/writer.ts';
+import { invalidOptions, type WriteOptions, writeOptionsOf } from '#serve/api/verbs/options.ts';
+import { trackOptionsOf, writerOf } from '#serve/api/verbs/writer.ts';
 import { copyJson, textAt } from '#spec/kinds/json.ts';
 import { type KubeObject, required } from '#spec/kinds/kind.ts';
 
@@ -21,13 +21,13 @@ import { type KubeObject, required } from '#spec/kinds/kind.ts';
 export async function apply(api: Api, call: Call, body: Buffer): Promise<Written & { readonly code: number }> {
   const { kind, info, query } = call;
   if ((query.get('fieldManager') ?? '') === '')
-    throw invalidOptions([required('fieldManager', 'is required for apply patch')]);
+    throw invalidOptions('PatchOptions', [required('fieldManager', 'is required for apply patch')]);
   const options: ApplyOptions = {
     ...trackOptionsOf(api, kind, writerOf(call, 'Apply')),
     force: ['true', '1'].includes(query.get('force') ?? ''),
   };
-  const write = writeOptionsOf(query);
-  const config = await readConfiguration(call, body);
+  const write = writeOptionsOf(query, 'PatchOptions');
+  const config = await readConfiguration(call, body, write);
   const target = { kind, namespace: info.namespace, name: info.name, subresource: info.subresource };
   const mutate = (old: KubeObject) => withoutEscalation(api, call, applied(old, config, options, call), old);
   if (api.store.get(keyOf(kind, info.namespace, info.name)) !== undefined)
@@ -43,12 +43,12 @@ export async function apply(api: Api, call: Call, body: Buffer): Promise<Written
   return { code: 201, ...createObject(api, kind, info.namespace, made, write.dryRun) };
 }
 
-async function readConfiguration(call: Call, body: Buffer): Promise<KubeObject> {
+async function readConfiguration(call: Call, body: Buffer, options: WriteOptions): Promise<KubeObject> {
   const { kind, info } = call;
-  const sent = requireObject(await parseBody(body, 'application/yaml'));
-  if (textAt(sent, 'apiVersion') === '' || textAt(sent, 'kind') === '')
+  const sent = objectBody(await parseBody(body, 'application/yaml'));
+  if (textAt(sent.value, 'apiVersion') === '' || textAt(sent.value, 'kind') === '')
     throw badRequest("Object 'Kind' is missing in the applied configuration: it needs an apiVersion and a kind");
-  const config = readIncoming(sent, kind, writeOptionsOf(call.query), call.response);
+  const config = readIncoming(sent, kind, options, call.response);
   if (config.metadata.managedFields !== undefined) throw badRequest('metadata.managedFields must be nil');
   const said = textAt(config, 'metadata', 'name');
   if (said !== '' && said !== info.name)

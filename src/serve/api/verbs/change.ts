@@ -119,6 +119,13 @@ function contentOf(object: KubeObject, kind: Kind): Json | undefined {
   return kind.status === true || status === undefined ? content : { ...content, status };
 }
 
+/** Objects of defined kinds are replaced only by who knows what he replaces. @throws StatusError 422 */
+export function checkVersion(object: KubeObject, kind: Kind): void {
+  if (kind.schema === undefined || textAt(object, 'metadata', 'resourceVersion') !== '') return;
+  const problem = invalid('metadata.resourceVersion', 0, 'must be specified for an update');
+  throw invalidObject(kind, object.metadata.name, [problem]);
+}
+
 /** PUT must name the object that the path names. @throws StatusError 400 */
 export function checkName(object: KubeObject, name: string): void {
   const said = textAt(object, 'metadata', 'name');

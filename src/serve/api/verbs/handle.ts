@@ -1,23 +1,23 @@
 /** One request for a resource: its verb, done. */
 import { type Api, type Call, keyOf } from '#serve/api/api.ts';
 import { withoutEscalation } from '#serve/api/authorization/guard.ts';
-import { mediaTypeOf, parseBody, readBody, readObject, requireObject } from '#serve/api/http/body.ts';
-import { methodNotAllowed, notFound } from '#serve/api/http/status-error.ts';
+import { mediaTypeOf, parseBody, readBody, readParsed, requireObject } from '#serve/api/http/body.ts';
+import { methodNotAllowed, notFound, tooLargeRevision } from '#serve/api/http/status-error.ts';
 import { answerQuestion } from '#serve/api/reviews/answer.ts';
 import { readAs, textAs, type Written } from '#serve/api/storage.ts';
 import { handleSubresource } from '#serve/api/subresources/handle.ts';
 import { answerObject, answerText } from '#serve/api/verbs/answer.ts';
 import { apply } from '#serve/api/verbs/apply.ts';
-import { changeObject, checkName } from '#serve/api/verbs/change.ts';
+import { changeObject, checkName, checkVersion } from '#serve/api/verbs/change.ts';
 import { createObject } from '#serve/api/verbs/create.ts';
 import { readIncoming } from '#serve/api/verbs/incoming.ts';
 import { list } from '#serve/api/verbs/list.ts';
-import { writeOptionsOf } from '#serve/api/verbs/options.ts';
+import { invalidOptions, wholeNumberOf, writeOptionsOf } from '#serve/api/verbs/options.ts';
 import { APPLY_TYPE, readPatch } from '#serve/api/verbs/patch.ts';
 import { deleteOptionsOf, removeObject } from '#serve/api/verbs/remove.ts';
 import { selectionOf } from '#serve/api/verbs/selection.ts';
 import { watch } from '#serve/api/verbs/watch.ts';
-import { invalidOptions, trackOf } from '#serve/api/verbs/writer.ts';
+import { trackOf } from '#serve/api/verbs/writer.ts';
 import { type JsonObject, textAt } from '#spec/kinds/json.ts';
 import { apiVersionOf, forbidden, type KubeObject, listKindOf, resourceOf } from '#spec/kinds/kind.ts';
 
@@ -49,6 +49,8 @@ export async function handle(api: Api, call: Call): Promise<void> {
 
 async function get(api: Api, call: Call): Promise<void> {
   const { kind, info } = call;
+  const asked = wholeNumberOf(call.query, 'resourceVersion') ?? 0;
+  if (asked > api.store.revision) throw tooLargeRevision(asked, api.store.revision);
   const stored = api.store.get(keyOf(kind, info.namespace, info.name));
   if (stored === undefined) throw notFound(kind, info.name);
   await answerObject(api, call, 200, () => readAs(kind, stored), textAs(kind, stored));
@@ -61,8 +63,8 @@ async function answerWritten(api: Api, call: Call, code: number, { object, text 
 async function create(api: Api, call: Call): Promise<void> {
   const { kind, info } = call;
   if (info.name !== '' || (kind.namespaced && info.namespace === '')) throw methodNotAllowed();
-  const options = writeOptionsOf(call.query);
-  const object = readIncoming(await readObject(call.request), kind, options, call.response);
+  const options = writeOptionsOf(call.query, 'CreateOptions');
+  const object = readIncoming(await readParsed(call.request), kind, options, call.response);
   const answer = answerQuestion(api, call, object);
   if (answer !== undefined) return await answerText(call, 201, JSON.stringify(answer));
   await answerWritten(
@@ -76,9 +78,10 @@ async function create(api: Api, call: Call): Promise<void> {
 async function update(api: Api, call: Call): Promise<void> {
   const { kind, info } = call;
   if (info.name === '') throw methodNotAllowed();
-  const options = writeOptionsOf(call.query);
-  const object = readIncoming(await readObject(call.request), kind, options, call.response);
+  const options = writeOptionsOf(call.query, 'UpdateOptions');
+  const object = readIncoming(await readParsed(call.request), kind, options, call.response);
   checkName(object, info.name);
+  checkVersion(object, kind);
   const target = { kind, namespace: info.namespace, name: info.name, subresource: info.subresource };
   await answerWritten(
     api,
@@ -91,24 +94,25 @@ async function update(api: Api, call: Call): Promise<void> {
 async function patch(api: Api, call: Call): Promise<void> {
   const { kind, info } = call;
   if (info.name === '') throw methodNotAllowed();
-  const options = writeOptionsOf(call.query);
+  const options = writeOptionsOf(call.query, 'PatchOptions');
   const body = await readBody(call.request);
   const mediaType = mediaTypeOf(call.request);
   if (mediaType === APPLY_TYPE) {
     const { code, ...written } = await apply(api, call, body);
     return await answerWritten(api, call, code, written);
   }
-  if (call.query.has('force')) throw invalidOptions([forbidden('force', 'may not be specified for non-apply patch')]);
-  const change = readPatch(body.toString('utf8'), mediaType, kind.type);
+  if (call.query.has('force'))
+    throw invalidOptions('PatchOptions', [forbidden('force', 'may not be specified for non-apply patch')]);
+  const { apply: change, duplicates } = readPatch(body.toString('utf8'), mediaType, kind.type);
   const target = { kind, namespace: info.namespace, name: info.name, subresource: info.subresource };
   const mutate = (old: KubeObject) =>
-    withoutEscalation(api, call, readIncoming(change(old), kind, options, call.response), old);
+    withoutEscalation(api, call, readIncoming({ value: change(old), duplicates }, kind, options, call.response), old);
   await answerWritten(api, call, 200, changeObject(api, target, mutate, options.dryRun, trackOf(api, call)));
 }
 
 async function deleteOptions(call: Call) {
   const bytes = await readBody(call.request);
-  const body = bytes.length === 0 ? {} : requireObject(await parseBody(bytes, mediaTypeOf(call.request)));
+  const body = bytes.length === 0 ? {} : requireObject((await parseBody(bytes, mediaTypeOf(call.request))).value);
   return deleteOptionsOf(body, call.query);
 }
 
@@ -127,7 +131,8 @@ async function remove(api: Api, call: Call): Promise<void> {
 }
 
 async function removeAll(api: Api, call: Call): Promise<void> {
-  const { kind } = call;
+  const { kind, info } = call;
+  if (kind.namespaced && info.namespace === '') throw methodNotAllowed();
   const options = await deleteOptions(call);
   const { matches } = selectionOf(call);
   const removed: string[] = [];

@@ -1,5 +1,6 @@
 /** An object from a client: checked against its field table, so that the rest may trust its shape. */
 import type { ServerResponse } from 'node:http';
+import type { ParsedBody } from '#serve/api/http/body.ts';
 import { addWarning } from '#serve/api/http/respond.ts';
 import { badRequest } from '#serve/api/http/status-error.ts';
 import type { WriteOptions } from '#serve/api/verbs/options.ts';
@@ -12,11 +13,11 @@ import { decodeObject, ShapeError } from '#spec/kinds/schema/decode.ts';
 const NOT_STORED = ['selfLink'];
 
 /**
- * Checks the object and drops what its kind does not know, with a warning or, when asked, an error.
+ * Checks the object and drops what its kind does not know, or what it says twice, with a warning or, when asked, an error.
  * @throws StatusError 400
  */
 export function readIncoming(
-  body: JsonObject,
+  { value: body, duplicates }: ParsedBody<JsonObject>,
   kind: Kind,
   options: WriteOptions,
   response: ServerResponse,
@@ -26,7 +27,8 @@ export function readIncoming(
   body.apiVersion = apiVersionOf(kind);
   body.kind = kind.kind;
   ensureObject(body, 'metadata');
-  reportUnknown(decodeOr400(body, kind), kind, options, response);
+  const unknown = decodeOr400(body, kind).map((path) => `unknown field "${path}"`);
+  report([...duplicates, ...unknown], kind, options, response);
   if (!isKubeObject(body)) throw badRequest('the object provided is unrecognized: it has no metadata');
   for (const key of NOT_STORED) delete body.metadata[key];
   return body;
@@ -56,9 +58,9 @@ function cannotHandle(kind: Kind): string {
   return `${kind.kind} in version "${kind.version}" cannot be handled as a ${kind.kind}`;
 }
 
-function reportUnknown(unknown: readonly string[], kind: Kind, options: WriteOptions, response: ServerResponse): void {
-  if (unknown.length === 0 || options.fieldValidation === 'Ignore') return;
-  const said = unknown.map((path) => `unknown field "${path}"`);
+/** @throws StatusError 400 where that is asked for */
+function report(said: readonly string[], kind: Kind, options: WriteOptions, response: ServerResponse): void {
+  if (said.length === 0 || options.fieldValidation === 'Ignore') return;
   if (options.fieldValidation === 'Strict') {
     throw badRequest(`${cannotHandle(kind)}: strict decoding error: ${said.join(', ')}`);
   }

@@ -19,6 +19,39 @@ describe('list', () => {
     assert.equal(at(second.body, 'metadata', 'continue'), undefined);
   });
 
+  it('after a compaction says that a page is gone, and lets a client go on with the objects of now', async () => {
+    await using server = await startServer(undefined, false, { history: { events: 2, bytes: 1 << 20 } });
+    const { client } = server;
+    for (const name of ['a', 'b', 'c']) await client.ask('POST', CONFIG_MAPS, configMap(name, {}));
+    const first = await client.ask('GET', `${CONFIG_MAPS}?limit=1`);
+    const token = encodeURIComponent(textAt(first.body, 'metadata', 'continue'));
+    for (const name of ['d', 'e', 'f', 'g']) await client.ask('POST', CONFIG_MAPS, configMap(name, {}));
+    const gone = await client.ask('GET', `${CONFIG_MAPS}?limit=1&continue=${token}`);
+    assert.deepEqual([gone.status, gone.body.reason], [410, 'Expired']);
+    const anew = encodeURIComponent(textAt(gone.body, 'metadata', 'continue'));
+    const rest = await client.ask('GET', `${CONFIG_MAPS}?continue=${anew}`);
+    assert.deepEqual(names(rest.body), ['b', 'c', 'd', 'e', 'f', 'g']);
+  });
+
+  it('shows a revision exactly, or one that is not older', async () => {
+    await using server = await startServer();
+    const { client } = server;
+    await client.ask('POST', CONFIG_MAPS, configMap('a', {}));
+    const version = textAt((await client.ask('GET', CONFIG_MAPS)).body, 'metadata', 'resourceVersion');
+    await client.ask('POST', CONFIG_MAPS, configMap('b', {}));
+    for (const [query, shown] of [
+      ['resourceVersionMatch=Exact', ['a']],
+      ['limit=5', ['a']],
+      ['resourceVersionMatch=NotOlderThan', ['a', 'b']],
+      ['resourceVersionMatch=NotOlderThan&limit=5', ['a', 'b']],
+      ['', ['a', 'b']],
+    ] as const) {
+      const { body } = await client.ask('GET', `${CONFIG_MAPS}?resourceVersion=${version}&${query}`);
+      assert.deepEqual(names(body), shown, query);
+      assert.equal(textAt(body, 'metadata', 'resourceVersion') === version, shown.length === 1, query);
+    }
+  });
+
   it('narrows by labels, fields and namespace', async () => {
     await using server = await startServer();
     await server.client.ask('POST', NAMESPACES, { metadata: { name: 'other' } });

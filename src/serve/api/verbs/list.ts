@@ -1,17 +1,17 @@
 /** Lists: whole or in pages, of now or of a revision (Kubernetes "API concepts" §Semantics for get and list). */
 import type { Api, Call } from '#serve/api/api.ts';
 import { sendPieces, sendText } from '#serve/api/http/respond.ts';
-import { badRequest, expired, StatusError } from '#serve/api/http/status-error.ts';
+import { badRequest, expired, type StatusError, tooLargeRevision } from '#serve/api/http/status-error.ts';
 import { readAs, textAs } from '#serve/api/storage.ts';
 import type { StoredObject } from '#serve/api/store/stored.ts';
 import { pathOf } from '#serve/api/store/stored.ts';
 import { partialMetadata } from '#serve/api/table/partial.ts';
 import { columnsOf, includeObjectOf, rowOf } from '#serve/api/table/table.ts';
 import { answerText } from '#serve/api/verbs/answer.ts';
-import { wholeNumberOf } from '#serve/api/verbs/options.ts';
+import { invalidOptions, wholeNumberOf } from '#serve/api/verbs/options.ts';
 import { selectionOf } from '#serve/api/verbs/selection.ts';
 import { type JsonObject, numberAt, textAt } from '#spec/kinds/json.ts';
-import { apiVersionOf, listKindOf, resourceOf } from '#spec/kinds/kind.ts';
+import { apiVersionOf, type FieldError, forbidden, listKindOf, resourceOf, unsupported } from '#spec/kinds/kind.ts';
 
 interface Page {
   readonly items: readonly StoredObject[];
@@ -78,13 +78,7 @@ function* piecesOf({ head, items, tail }: ListShape): Generator<string> {
 
 function pageOf(api: Api, call: Call): Page {
   const limit = wholeNumberOf(call.query, 'limit') ?? 0;
-  const token = call.query.get('continue') ?? '';
-  const from = token === '' ? { revision: revisionOf(api, call.query), start: '' } : readToken(token);
-  if (from.revision < api.store.compacted) {
-    throw expired(
-      'The provided continue parameter is too old to display a consistent list result. You must start a new list without the continue parameter.',
-    );
-  }
+  const from = startOf(api, call.query, limit);
   const { matches, selective } = selectionOf(call);
   const all = api.store
     .listAt(resourceOf(call.kind), from.revision)
@@ -97,24 +91,65 @@ function pageOf(api: Api, call: Call): Page {
   return { items: all.slice(0, limit), metadata };
 }
 
-function revisionOf(api: Api, query: URLSearchParams): number {
+interface Start {
+  /** Of which the list shows the state. */
+  readonly revision: number;
+  /** The first path of the page. */
+  readonly start: string;
+}
+
+function startOf(api: Api, query: URLSearchParams, limit: number): Start {
+  checkListOptions(query);
+  const token = query.get('continue') ?? '';
+  if (token === '') return { revision: revisionOf(api, query, limit), start: '' };
+  const asked = query.get('resourceVersion') ?? '';
+  if (asked !== '' && asked !== '0') throw badRequest('specifying resource version is not allowed when using continue');
+  const { revision, start } = readToken(token);
+  if (revision === NEWEST) return { revision: api.store.revision, start };
+  if (revision < api.store.compacted) throw tooOldToContinue(start);
+  return { revision, start };
+}
+
+/** @throws StatusError 422 for options that contradict one another */
+function checkListOptions(query: URLSearchParams): void {
+  const [version, match] = [query.get('resourceVersion') ?? '', query.get('resourceVersionMatch') ?? ''];
+  const problems: FieldError[] = [];
+  const forbid = (field: string, why: string): void => void problems.push(forbidden(field, why));
+  if (query.has('sendInitialEvents')) forbid('sendInitialEvents', 'sendInitialEvents is forbidden for list');
+  const field = 'resourceVersionMatch';
+  if (match !== '' && query.get('continue')) forbid(field, `${field} is forbidden when continue is provided`);
+  if (match !== '' && version === '') forbid(field, `${field} is forbidden unless resourceVersion is provided`);
+  if (match === 'Exact' && version === '0') forbid(field, `${field} "Exact" is forbidden for resourceVersion "0"`);
+  if (match !== '' && !MATCHES.includes(match)) problems.push(unsupported(field, match, MATCHES));
+  if (problems.length > 0) throw invalidOptions('ListOptions', problems);
+}
+
+const MATCHES = ['Exact', 'NotOlderThan'];
+
+/** Kubernetes "API concepts" §Semantics for get and list: a limit without a match means that very revision. */
+function revisionOf(api: Api, query: URLSearchParams, limit: number): number {
   const asked = wholeNumberOf(query, 'resourceVersion') ?? 0;
-  const match = query.get('resourceVersionMatch') ?? '';
-  if (!['', 'Exact', 'NotOlderThan'].includes(match))
-    throw badRequest(`resourceVersionMatch: Unsupported value: "${match}"`);
   if (asked > api.store.revision) throw tooLargeRevision(asked, api.store.revision);
-  if (match !== 'Exact') return api.store.revision;
+  const match = query.get('resourceVersionMatch') ?? '';
+  const exact = match === 'Exact' || (match === '' && limit > 0 && asked > 0);
+  if (!exact) return api.store.revision;
   if (asked < api.store.compacted) throw expired(`The resourceVersion for the provided list is too old: ${asked}`);
   return asked;
 }
 
-/** As the real server says that it has not seen a revision yet; clients try again. */
-export function tooLargeRevision(asked: number, current: number): StatusError {
-  return new StatusError(504, 'Timeout', `Timeout: Too large resource version: ${asked}, current: ${current}`, {
-    causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
-    retryAfterSeconds: 1,
-  });
+/** Its token goes on all the same, with the objects of now: whoever can live with such a list may use it. */
+function tooOldToContinue(start: string): StatusError {
+  return expired(
+    'The provided continue parameter is too old to display a consistent list result. You can start a new list without ' +
+      'the continue parameter, or use the continue token in this response to retrieve the remainder of the results. ' +
+      'Continuing with the provided token results in an inconsistent list - objects that were created, modified, or ' +
+      'deleted between the time the first chunk was returned and now may show up in the list.',
+    writeToken(NEWEST, start),
+  );
 }
+
+/** Stands in a token for whatever revision is the newest. */
+const NEWEST = -1;
 
 function writeToken(revision: number, start: string): string {
   return Buffer.from(JSON.stringify({ v: 'meta.k8s.io/v1', rv: revision, start })).toString('base64url');

@@ -4,7 +4,7 @@ import { unsupportedMediaType } from '#serve/api/http/status-error.ts';
 import { applyJsonPatch } from '#serve/api/patch/json.ts';
 import { applyMergePatch } from '#serve/api/patch/merge.ts';
 import { applyStrategicPatch } from '#serve/api/patch/strategic.ts';
-import type { Json, JsonObject } from '#spec/kinds/json.ts';
+import type { JsonObject } from '#spec/kinds/json.ts';
 
 /** Of kinds with a place in the field tables only. */
 const STRATEGIC = 'application/strategic-merge-patch+json';
@@ -17,24 +17,30 @@ export function patchTypesOf(type: string): string[] {
   return PATCH_TYPES.filter((one) => type !== '' || one !== STRATEGIC);
 }
 
+export interface Patch {
+  readonly apply: (target: JsonObject) => JsonObject;
+  /** Keys that stand twice in its text. */
+  readonly duplicates: readonly string[];
+}
+
 /**
  * Reads a patch once; the result applies it to an object, whose type in the field tables says how lists merge.
  * @throws StatusError 400 (malformed), 415 (another kind of patch)
  */
-export function readPatch(text: string, mediaType: string, type: string): (target: JsonObject) => JsonObject {
+export function readPatch(text: string, mediaType: string, type: string): Patch {
   const allowed = patchTypesOf(type);
   if (!allowed.some((one) => one === mediaType)) throw unsupportedMediaType(mediaType, [...allowed, APPLY_TYPE]);
-  const patch = parseJson(text);
+  const { value: patch, duplicates } = parseJson(text);
   switch (mediaType) {
     case 'application/json-patch+json':
-      return (target) => requireObject(applyJsonPatch(target, patch));
-    case 'application/merge-patch+json':
-      return (target) => requireObject(applyMergePatch(target, requireObject(patch)));
-    default:
-      return strategic(requireObject(patch), type);
+      return { duplicates, apply: (target) => requireObject(applyJsonPatch(target, patch)) };
+    case 'application/merge-patch+json': {
+      const change = requireObject(patch);
+      return { duplicates, apply: (target) => requireObject(applyMergePatch(target, change)) };
+    }
+    default: {
+      const change = requireObject(patch);
+      return { duplicates, apply: (target) => applyStrategicPatch(target, change, type) };
+    }
   }
-}
-
-function strategic(patch: JsonObject, type: string): (target: JsonObject) => JsonObject {
-  return (target: Json) => applyStrategicPatch(requireObject(target), patch, type);
 }

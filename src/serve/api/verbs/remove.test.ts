@@ -50,7 +50,20 @@ describe('delete', () => {
     await server.client.ask('POST', CONFIG_MAPS, configMap('c', {}));
     const wrong = await server.client.ask('DELETE', `${CONFIG_MAPS}/c`, { preconditions: { uid: 'other' } });
     assert.equal(wrong.status, 409);
+    assert.match(
+      textAt(wrong.body, 'message'),
+      /Precondition failed: UID in precondition: other, UID in object meta: /,
+    );
+    const older = { preconditions: { resourceVersion: '1' } };
+    assert.equal((await server.client.ask('DELETE', `${CONFIG_MAPS}/c`, older)).status, 409);
     assert.equal((await server.client.ask('GET', `${CONFIG_MAPS}/c`)).status, 200);
+  });
+
+  it('takes a negative grace period for one second', async () => {
+    await using server = await startServer();
+    await server.client.ask('POST', PODS, pod('p', { spec: { nodeName: 'node1' } }));
+    const { body } = await server.client.ask('DELETE', `${PODS}/p?gracePeriodSeconds=-5`);
+    assert.equal(at(body, 'metadata', 'deletionGracePeriodSeconds'), 1);
   });
 
   it('of a collection takes what the selector names', async () => {

@@ -2,9 +2,9 @@
 import { type Api, keyOf, timeText } from '#serve/api/api.ts';
 import { badRequest, conflict, notFound } from '#serve/api/http/status-error.ts';
 import { dropObject, putObject, readAs, textAs, type Written } from '#serve/api/storage.ts';
-import { dryRunOf } from '#serve/api/verbs/options.ts';
-import { at, type JsonObject, listAt, numberAt, sameJson, textAt, textsAt } from '#spec/kinds/json.ts';
-import type { Kind, KubeObject } from '#spec/kinds/kind.ts';
+import { dryRunOf, invalidOptions } from '#serve/api/verbs/options.ts';
+import { at, type Json, type JsonObject, listAt, numberAt, sameJson, textAt, textsAt } from '#spec/kinds/json.ts';
+import { invalid, type Kind, type KubeObject, unsupported } from '#spec/kinds/kind.ts';
 
 export interface DeleteOptions {
   readonly dryRun: boolean;
@@ -21,37 +21,39 @@ export interface Removal extends Written {
   readonly gone: boolean;
 }
 
-const POLICIES = ['', 'Orphan', 'Background', 'Foreground'];
+const POLICIES = ['Foreground', 'Background', 'Orphan'];
 
-/** From the body or, where that says nothing, the query. @throws StatusError 400 */
+/** From the body or, where that says nothing, the query. @throws StatusError 400 (shape), 422 */
 export function deleteOptionsOf(body: JsonObject, query: URLSearchParams): DeleteOptions {
-  const policy = policyOf(body, query);
-  if (!POLICIES.includes(policy)) {
-    throw badRequest(
-      `invalid DeleteOptions: propagationPolicy: Unsupported value: "${policy}": supported values: "Orphan", "Background", "Foreground", "nil"`,
-    );
-  }
-  const asked = at(body, 'gracePeriodSeconds') ?? query.get('gracePeriodSeconds') ?? undefined;
-  const grace = asked === undefined || asked === '' ? undefined : Number(asked);
-  if (grace !== undefined && (!Number.isInteger(grace) || grace < 0)) {
-    throw badRequest(
-      `invalid DeleteOptions: gracePeriodSeconds: Invalid value: ${JSON.stringify(asked)}: must be a non-negative integer`,
-    );
-  }
   return {
-    dryRun: dryRunOf([...textsAt(body, 'dryRun'), ...query.getAll('dryRun')]),
-    gracePeriodSeconds: grace,
+    dryRun: dryRunOf([...textsAt(body, 'dryRun'), ...query.getAll('dryRun')], 'DeleteOptions'),
+    gracePeriodSeconds: graceOf(at(body, 'gracePeriodSeconds') ?? query.get('gracePeriodSeconds') ?? ''),
     uid: textAt(body, 'preconditions', 'uid'),
     resourceVersion: textAt(body, 'preconditions', 'resourceVersion'),
-    policy,
+    policy: policyOf(body, query),
   };
+}
+
+/** Undefined: not asked for. A negative number is taken for 1, as Kubernetes takes it. */
+function graceOf(asked: Json): number | undefined {
+  if (asked === '') return undefined;
+  const seconds = Number(asked);
+  if (!Number.isInteger(seconds)) throw badRequest(`invalid value for gracePeriodSeconds: ${JSON.stringify(asked)}`);
+  return seconds < 0 ? 1 : seconds;
 }
 
 /** `orphanDependents` is the older way to say it. */
 function policyOf(body: JsonObject, query: URLSearchParams): string {
   const older = at(body, 'orphanDependents') ?? query.get('orphanDependents') ?? undefined;
-  if (older === true || older === 'true') return 'Orphan';
-  return textAt(body, 'propagationPolicy') || (query.get('propagationPolicy') ?? '');
+  const policy = textAt(body, 'propagationPolicy') || (query.get('propagationPolicy') ?? '');
+  const field = 'propagationPolicy';
+  if (policy !== '' && !POLICIES.includes(policy))
+    throw invalidOptions('DeleteOptions', [unsupported(field, policy, [...POLICIES, 'nil'])]);
+  if (policy !== '' && older !== undefined)
+    throw invalidOptions('DeleteOptions', [
+      invalid(field, policy, 'orphanDependents and deletionPropagation cannot be both set'),
+    ]);
+  return older === true || older === 'true' ? 'Orphan' : policy;
 }
 
 /** @throws StatusError 404, 409 when a precondition fails */

@@ -56,6 +56,42 @@ describe('watch', () => {
     assert.equal(refused.status, 422);
   });
 
+  it('marks no end where bookmarks are not wanted, and begins where it is told to', async () => {
+    await using server = await startServer();
+    const { client } = server;
+    await client.ask('POST', CONFIG_MAPS, configMap('a', {}));
+    const match = 'watch=1&resourceVersionMatch=NotOlderThan';
+    const silent = await client.ask('GET', `${CONFIG_MAPS}?${match}&sendInitialEvents=true&timeoutSeconds=1`);
+    assert.deepEqual(
+      show(
+        silent.text
+          .trim()
+          .split('\n')
+          .map((line) => JSON.parse(line)),
+      ),
+      ['ADDED a'],
+    );
+    const none = await client.ask('GET', `${CONFIG_MAPS}?${match}&sendInitialEvents=false&timeoutSeconds=1`);
+    assert.equal(none.text, '');
+    const later = await client.ask('GET', `${CONFIG_MAPS}?${match}&sendInitialEvents=true&resourceVersion=999999`);
+    assert.deepEqual([later.status, later.body.reason], [504, 'Timeout']);
+    const headers = { Accept: 'application/yaml' };
+    assert.equal((await client.ask('GET', `${CONFIG_MAPS}?watch=1`, undefined, { headers })).status, 406);
+  });
+
+  it('as metadata alone shows that, also in bookmarks', async () => {
+    await using server = await startServer();
+    await server.client.ask('POST', CONFIG_MAPS, configMap('a', { key: 'the content' }));
+    const headers = { Accept: 'application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io' };
+    const query = 'watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true';
+    const events = await server.client.watch(`${CONFIG_MAPS}?${query}`, count(2), { headers });
+    assert.deepEqual(
+      events.map((event) => textAt(event, 'object', 'kind')),
+      ['PartialObjectMetadata', 'PartialObjectMetadata'],
+    );
+    assert.equal(JSON.stringify(events).includes('the content'), false);
+  });
+
   it('ends after its timeout, with a bookmark where those are wanted', async () => {
     await using server = await startServer();
     const { text } = await server.client.ask('GET', `${CONFIG_MAPS}?watch=1&timeoutSeconds=1&allowWatchBookmarks=true`);

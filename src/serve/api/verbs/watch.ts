@@ -1,9 +1,9 @@
 /** Watches: events of a resource from a revision on (Kubernetes "API concepts" §Efficient detection of changes). */
 import type { Api, Call } from '#serve/api/api.ts';
 import { isTrue } from '#serve/api/http/request-info.ts';
-import { badRequest, invalidObject } from '#serve/api/http/status-error.ts';
+import { notAcceptable, tooLargeRevision } from '#serve/api/http/status-error.ts';
 import type { StoredObject, StoreEvent } from '#serve/api/store/stored.ts';
-import { wholeNumberOf } from '#serve/api/verbs/options.ts';
+import { invalidOptions, wholeNumberOf } from '#serve/api/verbs/options.ts';
 import { type Selection, selectionOf } from '#serve/api/verbs/selection.ts';
 import { WatchLines } from '#serve/api/verbs/watch-lines.ts';
 import { WatchStream } from '#serve/api/verbs/watch-stream.ts';
@@ -25,7 +25,7 @@ interface WatchOptions {
 
 /** Streams until the client goes or ceases to read, the timeout ends, or the server stops. @throws StatusError 400, 422 */
 export function watch(api: Api, call: Call): void {
-  const options = watchOptionsOf(call);
+  const options = watchOptionsOf(api, call);
   const watching = new Watch(api, call, options, selectionOf(call));
   if (options.after !== undefined && options.after > api.store.revision) {
     // A revision of another store (the lab was made anew): the client must list again.
@@ -142,22 +142,41 @@ class Watch {
   }
 }
 
-function watchOptionsOf(call: Call): WatchOptions {
+function watchOptionsOf(api: Api, call: Call): WatchOptions {
   const { query } = call;
-  const after = wholeNumberOf(query, 'resourceVersion') ?? 0;
-  const initial = query.get('sendInitialEvents');
-  const match = query.get('resourceVersionMatch') ?? '';
+  checkWatchOptions(query);
+  if (call.wanted.format !== 'json') throw notAcceptable(['application/json']);
+  const bookmarks = isTrue(query.get('allowWatchBookmarks') ?? 'false');
+  const wantsInitial = isTrue(query.get('sendInitialEvents') ?? 'false');
   const timeout = wholeNumberOf(query, 'timeoutSeconds') ?? 0;
-  if (initial !== null && match !== 'NotOlderThan') {
-    const detail = 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan';
-    throw invalidObject({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', [forbidden('resourceVersionMatch', detail)]);
-  }
-  if (initial === null && match !== '')
-    throw badRequest('resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided');
   return {
-    after: initial === null ? after || undefined : isTrue(initial) ? undefined : after || undefined,
-    bookmarks: isTrue(query.get('allowWatchBookmarks') ?? 'false'),
-    endOfInitial: initial !== null && isTrue(initial),
+    after: beginningOf(api, query),
+    bookmarks,
+    endOfInitial: bookmarks && wantsInitial,
     timeoutSeconds: timeout > 0 ? timeout : DEFAULT_TIMEOUT * (1 + Math.random()),
   };
+}
+
+/** @throws StatusError 422 for options that contradict one another */
+function checkWatchOptions(query: URLSearchParams): void {
+  const match = query.get('resourceVersionMatch') ?? '';
+  const why = query.has('sendInitialEvents')
+    ? 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan'
+    : 'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided';
+  if ((match === 'NotOlderThan') === query.has('sendInitialEvents') && (match === '' || match === 'NotOlderThan'))
+    return;
+  throw invalidOptions('ListOptions', [forbidden('resourceVersionMatch', why)]);
+}
+
+/**
+ * The revision after which events are sent, undefined for all objects there are first (Kubernetes "API concepts"
+ * §Streaming lists). @throws StatusError 504 when the objects should be newer than any are
+ */
+function beginningOf(api: Api, query: URLSearchParams): number | undefined {
+  const asked = wholeNumberOf(query, 'resourceVersion') ?? 0;
+  const initial = query.get('sendInitialEvents');
+  if (initial === null) return asked || undefined;
+  if (!isTrue(initial)) return asked || api.store.revision;
+  if (asked > api.store.revision) throw tooLargeRevision(asked, api.store.revision);
+  return undefined;
 }

@@ -26,7 +26,6 @@ describe('create', () => {
     await using server = await startServer();
     assert.equal((await server.client.ask('POST', `${PODS}?dryRun=All`, pod('p'))).status, 201);
     assert.equal((await server.client.ask('GET', `${PODS}/p`)).status, 404);
-    assert.equal((await server.client.ask('POST', `${PODS}?dryRun=Some`, pod('p'))).status, 400);
   });
 
   it('warns of unknown fields, or refuses them when asked to', async () => {
@@ -44,6 +43,40 @@ describe('create', () => {
       metadata: { name: 'q' },
     });
     assert.equal(ignored.headers.warning, undefined);
+  });
+
+  it('tells of keys that stand twice, in JSON, YAML and patches', async () => {
+    await using server = await startServer();
+    const json = '{"metadata":{"name":"c"},"data":{"a":"1","a":"2"},"data":{"a":"3"}}';
+    const yaml = 'metadata: {name: c}\ndata:\n  a: "1"\n  a: "3"\n';
+    const YAML = { 'Content-Type': 'application/yaml' };
+    for (const { raw, headers, says } of [
+      { raw: json, headers: {}, says: ['duplicate field "data.a"', 'duplicate field "data"'] },
+      { raw: yaml, headers: YAML, says: ['yaml: line 4: key "a" already set in map'] },
+    ]) {
+      const ask = (validation: string) =>
+        server.client.ask('POST', `${CONFIG_MAPS}?fieldValidation=${validation}&dryRun=All`, undefined, {
+          raw,
+          headers,
+        });
+      const strict = await ask('Strict');
+      assert.equal(strict.status, 400);
+      assert.match(
+        textAt(strict.body, 'message'),
+        /ConfigMap in version "v1" cannot be handled as a ConfigMap: strict/,
+      );
+      for (const text of says) assert.ok(textAt(strict.body, 'message').includes(text), strict.text);
+      const warned = await ask('Warn');
+      assert.equal(at(warned.body, 'data', 'a'), '3', 'the last one counts');
+      for (const text of says) assert.ok(String(warned.headers.warning).replaceAll('\\', '').includes(text));
+      assert.equal((await ask('Ignore')).headers.warning, undefined);
+    }
+    await server.client.ask('POST', CONFIG_MAPS, configMap('c', {}));
+    const headers = { 'Content-Type': 'application/merge-patch+json' };
+    const patch = { raw: '{"data":{"x":"1","x":"2"}}', headers };
+    const refused = await server.client.ask('PATCH', `${CONFIG_MAPS}/c?fieldValidation=Strict`, undefined, patch);
+    assert.match(textAt(refused.body, 'message'), /duplicate field "data.x"/);
+    assert.equal((await server.client.ask('PATCH', `${CONFIG_MAPS}/c`, undefined, patch)).status, 200);
   });
 
   it('takes YAML and gives YAML', async () => {

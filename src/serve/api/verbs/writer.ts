@@ -4,7 +4,7 @@ import type { Api, Call } from '#serve/api/api.ts';
 import { timeText } from '#serve/api/api.ts';
 import type { Writer } from '#serve/api/apply/managed.ts';
 import { type TrackOptions, trackUpdate } from '#serve/api/apply/track.ts';
-import { invalidObject } from '#serve/api/http/status-error.ts';
+import { invalidOptions } from '#serve/api/verbs/options.ts';
 import { apiVersionOf, type FieldError, fieldError, invalid, type Kind, type KubeObject } from '#spec/kinds/kind.ts';
 import { structureOf } from '#spec/kinds/schema/structure.ts';
 
@@ -28,7 +28,7 @@ export function trackOptionsOf(api: Api, kind: Kind, writer: Writer): TrackOptio
 export function writerOf({ query, request, kind, info }: Call, operation: Writer['operation']): Writer {
   const asked = query.get('fieldManager') ?? '';
   const problems = managerProblems(asked);
-  if (problems.length > 0) throw invalidOptions(problems);
+  if (problems.length > 0) throw invalidOptions('PatchOptions', problems);
   const manager = asked === '' ? managerOfAgent(request.headers['user-agent'] ?? '') : asked;
   return { manager, operation, apiVersion: apiVersionOf(kind), subresource: info.subresource };
 }
@@ -43,8 +43,4 @@ function managerProblems(name: string): FieldError[] {
 function managerOfAgent(agent: string): string {
   const name = [...(agent.split('/')[0] ?? '')].filter((one) => PRINTABLE.test(one)).join('');
   return name === '' ? 'unknown' : name.slice(0, LONGEST);
-}
-
-export function invalidOptions(problems: readonly FieldError[]) {
-  return invalidObject({ group: 'meta.k8s.io', kind: 'PatchOptions' }, '', problems);
 }

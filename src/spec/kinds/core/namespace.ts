@@ -13,6 +13,8 @@ export const NAMESPACE: Kind = {
   namespaced: false,
   type: 'V1Namespace',
   names: 'label',
+  // Several at once are not deleted (Kubernetes has no deletecollection of them).
+  verbs: ['create', 'delete', 'get', 'list', 'patch', 'update', 'watch'],
   status: true,
   subresources: [{ name: 'finalize', verbs: ['update'], kind: 'Namespace' }],
   columns: [NAME, column('Status', 'Active or Terminating.', (object) => textAt(object, 'status', 'phase')), AGE],
