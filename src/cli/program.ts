@@ -1,6 +1,7 @@
 /** The tree of all commands. What a command does is loaded only when it runs, so that help is quick. */
 
 import { Command } from 'commander';
+import { apiCommand } from '#cli/api.ts';
 import { cniCommand } from '#cli/cni.ts';
 import { command } from '#cli/command.ts';
 import { completionCommand } from '#cli/completion.ts';
@@ -31,6 +32,7 @@ export function polderCommand(io: Terminal, version: string, programs: readonly 
     .addCommand(cniCommand(io))
     .addCommand(ipamCommand(io))
     .addCommand(wireguardCommand(io))
+    .addCommand(apiCommand(io))
     .addCommand(testCommand(io))
     .addCommand(conformanceCommand(io));
   for (const program of programs) polder.addCommand(ownCommand(program));

@@ -268,6 +268,16 @@ export const ERRORS = {
     todo: 'Look at the file and its rights; restore a copy or remove it to begin anew.',
     exit: 42,
   },
+  'backup-unusable': {
+    sentence: 'Cannot use {file} as a backup of the API: {reason}.',
+    todo: 'Take one that `polder api backup` has written; nothing was changed.',
+    exit: 75,
+  },
+  'backup-there': {
+    sentence: '{file} is there already.',
+    todo: 'Choose another name, or say --force to replace it.',
+    exit: 76,
+  },
   'store-full': {
     sentence: 'Cannot write to the API store {file}: its disk is full.',
     todo: 'Make room; nothing was changed, and writes go on by themselves.',

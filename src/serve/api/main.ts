@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { type Api, LIMITS, type Limits } from '#serve/api/api.ts';
 import { Access } from '#serve/api/authorization/access.ts';
+import { dropCopies } from '#serve/api/backup.ts';
 import { bootstrap } from '#serve/api/content/bootstrap.ts';
 import { serveDefinitions } from '#serve/api/content/definitions.ts';
 import { endNamespaces } from '#serve/api/content/namespaces.ts';
@@ -17,6 +18,7 @@ import { writeOwnKubeconfigs } from '#serve/api/pki/own-kubeconfigs.ts';
 import { TokenIssuer, TokenVerifier } from '#serve/api/pki/tokens.ts';
 import type { HistoryLimit } from '#serve/api/store/history.ts';
 import { indexWith } from '#serve/api/store/index.ts';
+import { takeRestore } from '#serve/api/store/restore.ts';
 import { Store } from '#serve/api/store/store.ts';
 import { PolderError } from '#spec/errors.ts';
 
@@ -42,19 +44,21 @@ export interface ApiServerOptions {
 
 /**
  * Serves until the signal is aborted; then streams end, and it returns.
- * @throws PolderError port-in-use, usage (it cannot listen there), store-newer, store-in-use, store-unreadable
+ * @throws PolderError port-in-use, usage (it cannot listen there), store-newer, store-in-use, store-unreadable, backup-unusable
  */
 export async function runApiServer(options: ApiServerOptions, signal: AbortSignal): Promise<void> {
   makeDirectory(options.dataDir);
   await ensureClusterKeys(options.dataDir);
   await using stack = new AsyncDisposableStack();
   const kinds = new Kinds();
+  takeRestore(options.dataDir);
   const store = new Store({
     file: join(options.dataDir, 'api.db'),
     indexOf: indexWith(kinds),
     ...(options.history === undefined ? {} : { history: options.history }),
   });
   stack.defer(() => store.close());
+  dropCopies(store.file);
   const access = stack.use(new Access(store));
   const api = makeApi(options, { kinds, store, access, signal });
   stack.use(serveDefinitions(api));

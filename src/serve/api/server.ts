@@ -3,6 +3,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import type { Duplex } from 'node:stream';
 import type { Api, Call } from '#serve/api/api.ts';
 import { authorize, impersonate, wantedOf as permissionOf } from '#serve/api/authorization/guard.ts';
+import { BACKUP_PATH, sendBackup } from '#serve/api/backup.ts';
 import { discover } from '#serve/api/discovery/handle.ts';
 import { VERSION } from '#serve/api/discovery/version.ts';
 import { authenticate } from '#serve/api/http/authenticate.ts';
@@ -56,6 +57,10 @@ async function serve(door: Door, request: IncomingMessage, response: ServerRespo
   const info = resourceRequestOf(request.method ?? 'GET', url);
   const user = impersonate(door.api, asking, request);
   authorize(door.api, user, permissionOf(request, url.pathname, info));
+  if (url.pathname === BACKUP_PATH) {
+    await sendBackup(door.api, response);
+    return;
+  }
   if (info === undefined) {
     discover(door.api.kinds, url.pathname, request, response);
     return;

@@ -10,7 +10,7 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { PolderError } from '#spec/errors.ts';
 
 /** Raise it with a migration in `MIGRATIONS` whenever the tables change. */
-const SCHEMA = 1;
+export const SCHEMA = 1;
 
 const MIGRATIONS: readonly string[] = [
   `CREATE TABLE revisions (
@@ -106,6 +106,17 @@ export class Database {
       this.#db.exec('COMMIT');
     } catch (error) {
       this.#db.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  /** Writes a copy, without the room of what was deleted. @throws PolderError store-full */
+  copyTo(file: string): void {
+    closeSync(openSync(file, 'ax', 0o600));
+    try {
+      this.#db.prepare('VACUUM INTO ?').run(file);
+    } catch (error) {
+      if (errorCodeOf(error) === FULL) throw new PolderError('store-full', { file: this.#file }, { cause: error });
       throw error;
     }
   }

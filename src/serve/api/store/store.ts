@@ -26,6 +26,7 @@ const HISTORY: HistoryLimit = { events: 20_000, bytes: 16 * 1024 * 1024 };
 const COMPACT_BATCH = 500;
 
 export class Store {
+  readonly file: string;
   readonly #database: Database;
   readonly #indexOf: StoreOptions['indexOf'];
   readonly #history: History;
@@ -41,6 +42,7 @@ export class Store {
 
   /** @throws PolderError of `Database.open` */
   constructor(options: StoreOptions) {
+    this.file = options.file;
     this.#database = Database.open(options.file);
     this.#indexOf = options.indexOf;
     this.#history = new History(options.history ?? HISTORY);
@@ -128,6 +130,11 @@ export class Store {
     const listeners = resource === undefined ? this.#everything : this.#listenersOf(resource);
     listeners.add(listener);
     return { [Symbol.dispose]: () => listeners.delete(listener) };
+  }
+
+  /** Writes a copy of the file as it is now; nothing else is done meanwhile. @throws PolderError store-full */
+  copyTo(file: string): void {
+    this.#database.copyTo(file);
   }
 
   close(): void {
