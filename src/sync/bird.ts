@@ -10,6 +10,7 @@ import type { Problem } from '#calc/state.ts';
 import { Backoff } from '#feed/backoff.ts';
 import { type Clock, systemClock } from '#feed/clock.ts';
 import { type Bird, type BirdControl, BirdGone } from '#kernel/bird/handle.ts';
+import { keepStirred } from '#sync/bird-stir.ts';
 import type { BirdConf } from '#wire/bird/conf.ts';
 import { printConf, versionSymbol } from '#wire/bird/print-conf.ts';
 import { reloads } from '#wire/bird/reloads.ts';
@@ -148,6 +149,7 @@ export class BirdKeeper {
     const control = (await bird.connect()) ?? (await bird.start({ recover: recovers?.() ?? true }));
     this.#control = control;
     void control.closed.then(() => this.#ended(control));
+    await keepStirred(control, this.#clock);
     return control;
   }
 

@@ -4,6 +4,7 @@ import type { BgpState } from '#calc/bgp/state.ts';
 import { type Clock, systemClock } from '#feed/clock.ts';
 import type { BirdKeeper } from '#sync/bird.ts';
 import { readProtocols } from '#wire/bird/show-protocols.ts';
+import { readStatus } from '#wire/bird/show-status.ts';
 
 /** Sessions that are not up after this long, ms, wait for somebody who is not there: what can be heard has been. */
 const PATIENCE_MS = 15_000;
@@ -57,12 +58,12 @@ export class SessionsUp {
     this.#onSettled();
   }
 
-  /** A session that BIRD does not know yet is not up. */
+  /** A session that BIRD does not know yet is not up, and in graceful restart nothing is told. */
   async #allUp({ sessions }: BgpState): Promise<boolean> {
+    const { control } = this.#keeper;
     try {
-      const reply = await this.#keeper.control?.ask('show protocols');
-      if (!reply) return false;
-      const states = new Map(readProtocols(reply).map(({ name, info }) => [name, info]));
+      if (!control || readStatus(await control.ask('show status')).gracefulRestart) return false;
+      const states = new Map(readProtocols(await control.ask('show protocols')).map(({ name, info }) => [name, info]));
       return sessions.every(({ name }) => /^Established/.test(states.get(name) ?? ''));
     } catch {
       return false; // it has just ended

@@ -30,8 +30,8 @@ export interface ConfOutcome {
 
 /** The kernel's tables are read this often, beside its notifications. Seconds. */
 const SCAN_SECONDS = 10;
-/** A restarted daemon waits this long for peers at most; Calico's too. Seconds. */
-const RESTART_WAIT = 120;
+/** A restarted daemon waits this long for peers at most, and tells and installs nothing new meanwhile. Seconds. */
+const RESTART_WAIT = 30;
 const FAMILIES: readonly Family[] = [4, 6];
 /** IP6_RT_PRIO_USER of linux/ipv6_route.h: what `ip -6 route add` takes when nothing is said. */
 const METRIC = { 4: 0, 6: 1024 } as const;

@@ -37,12 +37,15 @@ class SocketControl implements BirdControl {
   readonly #answerMs: number;
   /** In the order of their commands; the daemon answers in that order. */
   readonly #waiting: Waiting[] = [];
+  readonly #listeners: ((text: string) => void)[] = [];
   #ended = false;
 
   constructor(socket: Socket, answerMs: number) {
     this.#socket = socket;
     this.#answerMs = answerMs;
-    const decoder = new ReplyDecoder();
+    const decoder = new ReplyDecoder((text) => {
+      for (const listener of this.#listeners) listener(text);
+    });
     socket.setEncoding('utf8');
     socket.on('data', (piece: string) => {
       try {
@@ -68,6 +71,10 @@ class SocketControl implements BirdControl {
     if (this.#ended) return Promise.reject(new BirdGone('BIRD has ended'));
     this.#socket.write(`${command}\n`);
     return this.#next();
+  }
+
+  onSaid(handler: (text: string) => void): void {
+    this.#listeners.push(handler);
   }
 
   #next(): Promise<Reply> {

@@ -100,6 +100,8 @@ class FakeControl implements BirdControl {
     return this.#answer(command);
   }
 
+  onSaid(): void {}
+
   end(): void {
     this.#ended = true;
     this.#end();

@@ -6,6 +6,8 @@ import type { Reply } from '#wire/bird/reply.ts';
 export interface BirdControl extends Disposable {
   /** Sends one command. @throws BirdGone if the daemon ends or does not answer in time. */
   ask(command: string): Promise<Reply>;
+  /** Called with each line that the daemon says unasked, as `echo` has told it to. */
+  onSaid(handler: (text: string) => void): void;
   /** Resolves when the daemon has closed the connection. */
   readonly closed: Promise<void>;
   close(): void;

@@ -60,8 +60,12 @@ test('ReplyDecoder and the readers answer anything with a value or a SyntaxError
   );
 });
 
-test('ReplyDecoder skips what is said unasked', () => {
-  assert.deepEqual(new ReplyDecoder().push('+log line\n0000 \n'), [{ lines: [{ code: 0, text: '' }] }]);
+test('ReplyDecoder gives what is said unasked to its listener and keeps it out of answers', () => {
+  const said: string[] = [];
+  const decoder = new ReplyDecoder((text) => said.push(text));
+  const replies = ['+Mesh_1: State cha', 'nged to up\n00', '00 \n'].flatMap((piece) => decoder.push(piece));
+  assert.deepEqual(replies, [{ lines: [{ code: 0, text: '' }] }]);
+  assert.deepEqual(said, ['Mesh_1: State changed to up']);
 });
 
 test('failed tells refusals from answers', () => {

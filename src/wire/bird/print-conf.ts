@@ -91,6 +91,8 @@ function printKernel(kernel: KernelProtocol): string {
 function printBgp(bgp: BgpProtocol): string {
   return block(`protocol bgp ${symbol(bgp.name)}`, [
     `description ${quoted(bgp.description)};`,
+    // Whoever listens hears at once that a session comes or goes.
+    'debug { states };',
     `local ${bgp.local.addr === undefined ? '' : `${bgp.local.addr} `}port ${port(bgp.local.port)} as ${as(bgp.local.asNumber)};`,
     neighbor(bgp),
     ...hops(bgp),

@@ -36,8 +36,14 @@ const LINE_LIMIT = 1 << 20;
 
 /** Takes the stream in pieces of any size and gives whole answers. */
 export class ReplyDecoder {
+  readonly #onSaid: (text: string) => void;
   #rest = '';
   #lines: ReplyLine[] = [];
+
+  /** `onSaid` is told what the daemon says unasked (`echo`), a line each. */
+  constructor(onSaid: (text: string) => void = () => {}) {
+    this.#onSaid = onSaid;
+  }
 
   /** Answers that the piece completes. @throws SyntaxError if this is not BIRD's protocol. */
   push(piece: string): Reply[] {
@@ -48,7 +54,10 @@ export class ReplyDecoder {
   }
 
   #line(line: string): Reply[] {
-    if (line.startsWith('+')) return []; // said unasked, to whoever listens
+    if (line.startsWith('+')) {
+      this.#onSaid(line.slice(1));
+      return [];
+    }
     const [, code, mark, text] = CODED.exec(line) ?? [];
     if (code === undefined) this.#continue(line);
     else this.#lines.push({ code: Number(code), text: text ?? '' });
