@@ -12,12 +12,12 @@ import { makeVeth, type Veth } from '#cni/parts/veth.ts';
 import type { PluginCall, PodNetns } from '#cni/plugin.ts';
 import { type BridgeConf, readBridgeConf } from '#cni/plugins/bridge/conf.ts';
 import { gatewaysOf } from '#cni/plugins/bridge/gateways.ts';
-import { ensureVlanGateway, joinVlans } from '#cni/plugins/bridge/vlan.ts';
+import { ensureVlanGateway, joinVlans, vlanGatewayOf } from '#cni/plugins/bridge/vlan.ts';
 import { prefixFamily } from '#net/prefix.ts';
 import { appendResult, type CniInterface, type CniResult } from '#wire/cni/result.ts';
 import type { Link } from '#wire/netlink/values.ts';
 
-/** Of bridge, host's end, pod's end in `interfaces`, as the reference orders them. */
+/** Of bridge, host's end, pod's end, gateway of a VLAN in `interfaces`, as the reference orders them. */
 export const POD_INTERFACE = 2;
 
 export async function add(call: PluginCall): Promise<CniResult> {
@@ -59,7 +59,8 @@ async function addressed(call: PluginCall, conf: BridgeConf, pod: PodNetns, brid
   configureInterface(pod, call.request.ifname, { ips, routes }, { dad: conf.enabledad });
   if (conf.isGateway) {
     const { netlink } = call.caller;
-    const holder = conf.vlan === 0 ? bridge : ensureVlanGateway(netlink, bridge, conf);
+    const gateway = vlanGatewayOf(conf);
+    const holder = gateway === undefined ? bridge : ensureVlanGateway(netlink, gateway, bridge, conf);
     for (const address of addresses) ensureAddress(netlink, holder, address, conf.vlan === 0 && conf.forceAddress);
     enableForwarding(call.caller, addresses.map(prefixFamily));
   }
@@ -74,11 +75,16 @@ async function addressed(call: PluginCall, conf: BridgeConf, pod: PodNetns, brid
 }
 
 /** The bridge is read again: it may have taken the hardware address of its first port. */
-function interfacesOf({ caller }: PluginCall, pod: PodNetns, conf: BridgeConf, veth: Veth): CniInterface[] {
-  const bridge = caller.netlink.link(conf.bridge);
+function interfacesOf(call: PluginCall, pod: PodNetns, conf: BridgeConf, veth: Veth): CniInterface[] {
+  const onHost = (name: string): CniInterface => {
+    const link = call.caller.netlink.link(name);
+    return { name, ...(link?.mac && { mac: link.mac }), ...(link && { mtu: link.mtu }) };
+  };
+  const gateway = ipamOf(call.conf) && vlanGatewayOf(conf);
   return [
-    { name: conf.bridge, ...(bridge?.mac && { mac: bridge.mac }), ...(bridge && { mtu: bridge.mtu }) },
+    onHost(conf.bridge),
     veth.host,
     { ...veth.pod, sandbox: pod.path },
+    ...(gateway === undefined ? [] : [onHost(gateway)]),
   ];
 }

@@ -20,6 +20,7 @@ const V4 = { subnet: '10.9.0.0/24' };
 const CASES: Readonly<Record<string, object>> = {
   'a VLAN': { vlan: 100 },
   'a VLAN, hairpin': { vlan: 4094, hairpinMode: true },
+  'a VLAN with the gateway in it': { vlan: 100, isGateway: true },
 };
 
 for (const [name, conf] of Object.entries(CASES)) {
@@ -97,10 +98,16 @@ test('bridge vlan: the gateway is in the pod’s VLAN, and in no other', { skip 
   const b = await bed(t, ROUTED);
   using node = ourNode(b);
   const all = pods(node, join(b.dir, 'ipam'));
-  const inside = await all.add(t, { vlan: 100, isDefaultGateway: true });
+  const more = { vlan: 100, isDefaultGateway: true };
+  const inside = await all.add(t, more);
   const outside = await all.add(t, { vlan: 200 });
   assert.ok(pings(inside.netns, '10.9.0.1'));
   assert.ok(!pings(outside.netns, '10.9.0.1'));
+  const check = async () =>
+    (await all.call('CHECK', inside.id, inside.netns, { ...more, prevResult: inside.prevResult })).json;
+  assert.equal(await check(), undefined);
+  node.sh('ip link del br7.100');
+  assert.match(String((await check())?.msg), /br7\.100, the gateway of VLAN 100, is missing/);
 });
 
 test('bridge vlan: CHECK names a VLAN that is gone, and the default one where it must not be', { skip }, async (t) => {

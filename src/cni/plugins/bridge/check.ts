@@ -1,12 +1,12 @@
 /** CHECK: compares with what ADD made, and names everything that differs. */
 
-import { ipamVerb } from '#cni/parts/ipam.ts';
+import { ipamOf, ipamVerb } from '#cni/parts/ipam.ts';
 import { notBound } from '#cni/parts/mac-spoof.ts';
 import { notMasqueraded } from '#cni/parts/masquerade.ts';
-import { needPrevResult, peerOf, podDifferences, refuseDifferences } from '#cni/parts/verify.ts';
+import { linkDifferences, needPrevResult, peerOf, podDifferences, refuseDifferences } from '#cni/parts/verify.ts';
 import type { PluginCall, PodNetns } from '#cni/plugin.ts';
 import { type BridgeConf, readBridgeConf } from '#cni/plugins/bridge/conf.ts';
-import { vlanDifferences } from '#cni/plugins/bridge/vlan.ts';
+import { vlanDifferences, vlanGatewayOf } from '#cni/plugins/bridge/vlan.ts';
 import type { CniResult } from '#wire/cni/result.ts';
 
 export async function check(call: PluginCall): Promise<void> {
@@ -33,7 +33,8 @@ function addressesOf({ request }: PluginCall, { interfaces, ips }: CniResult) {
     .map(({ address }) => address);
 }
 
-function hostDifferences({ caller, request }: PluginCall, conf: BridgeConf, pod: PodNetns): string[] {
+function hostDifferences(call: PluginCall, conf: BridgeConf, pod: PodNetns): string[] {
+  const { caller, request } = call;
   const bridge = caller.netlink.link(conf.bridge);
   if (!bridge) return [`bridge ${conf.bridge} is missing`];
   const inside = pod.netlink.link(request.ifname);
@@ -47,5 +48,13 @@ function hostDifferences({ caller, request }: PluginCall, conf: BridgeConf, pod:
     ...(conf.hairpinMode && port.port?.hairpin === false ? [`${port.name} is not in hairpin mode`] : []),
     ...(conf.portIsolation && port.port?.isolated === false ? [`${port.name} is not isolated`] : []),
     ...vlanDifferences(caller.netlink, port.name, conf),
+    ...gatewayDifferences(call, conf),
   ];
+}
+
+function gatewayDifferences(call: PluginCall, conf: BridgeConf): string[] {
+  const name = ipamOf(call.conf) && vlanGatewayOf(conf);
+  if (name === undefined) return [];
+  const link = call.caller.netlink.link(name);
+  return link ? linkDifferences(link, { name }, 'veth') : [`${name}, the gateway of VLAN ${conf.vlan}, is missing`];
 }

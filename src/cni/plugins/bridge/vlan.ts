@@ -48,9 +48,13 @@ export function vlanDifferences(netlink: Netlink, port: string, conf: Vlans): st
   ];
 }
 
-/** The host's own interface in the VLAN, BRIDGE.VLAN: a veth whose other end is a port. It has the gateway's address. */
-export function ensureVlanGateway(netlink: Netlink, bridge: Link, conf: Vlans): Link {
-  const name = `${bridge.name}.${conf.vlan}`;
+/** Name of the host's own interface in the VLAN, which has the gateway's address; undefined if the bridge has it, or nobody. */
+export function vlanGatewayOf({ bridge, vlan, isGateway }: BridgeConf): string | undefined {
+  return isGateway && vlan !== 0 ? `${bridge}.${vlan}` : undefined;
+}
+
+/** A veth by that name whose other end is a port of the bridge. */
+export function ensureVlanGateway(netlink: Netlink, name: string, bridge: Link, conf: Vlans): Link {
   if (!netlink.link(name)) {
     const port = `veth${createHash('sha1').update(name).digest('hex').slice(0, 8)}`;
     const { mtu } = bridge;
