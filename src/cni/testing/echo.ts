@@ -9,6 +9,14 @@ import type { Netns } from '#kernel/netns/netns.ts';
 /** Why there is no traffic to be made, or false. */
 export const noSocat: string | false = spawnSync('socat', ['-V']).status === 0 ? false : 'needs socat';
 
+/** Why there is no SCTP to be had, or false: socat cannot listen, or nobody comes within the time. */
+export function noSctp(): string | false {
+  if (noSocat) return noSocat;
+  const at = 'SCTP4-LISTEN:0,bind=127.0.0.1,accept-timeout=0.1';
+  const { stderr } = spawnSync('socat', ['-d', '-d', at, 'PIPE'], { encoding: 'utf8' });
+  return /listening on/.test(stderr) ? false : 'the kernel has no SCTP';
+}
+
 /**
  * Answers each connection (or datagram) with `name PEER-ADDRESS`.
  * @param at socat's address without options: `TCP-LISTEN:80`, `UDP6-LISTEN:53`
@@ -34,13 +42,19 @@ async function listening(child: ChildProcess): Promise<void> {
 
 /** What the server answers; '' if there is none within the time. @param to socat's address: `TCP:10.0.0.1:80` */
 export function ask(netns: Netns | undefined, to: string, seconds = 1): string {
-  const command = `echo hello | timeout ${seconds + 1} socat -t${seconds} - ${to}${/^TCP/.test(to) ? `,connect-timeout=${seconds}` : ''}`;
+  const command = `echo hello | timeout ${seconds + 1} socat -t${seconds} - ${to}${optionsOf(to, seconds)}`;
   const run = () => spawnSync('sh', ['-c', command], { encoding: 'utf8' });
   return (netns ? inNetns(netns, run) : run()).stdout.trim();
 }
 
-export function answered(netns: Netns | undefined, to: string, by: string): void {
-  assert.match(ask(netns, to), new RegExp(`^${by}( |$)`), `${to} is answered by ${by}`);
+/** An association of SCTP cannot be shut in one direction only: the answer would be lost. */
+function optionsOf(to: string, seconds: number): string {
+  if (to.startsWith('SCTP')) return `,connect-timeout=${seconds},shut-none`;
+  return to.startsWith('TCP') ? `,connect-timeout=${seconds}` : '';
+}
+
+export function answered(netns: Netns | undefined, to: string, by: string, seconds = 1): void {
+  assert.match(ask(netns, to, seconds), new RegExp(`^${by}( |$)`), `${to} is answered by ${by}`);
 }
 
 export function silent(netns: Netns | undefined, to: string): void {

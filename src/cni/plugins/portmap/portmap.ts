@@ -47,13 +47,26 @@ function askedOf(call: PluginCall): Asked {
 }
 
 /** nft would take the rule; but a kernel that does not track SCTP translates nothing. */
-function needSctp({ caller }: PluginCall, conf: PortmapConf): void {
+function needSctp(call: PluginCall, conf: PortmapConf): void {
   if (!conf.mappings.some(({ protocol }) => protocol === 'sctp')) return;
+  if (tracksSctp(call)) return;
+  loadConntrack(call);
+  if (tracksSctp(call)) return;
+  throw new PolderError('kernel-feature-missing', { feature: 'SCTP connection tracking', detail: '' });
+}
+
+function tracksSctp({ caller }: PluginCall): boolean {
   try {
     caller.readSysctl('net.netfilter.nf_conntrack_sctp_timeout_established');
+    return true;
   } catch {
-    throw new PolderError('kernel-feature-missing', { feature: 'SCTP connection tracking', detail: '' });
+    return false;
   }
+}
+
+/** The parameters of a module that nobody has needed yet are not there: that the table is tried makes the kernel load it. */
+function loadConntrack({ caller }: PluginCall): void {
+  caller.nft.apply(TABLE, baseOps(), { dryRun: true });
 }
 
 function isOwner(call: PluginCall): (owner: string) => boolean {
