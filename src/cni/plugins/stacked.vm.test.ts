@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { bed, ROUTED } from '#cni/testing/bed.ts';
-import { bothLives, lifeOn, type Node, noReference, ourNode } from '#cni/testing/differential.ts';
+import { bothLives, lifeOn, type Node, noReference, ourNode, referenceNode } from '#cni/testing/differential.ts';
 import { BELOW, noFeature } from '#kernel/testing/feature.ts';
 
 const noIpvlan = noFeature(BELOW, {
@@ -53,6 +53,22 @@ for (const [name, { conf, ipam = V4 }] of Object.entries(CASES)) {
     assert.deepEqual(ours, theirs);
   });
 }
+
+test('ipvlan by the default route: as the reference, whose own CHECK then looks for a master without a name', {
+  skip: noReference('ipvlan', 'host-local') || noIpvlan,
+}, async (t) => {
+  const b = await bed(t, ROUTED);
+  const theirCheck = 'failed to lookup master ""';
+  const conf = (dataDir: string) => ({ type: 'ipvlan', ipam: { type: 'host-local', dataDir, ...V4 } });
+  const { ours, theirs } = await bothLives(b, (dataDir) => ({ prepare: UPLINK, conf: conf(dataDir), theirCheck }));
+  assert.deepEqual(ours, theirs);
+  using other = referenceNode();
+  other.sh(UPLINK);
+  const common = { cniVersion: '1.0.0', name: 'net', ...conf(join(b.dir, 'checked')) };
+  const { json } = await other.cni('ADD', common);
+  const checked = await other.cni('CHECK', { ...common, prevResult: json });
+  assert.ok(String(checked.json?.msg).includes(theirCheck), checked.stdout);
+});
 
 test('dummy: a life of it, as the kernel has it', { skip: noReference('host-local') || noDummy }, async (t) => {
   const b = await bed(t, ROUTED);

@@ -128,7 +128,7 @@ function infoOf(info: unknown): unknown {
   return {
     kind,
     port: of(port, ['hairpin', 'isolated', 'learning']),
-    data: of(data, ['mode', 'vlan_filtering', 'id']),
+    data: of(data, ['mode', 'vlan_filtering', 'id', 'table']),
   };
 }
 
