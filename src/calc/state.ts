@@ -5,6 +5,7 @@ import type { Addr, Family } from '#net/addr.ts';
 import type { Mac } from '#net/mac.ts';
 import type { IfAddr, Prefix } from '#net/prefix.ts';
 import type { Attachment } from '#spec/endpoint.ts';
+import type { SaidWays } from '#spec/ways.ts';
 import type { PublicKey } from '#wire/wireguard/values.ts';
 
 /** Facts about the interface that carries packets to the other nodes, as they were read from the kernel. */
@@ -113,9 +114,11 @@ export interface WireguardState {
   readonly rulePriority: number;
   /** Sorted by node. */
   readonly peers: readonly EncryptedPeer[];
+  /** Networks that are reached encrypted or not at all: beneath the routes to the peers nothing leads there. */
+  readonly closed: readonly Prefix[];
   /** Networks inside of what is encrypted that go their ordinary way: this node's own, and those of nodes without a key. */
   readonly exceptions: readonly Prefix[];
-  /** Names of nodes with networks of this family to which nothing is encrypted, sorted. */
+  /** Names of nodes with networks of this family that are spoken to in plain text, sorted. */
   readonly plain: readonly string[];
 }
 
@@ -238,6 +241,8 @@ export interface NodeState {
   readonly distribution: 'agent' | 'bird';
   /** Whose packets get the node's own source address when they leave all pools; `from` empty: nobody's do. */
   readonly masquerade: { readonly from: readonly Prefix[]; readonly inside: readonly Prefix[] };
+  /** What the node may say of itself once it is so: for the others, who change their ways by it. */
+  readonly ways: SaidWays;
   /** Present where it is wanted. */
   readonly fastPath?: FastPathState;
   /** Present where routes are told by BGP; then BIRD puts those into the kernel that no tunnel of the agent's carries. */

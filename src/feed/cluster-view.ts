@@ -14,6 +14,7 @@ import { CONFIG_MAP, parseConfig } from '#spec/config.ts';
 import { type FelixSettings, felixOf } from '#spec/felix.ts';
 import type { ConfigMap, Node } from '#spec/k8s.ts';
 import { type Pool, readPool } from '#spec/pool.ts';
+import { readWays, WAYS_ANNOTATION } from '#spec/ways.ts';
 
 /** Says the hardware address of a node's VXLAN device to the other nodes. */
 export const VTEP_MAC_ANNOTATION = 'polder.dev/vtep-mac';
@@ -112,6 +113,7 @@ function nodeFrom(
   const podCidrs = texts.map((text) => readPrefix(text)).filter((prefix) => prefix !== undefined);
   const mac = node.metadata.annotations?.[VTEP_MAC_ANNOTATION];
   const vtepMac = mac === undefined ? undefined : readMac(mac);
+  const ways = readWays(node.metadata.annotations?.[WAYS_ANNOTATION] ?? '');
   const { fields, problems: unreadable } = annotatedFields(node.metadata.annotations ?? {});
   const problems = [
     ...unreadable.map((problem) => `node ${name}: ${problem}`),
@@ -129,6 +131,7 @@ function nodeFrom(
       addrs: onePerFamily(internal, addr),
       networks: ipv4First(networks ? (networks.get(name) ?? []) : podCidrs),
       ...(vtepMac === undefined ? {} : { vtepMac }),
+      ...(ways === undefined ? {} : { ways }),
       ...fields,
       labels: node.metadata.labels ?? {},
     },

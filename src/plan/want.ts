@@ -41,6 +41,8 @@ const NTF_SELF = 0x02;
 const IFA_F_NODAD = 0x02;
 /** The kernel's own default for IPv6 (IP6_RT_PRIO_USER), said aloud so that reading it back gives the same. */
 const METRIC_V6 = 1024;
+/** Taken where nothing better is there. */
+const LAST_METRIC = 0x100000;
 
 /** What the kernel must hold for this state. */
 export function want(state: NodeState): Wanted {
@@ -104,12 +106,16 @@ function wireguardDevice({ device, publicKey, port, keepalive, peers }: Wireguar
   return { device, publicKey, port, mark: WIREGUARD_MARK, peers: wanted };
 }
 
-/** A table beside the main one: it wins whatever the main one says, and its end leaves the main one as it was. */
-function encryptedRoutes({ device, peers, exceptions }: WireguardState): Route[] {
+/**
+ * A table beside the main one: it wins whatever the main one says, and its end leaves the main one as it was. Should the
+ * device go, the routes over it go with it, and what is closed stays closed.
+ */
+function encryptedRoutes({ device, peers, closed, exceptions }: WireguardState): Route[] {
   const inTable = (each: Route): Route => ({ ...each, table: WIREGUARD_TABLE });
   const over = (to: Prefix) => route(to, onLinkScope(addrOf(to)), [{ link: device }]);
   return [
     ...peers.flatMap((peer) => peer.routes.map((to) => inTable(over(to)))),
+    ...closed.map((to) => inTable({ ...route(to, 'global', []), type: 'unreachable', metric: LAST_METRIC })),
     ...exceptions.map((to) => inTable({ ...route(to, 'global', []), type: 'throw' })),
   ];
 }

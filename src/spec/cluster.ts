@@ -6,6 +6,7 @@ import type { BgpSettings } from '#spec/bgp.ts';
 import type { Attachment, LocalEndpoint } from '#spec/endpoint.ts';
 import type { FelixSettings } from '#spec/felix.ts';
 import { type EncapsulationMode, type Pool, poolOf } from '#spec/pool.ts';
+import type { SaidWays } from '#spec/ways.ts';
 
 /** A VXLAN device (RFC 7348). */
 export interface VxlanDevice {
@@ -191,6 +192,8 @@ export interface ClusterNode {
   readonly routeReflectorClusterId?: Addr;
   /** Its addresses with the length of their subnets (annotations `projectcalico.org/IPv4Address`, `…/IPv6Address`). */
   readonly subnets?: readonly IfAddr[];
+  /** What its agent says that it takes and sends packets by; absent: nothing yet, so it is as the settings want it. */
+  readonly ways?: SaidWays;
   /** For selectors. */
   readonly labels: Readonly<Record<string, string>>;
 }

@@ -24,8 +24,12 @@ function podsOf(endpoints: readonly LocalEndpoint[]): FastPathState['pods'] {
 
 /** Only what needs nothing but a next hop: what is to be encrypted, and what IPIP carries, goes the ordinary way. */
 function waysOf({ peers, underlay, tunnels, wireguard }: Known): FastPathState['ways'] {
-  const encrypted = new Set(wireguard.flatMap((device) => device.peers.map(({ node }) => node)));
-  const open = peers.filter(({ node, network }) => prefixFamily(network) === 4 && !encrypted.has(node));
+  const leads = wireguard.flatMap((device) => device.peers.filter(({ routes }) => routes.length > 0));
+  const encrypted = new Set(leads.map(({ node }) => node));
+  const closed = new Set(wireguard.flatMap((device) => device.closed));
+  const open = peers.filter(
+    ({ node, network }) => prefixFamily(network) === 4 && !encrypted.has(node) && !closed.has(network),
+  );
   return open.flatMap(({ network, way }) => {
     const out = way.kind === 'ipip' ? undefined : outOf(way, underlay, tunnels);
     return way.kind === 'ipip' || !out

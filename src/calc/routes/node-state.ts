@@ -1,6 +1,7 @@
 /** Snapshot and facts -> what this node must look like. */
 
 import { calcBgp } from '#calc/bgp/bgp.ts';
+import { askedKinds, takenKinds, waysToSay } from '#calc/routes/change-over.ts';
 import { isHost } from '#calc/routes/claims.ts';
 import { fastPathOf } from '#calc/routes/fast-path.ts';
 import { MIN_MTU } from '#calc/routes/mtu.ts';
@@ -41,14 +42,20 @@ function stateOf(snapshot: Snapshot, self: ClusterNode, underlay: Underlay, feat
   const { config } = snapshot;
   const { attachment, hostIfPrefix, distribution, name: profile } = config.profile;
   const { networks } = self;
-  const tunnels = tunnelsOf(snapshot, self, underlay, features);
+  const asked = askedKinds(snapshot.pools, self);
+  const tunnels = tunnelsOf(snapshot, self, underlay, features, takenKinds(asked, self));
   const { peers, stranded, problems } = peersOf(snapshot, self, underlay);
-  const encryption = encryptionOf(snapshot, { self, underlay, features, networks: [...peers, ...stranded] });
+  const encryption = encryptionOf(snapshot, { self, underlay, features, asked, networks: [...peers, ...stranded] });
   const { wireguard } = encryption;
   const bgp = calcBgp(snapshot, self, underlay);
   const tunnelled = new Set(wireguard.flatMap((device) => device.peers.flatMap(({ routes }) => routes)));
   const largest = Math.min(underlay.mtu, ...[...tunnels, ...wireguard].map(({ mtu }) => mtu));
   const podMtu = config.mtu || largest;
+  const ways = waysToSay(snapshot.nodes, self, {
+    asked: encryption.offered ? new Set([...asked, 'wireguard' as const]) : asked,
+    peers,
+    encrypts: tunnelled.size > 0,
+  });
   const found = { underlay, tunnels, peers, wireguard, podMtu };
   return {
     node: self.name,
@@ -64,6 +71,7 @@ function stateOf(snapshot: Snapshot, self: ClusterNode, underlay: Underlay, feat
     pods: podsOf(snapshot),
     blackholes: attachment === 'routed' ? networks.filter((network) => !isHost(network)) : [],
     masquerade: masqueradeOf(snapshot.pools),
+    ways,
     ...(config.fastPath ? { fastPath: fastPathOf(snapshot.local.endpoints, found) } : {}),
     ...(bgp.state ? { bgp: bgp.state } : {}),
     problems: [

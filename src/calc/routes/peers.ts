@@ -1,8 +1,9 @@
 /** The other nodes' networks and the way to each. */
 
+import { askedKinds, commonKinds, takenKinds } from '#calc/routes/change-over.ts';
 import { type Claim, Holders } from '#calc/routes/claims.ts';
 import { problem } from '#calc/routes/problems.ts';
-import { poolOfNetwork, vtepMacOf, wayTo } from '#calc/routes/ways.ts';
+import { type Here, poolOfNetwork, vtepMacOf, wayNow } from '#calc/routes/ways.ts';
 import type { PeerNetwork, Problem, Underlay } from '#calc/state.ts';
 import type { Addr } from '#net/addr.ts';
 import type { Mac } from '#net/mac.ts';
@@ -23,7 +24,7 @@ const STRANDING: ReadonlySet<Problem['code']> = new Set(['other-subnet', 'family
 
 /** Peers and the problems among them, both in the order of node names: a function of the set, not of its order. */
 export function peersOf(snapshot: Snapshot, self: ClusterNode, underlay: Underlay): Peers {
-  const { devices } = snapshot.config.profile;
+  const here = { node: self, underlay, devices: snapshot.config.profile.devices };
   const peers: PeerNetwork[] = [];
   const stranded: Stranded[] = [];
   const others = otherNodes(snapshot, self);
@@ -32,16 +33,20 @@ export function peersOf(snapshot: Snapshot, self: ClusterNode, underlay: Underla
   const holders = new Holders([self, ...others].flatMap(({ networks }) => networks));
   for (const network of self.networks) holders.take({ node: self, network });
   for (const claim of claimsOf(others.filter(({ name }) => !refused.has(name)))) {
-    const pool = poolOfNetwork(snapshot.pools, claim.network);
     const wrong = refuse(claim, holders.holder(claim.network));
     if (!wrong) holders.take(claim);
-    const way = wrong ?? (pool ? wayTo(claim, pool, { node: self, underlay, devices }) : outside(claim, snapshot));
+    const way = wrong ?? leading(claim, snapshot, here);
     const place = { node: claim.node.name, network: claim.network };
     if ('code' in way && STRANDING.has(way.code)) stranded.push({ ...place, problem: way });
     else if ('code' in way) problems.push(way);
     else peers.push({ ...place, way });
   }
   return { peers, stranded, problems };
+}
+
+function leading(claim: Claim, snapshot: Snapshot, here: Here): PeerNetwork['way'] | Problem {
+  const pool = poolOfNetwork(snapshot.pools, claim.network);
+  return pool ? wayNow(claim, pool, here, commonKinds(here.node, claim.node)) : outside(claim, snapshot);
 }
 
 /** By name; of two entries of one name the last one counts. */
@@ -53,7 +58,7 @@ export function otherNodes(snapshot: Snapshot, self: ClusterNode): ClusterNode[]
 
 /** Nodes to which packets would go astray, each with the reason: the first by name keeps what two have, we our own. */
 function nodesRefused(others: readonly ClusterNode[], self: ClusterNode, { pools }: Snapshot): Map<string, Problem> {
-  const vxlan = pools.some((pool) => pool.vxlan !== 'never');
+  const vxlan = takenKinds(askedKinds(pools, self), self).has('vxlan');
   const addrs = new Map<Addr, string>(self.addrs.map((addr) => [addr, self.name]));
   const macs = new Map<Mac, string>([[vtepMacOf(self), self.name]]);
   const refused = new Map<string, Problem>();

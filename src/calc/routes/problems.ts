@@ -56,12 +56,11 @@ export const PROBLEMS = {
     todo: 'Run a kernel with CONFIG_WIREGUARD (Linux 5.6 or newer), or choose a profile without encryption.',
   },
   'wireguard-key-missing': {
-    sentence: 'Traffic to IPv{family} pods of node {node} is not encrypted: the node has not said its WireGuard key.',
+    sentence: 'Traffic to IPv{family} pods of node {node} {fate}: the node has not said its WireGuard key.',
     todo: 'See that its agent runs and that its kernel has WireGuard (`polder wireguard status`).',
   },
   'wireguard-key-taken': {
-    sentence:
-      'Traffic to IPv{family} pods of node {node} is not encrypted: its WireGuard key is that of node {holder}.',
+    sentence: 'Traffic to IPv{family} pods of node {node} {fate}: its WireGuard key is that of node {holder}.',
     todo: 'Give one of them another key: `polder wireguard rotate` on the node.',
   },
   'other-subnet': {

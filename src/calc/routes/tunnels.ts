@@ -1,4 +1,4 @@
-/** The devices that pools ask for. */
+/** The devices that packets are taken by: those that pools ask for, and those that are still in use. */
 
 import { isHost } from '#calc/routes/claims.ts';
 import { tunnelMtu } from '#calc/routes/mtu.ts';
@@ -7,21 +7,25 @@ import type { Features, IpipState, TunnelState, Underlay, VxlanState } from '#ca
 import { type Addr, type Family, familyOf } from '#net/addr.ts';
 import { addrOf, firstAddr, hostPrefix, type IfAddr, ifAddr, lengthOf } from '#net/prefix.ts';
 import type { ClusterNode, Snapshot, TunnelKind } from '#spec/cluster.ts';
+import type { WayKind } from '#spec/ways.ts';
 
-/** Sorted by name. */
+/** Of these kinds. Sorted by name. */
 export function tunnelsOf(
   snapshot: Snapshot,
   self: ClusterNode,
   underlay: Underlay,
   features: Features,
+  kinds: ReadonlySet<WayKind>,
 ): TunnelState[] {
-  const found = [vxlanOf(snapshot, self, underlay), ipipOf(snapshot, self, underlay, features)];
+  const found = [
+    kinds.has('vxlan') ? vxlanOf(snapshot, self, underlay) : undefined,
+    kinds.has('ipip') ? ipipOf(snapshot, self, underlay, features) : undefined,
+  ];
   return found.filter((tunnel) => tunnel !== undefined).sort((a, b) => (a.device < b.device ? -1 : 1));
 }
 
-function vxlanOf(snapshot: Snapshot, self: ClusterNode, underlay: Underlay): VxlanState | undefined {
-  const { config, pools } = snapshot;
-  if (pools.every(({ vxlan }) => vxlan === 'never')) return undefined;
+function vxlanOf(snapshot: Snapshot, self: ClusterNode, underlay: Underlay): VxlanState {
+  const { config } = snapshot;
   return {
     kind: 'vxlan',
     ...config.profile.devices.vxlan,
@@ -35,9 +39,9 @@ function vxlanOf(snapshot: Snapshot, self: ClusterNode, underlay: Underlay): Vxl
 
 /** None on a node that has no IPv4 address to put into outer headers. */
 function ipipOf(snapshot: Snapshot, self: ClusterNode, underlay: Underlay, features: Features): IpipState | undefined {
-  const { config, pools } = snapshot;
+  const { config } = snapshot;
   const local = addrOfFamily(self, 4);
-  if (local === undefined || pools.every(({ ipip }) => ipip === 'never')) return undefined;
+  if (local === undefined) return undefined;
   return {
     kind: 'ipip',
     device: config.profile.devices.ipip.device,

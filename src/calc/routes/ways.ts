@@ -9,6 +9,7 @@ import { type Mac, readMac } from '#net/mac.ts';
 import { contains, containsPrefix, firstAddr, lengthOf, networkOf, type Prefix, prefixFamily } from '#net/prefix.ts';
 import type { ClusterNode, Devices, TunnelKind } from '#spec/cluster.ts';
 import type { EncapsulationMode, Pool } from '#spec/pool.ts';
+import type { WayKind } from '#spec/ways.ts';
 
 /** Hardware address of a node's VXLAN device: from its name, unless its annotation says another. */
 export function vtepMacOf(node: Pick<ClusterNode, 'name' | 'vtepMac'>): Mac {
@@ -32,6 +33,23 @@ export interface Here {
   readonly underlay: Underlay;
   readonly devices: Devices;
 }
+
+/**
+ * What the pool says, as soon as both nodes take it; until then what both take. Undefined kinds: one of them has said
+ * nothing. A pool that leads nowhere (a far node, no tunnel) leaves in use what still works.
+ */
+export function wayNow(claim: Claim, pool: Pool, here: Here, both: readonly WayKind[] | undefined): Way | Problem {
+  const goal = wayTo(claim, pool, here);
+  if (!both || (!('code' in goal) && both.includes(goal.kind))) return goal;
+  const ways = both.map((kind) => (kind === 'wireguard' ? undefined : MAKERS[kind](claim, here)));
+  return ways.find((way) => way !== undefined && !('code' in way)) ?? goal;
+}
+
+const MAKERS = {
+  ipip: (claim: Claim, here: Here) => (prefixFamily(claim.network) === 4 ? ipip(claim, here) : undefined),
+  vxlan,
+  direct,
+} as const satisfies Record<Exclude<WayKind, 'wireguard'>, (claim: Claim, here: Here) => Way | Problem | undefined>;
 
 /** IPIP before VXLAN, which one pool cannot both have. */
 export function wayTo(claim: Claim, pool: Pool, here: Here): Way | Problem {

@@ -1,20 +1,24 @@
 /** Which traffic to other nodes is encrypted, and with what. */
 
+import { commonKinds } from '#calc/routes/change-over.ts';
 import { isHost } from '#calc/routes/claims.ts';
 import { tunnelMtu } from '#calc/routes/mtu.ts';
 import { otherNodes } from '#calc/routes/peers.ts';
 import { problem } from '#calc/routes/problems.ts';
 import { deviceAddrs } from '#calc/routes/tunnels.ts';
 import { addrOfFamily, tunnelAddrOf } from '#calc/routes/ways.ts';
-import type { EncryptedPeer, Features, PeerNetwork, Problem, Underlay, WireguardState } from '#calc/state.ts';
+import type { EncryptedPeer, Features, PeerNetwork, Problem, Underlay, Way, WireguardState } from '#calc/state.ts';
 import type { Family } from '#net/addr.ts';
 import { containsPrefix, hostPrefix, type Prefix, prefixFamily } from '#net/prefix.ts';
 import type { ClusterNode, Snapshot } from '#spec/cluster.ts';
+import type { WayKind } from '#spec/ways.ts';
 import { readPublicKey } from '#wire/wireguard/key.ts';
 import type { PublicKey } from '#wire/wireguard/values.ts';
 
 export interface Encryption {
   readonly wireguard: readonly WireguardState[];
+  /** It is wanted, and the cluster has heard this node's keys: others may encrypt to it. */
+  readonly offered: boolean;
   readonly problems: readonly Problem[];
 }
 
@@ -23,22 +27,29 @@ interface Frame {
   readonly self: ClusterNode;
   readonly underlay: Underlay;
   readonly features: Features;
-  /** Networks of the other nodes, those included that only a tunnel may reach. */
-  readonly networks: readonly Pick<PeerNetwork, 'node' | 'network'>[];
+  /** Networks of the other nodes with their ways; those without one only a tunnel may reach. */
+  readonly networks: readonly (Pick<PeerNetwork, 'node' | 'network'> & { readonly way?: Way })[];
+  /** Kinds of ways that the pools ask for. */
+  readonly asked: ReadonlySet<WayKind>;
 }
 
-/** Families whose traffic this node is to encrypt. */
+/** Families whose traffic this node is to encrypt, and those in which others may still encrypt to it. */
 export function familiesToEncrypt(snapshot: Omit<Snapshot, 'local'>, self: ClusterNode): Family[] {
-  return ([4, 6] as const).filter((family) => isWanted(snapshot, self, family));
+  const taken = self.ways?.accepts.includes('wireguard') === true;
+  return ([4, 6] as const).filter(
+    (family) => isWanted(snapshot, self, family) || (taken && self.wireguardKeys?.[family] !== undefined),
+  );
 }
 
 export function encryptionOf(snapshot: Snapshot, frame: Frame): Encryption {
   const families = familiesToEncrypt(snapshot, frame.self);
   if (families.length > 0 && !frame.features.wireguard)
-    return { wireguard: [], problems: [problem('no-wireguard', frame.self.name)] };
+    return { wireguard: [], offered: false, problems: [problem('no-wireguard', frame.self.name)] };
   const each = families.map((family) => ofFamily(snapshot, frame, family));
+  const wanted = families.filter((family) => isWanted(snapshot, frame.self, family));
   return {
     wireguard: each.flatMap(({ state }) => state ?? []),
+    offered: wanted.length > 0 && wanted.every((family) => frame.self.wireguardKeys?.[family] !== undefined),
     problems: each.flatMap(({ problems }) => problems),
   };
 }
@@ -62,9 +73,10 @@ function ofFamily(snapshot: Snapshot, frame: Frame, family: Family): OfFamily {
   const { wireguard } = snapshot.felix;
   const { device, port, deviceV6, portV6 } = snapshot.config.profile.devices.wireguard;
   const listening = wireguard.ports[family] ?? (family === 4 ? port : portV6);
-  const { peers, problems } = encryptedPeers(snapshot, frame, family, publicKey, listening);
+  const { peers, closed, problems } = encryptedPeers(snapshot, frame, family, publicKey, listening);
   const ways = frame.networks.filter(({ network }) => prefixFamily(network) === family);
-  const encrypted = new Set(peers.map(({ node }) => node));
+  const encrypted = new Set(peers.filter(({ routes }) => routes.length > 0).map(({ node }) => node));
+  const open = ways.filter(({ node, network }) => !encrypted.has(node) && !closed.includes(network));
   const state: WireguardState = {
     family,
     device: wireguard.devices[family] ?? (family === 4 ? device : deviceV6),
@@ -75,49 +87,73 @@ function ofFamily(snapshot: Snapshot, frame: Frame, family: Family): OfFamily {
     keepalive: wireguard.keepalive,
     rulePriority: wireguard.rulePriority,
     peers,
-    exceptions: exceptionsTo(peers, [
-      ...frame.self.networks,
-      ...ways.filter(({ node }) => !encrypted.has(node)).map(({ network }) => network),
-    ]),
-    plain: [...new Set(ways.map(({ node }) => node).filter((node) => !encrypted.has(node)))],
+    closed,
+    exceptions: exceptionsTo(peers, [...frame.self.networks, ...open.map(({ network }) => network)]),
+    plain: [...new Set(open.map(({ node }) => node))],
   };
   return { state, problems };
 }
 
+interface Peers {
+  readonly peers: EncryptedPeer[];
+  /** Networks that are never sent to in plain text. */
+  readonly closed: Prefix[];
+  readonly problems: Problem[];
+}
+
 /** A key that two nodes published goes to the first by name, and ours to nobody. */
-function encryptedPeers(
-  snapshot: Snapshot,
-  { self, networks: all }: Frame,
-  family: Family,
-  own: PublicKey,
-  port: number,
-): { peers: EncryptedPeer[]; problems: Problem[] } {
+function encryptedPeers(snapshot: Snapshot, frame: Frame, family: Family, own: PublicKey, port: number): Peers {
+  const { self } = frame;
   const holders = new Map<PublicKey, string>([[own, self.name]]);
-  const networks = Map.groupBy(all, ({ node }) => node);
+  const networks = Map.groupBy(frame.networks, ({ node }) => node);
   const peers: EncryptedPeer[] = [];
+  const closed: Prefix[] = [];
   const problems: Problem[] = [];
+  const must = isWanted(snapshot, self, family);
   for (const node of otherNodes(snapshot, self)) {
-    const owned = (networks.get(node.name) ?? [])
-      .map(({ network }) => network)
-      .filter((network) => prefixFamily(network) === family);
+    const ways = (networks.get(node.name) ?? []).filter(({ network }) => prefixFamily(network) === family);
+    const owned = ways.map(({ network }) => network);
     const endpoint = addrOfFamily(node, family);
     if (owned.length === 0) continue;
+    const shut = must && isClosed(snapshot, self, node);
+    if (shut) closed.push(...owned);
+    const fate = shut ? 'waits' : 'is not encrypted';
     const publicKey = readPublicKey(node.wireguardKeys?.[family] ?? '');
     const holder = publicKey && holders.get(publicKey);
     if (publicKey === undefined || endpoint === undefined) {
-      problems.push(problem('wireguard-key-missing', node.name, { family }));
+      if (must) problems.push(problem('wireguard-key-missing', node.name, { family, fate }));
     } else if (holder !== undefined) {
-      problems.push(problem('wireguard-key-taken', node.name, { holder, family }));
+      problems.push(problem('wireguard-key-taken', node.name, { holder, family, fate }));
     } else {
       holders.set(publicKey, node.name);
       const tunnel = tunnelAddrOf(node, 'wireguard', family);
       const pods = [...new Set([...owned, ...(tunnel === undefined ? [] : [hostPrefix(tunnel)])])];
-      const routes = snapshot.felix.wireguard.hosts ? [...pods, hostPrefix(endpoint)] : pods;
+      const led = snapshot.felix.wireguard.hosts ? [...pods, hostPrefix(endpoint)] : pods;
+      const routes = isEncrypted(frame, node, must, ways) ? led : [];
       const allowedIps = [...new Set([...pods, hostPrefix(endpoint)])];
       peers.push({ node: node.name, publicKey, endpoint, port, allowedIps, routes });
     }
   }
-  return { peers, problems };
+  return { peers, closed, problems };
+}
+
+/**
+ * Once both take it; with nodes that say nothing of their ways, by the key alone. What is wanted no longer goes on until
+ * what replaces it is in use.
+ */
+function isEncrypted({ self, asked }: Frame, node: ClusterNode, wanted: boolean, ways: Frame['networks']): boolean {
+  const both = commonKinds(self, node);
+  if (wanted) return both === undefined || both.includes('wireguard');
+  return both?.includes('wireguard') === true && ways.some(({ way }) => way === undefined || !asked.has(way.kind));
+}
+
+/**
+ * A profile that encrypts sends nothing in plain text, whatever becomes of keys, unless one of the two nodes says that it
+ * does not take it encrypted: the cluster is changing over, or a kernel has no WireGuard.
+ */
+function isClosed({ config }: Snapshot, ...both: readonly ClusterNode[]): boolean {
+  const takes = ({ ways }: ClusterNode) => !ways || ways.accepts.includes('wireguard');
+  return config.profile.encryption === 'wireguard' && both.every(takes);
 }
 
 /** Of these networks those that a peer's network holds: only borrowed addresses can. */

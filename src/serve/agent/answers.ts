@@ -63,7 +63,7 @@ function planText(sync: NodeSync): string {
 function encryption({ reached, outcome }: NodeSync, { wireguard }: Surroundings): object {
   const problems = outcome?.kind === 'ready' ? outcome.state.problems : [];
   const nodes = reached?.wireguard.flatMap(({ family, peers }) =>
-    peers.map(({ node, publicKey }) => ({ family, node, publicKey })),
+    peers.filter(({ routes }) => routes.length > 0).map(({ node, publicKey }) => ({ family, node, publicKey })),
   );
   return {
     devices: wireguard(),

@@ -10,6 +10,7 @@ import { parseAddr } from '#net/addr.ts';
 import { parsePrefix } from '#net/prefix.ts';
 import { Agents, must, SHIM, type TestNode, until } from '#serve/agent/testing/agents.ts';
 import { PROFILE_NAMES, PROFILES } from '#spec/cluster.ts';
+import { WAYS_ANNOTATION } from '#spec/ways.ts';
 import { PROTO_POLDER, PROTO_STATIC, type Route, TABLE_MAIN } from '#wire/netlink/values.ts';
 
 const options = { skip: noKernel };
@@ -170,9 +171,11 @@ test('polder agent tells the cluster that its network stands, ends at SIGTERM, a
   await using agents = await Agents.make('vxlan');
   const [node] = agents.nodes as [TestNode];
   await agents.start(node);
-  await until('the condition is told', () => agents.api.patches.length > 0);
-  assert.equal(agents.api.patches[0]?.path, '/api/v1/nodes/node1/status');
-  assert.match(agents.api.patches[0]?.body ?? '', /"NetworkUnavailable","status":"False"/);
+  const told = () => agents.api.patches.find(({ path }) => path === '/api/v1/nodes/node1/status');
+  await until('the condition is told', () => told() !== undefined);
+  assert.match(told()?.body ?? '', /"NetworkUnavailable","status":"False"/);
+  await until('its ways are told', () => agents.api.annotationsOf('node1')[WAYS_ANNOTATION] !== undefined);
+  assert.equal(agents.api.annotationsOf('node1')[WAYS_ANNOTATION], '{"accepts":["vxlan"],"sends":["vxlan"]}');
   const rss = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${node.agent?.pid}/status`, 'utf8'))?.[1]) / 1024;
   t.diagnostic(`resident: ${Math.round(rss)} MiB`);
   assert.match((await agents.ask(node, '/metrics')) ?? '', /polder_agent_ready 1/);

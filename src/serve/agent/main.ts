@@ -15,14 +15,15 @@ import { watchNetlink } from '#kernel/netlink/watch.ts';
 import { openNft } from '#kernel/nft/nft.ts';
 import { openWireguard } from '#kernel/wireguard/wireguard.ts';
 import { printPlanOp } from '#plan/print.ts';
+import { AnnotationPublisher } from '#serve/agent/annotation-publisher.ts';
 import { answersOf } from '#serve/agent/answers.ts';
 import { BgpSpeaker, SECRETS_NAMESPACE } from '#serve/agent/bgp.ts';
-import { KeyPublisher } from '#serve/agent/key-publisher.ts';
 import type { Counts } from '#serve/agent/metrics.ts';
 import { NodeAddresses } from '#serve/agent/node-addresses.ts';
 import { NodeKeys } from '#serve/agent/node-keys.ts';
 import { NodeSync } from '#serve/agent/node-sync.ts';
 import { Publisher } from '#serve/agent/publisher.ts';
+import { heard, toSay } from '#serve/agent/sayings.ts';
 import { serveStatus } from '#serve/agent/status.ts';
 import { SubnetFile } from '#serve/agent/subnet-file.ts';
 import type { Profile, Snapshot } from '#spec/cluster.ts';
@@ -101,7 +102,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   });
   const counts: Counts = { passes: 0, operations: 0, failures: 0, errors: 0 };
   const publisher = new Publisher(client, node, log);
-  const keyPublisher = new KeyPublisher(client, node, log);
+  const annotations = new AnnotationPublisher(client, node, log);
   const ipip = new IpipDriver(netlink);
   const bgp = new BgpSpeaker({
     ...{ stateDir: options.stateDir, netlink, log },
@@ -129,7 +130,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
       account(counts, report, log);
       encapsulate(ipip, sync, log);
       quicken();
-      publishKeys(keyPublisher, sync, node);
+      say(annotations, sync, node, ipip);
       bgp.follow(sync);
       if (sync.reached && sync.view) keepSubnet(sync.reached, sync.view.snapshot.config);
       if (sync.reached && sync.view?.kind === 'complete' && bgp.settled) publisher.publish(signal);
@@ -190,13 +191,10 @@ function encapsulate(driver: IpipDriver, { reached }: NodeSync, log: Logger): vo
 }
 
 /** What the kernel has by now, once the whole cluster is known. */
-function publishKeys(publisher: KeyPublisher, { view, reached }: NodeSync, node: string): void {
+function say(publisher: AnnotationPublisher, { view, reached }: NodeSync, node: string, ipip: IpipDriver): void {
   const self = view?.snapshot.nodes.find(({ name }) => name === node);
   if (view?.kind !== 'complete' || !self || !reached) return;
-  publisher.publish(
-    self.wireguardKeys ?? {},
-    Object.fromEntries(reached.wireguard.map(({ family, publicKey }) => [family, publicKey])),
-  );
+  publisher.publish(heard(self), toSay(reached, { ipip: ipip.trouble !== undefined }));
 }
 
 /** Once for all calls of some milliseconds: not in the way of those who call. */

@@ -1,5 +1,6 @@
 /** The agent's heart: what is known of the cluster and of this node, made into a goal, and the kernel brought there. */
 
+import { askedKinds, takenKinds } from '#calc/routes/change-over.ts';
 import { calcNodeState } from '#calc/routes/node-state.ts';
 import { problem } from '#calc/routes/problems.ts';
 import { familiesToEncrypt } from '#calc/routes/wireguard.ts';
@@ -131,7 +132,7 @@ export class NodeSync {
     if (!underlay) return waiting('no-underlay', this.#options.node, { ifname: this.#options.underlay ?? self.addr });
     const { node, endpoints, has } = this.#options;
     const features = {
-      ipip: snapshot.pools.every(({ ipip }) => ipip === 'never') || has('ipip'),
+      ipip: !takenKinds(askedKinds(snapshot.pools, self), self).has('ipip') || has('ipip'),
       wireguard: familiesToEncrypt(snapshot, self).length === 0 || has('wireguard'),
     };
     const local = { node, endpoints: endpoints(), wireguardKeys: this.#keys(snapshot, self, features) };
