@@ -69,6 +69,17 @@ test('two labs live side by side, and the end of one is nothing to the other', {
   );
 });
 
+test('labs that are brought up at the same time have a port each', { skip }, async () => {
+  const labs = await Promise.all([1, 2, 3].map(() => testLab()));
+  try {
+    await Promise.all(labs.map((lab) => lab.must('up', '--nodes', '1')));
+    const servers = await Promise.all(labs.map(async (lab) => (await lab.status()).server));
+    assert.equal(new Set(servers).size, 3);
+  } finally {
+    await Promise.all(labs.map((lab) => lab[Symbol.asyncDispose]()));
+  }
+});
+
 test('lab down of no lab, and a second one, succeed', { skip }, async () => {
   await using lab = await testLab();
   assert.match(await lab.must('down', '-y'), /There was no lab/);

@@ -1,4 +1,4 @@
-/** What the seed documents let their readers type, typed. */
+/** What the seed documents' networks promise. What their readers type is in `transcripts/`. */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -15,47 +15,6 @@ async function onNode(lab: TestLab, node: string, line: string): Promise<string>
   assert.equal(ran.status, 0, `${line}: ${ran.stderr}`);
   return ran.stdout;
 }
-
-test('experiments 1 and 2: look at a pod from inside, find its interface on the node', { skip }, async () => {
-  await using lab = await testLab('up');
-  assert.match(await lab.kubectl('kubectl run test-pod --image=nginx --restart=Never'), /pod\/test-pod created/);
-  await lab.kubectl('kubectl wait --for=condition=Ready pod/test-pod --timeout=30s');
-  const wide = await lab.kubectl('kubectl get pod test-pod -o wide');
-  assert.match(wide, /NAME +READY +STATUS +RESTARTS +AGE +IP +NODE +NOMINATED NODE +READINESS GATES/);
-  const [, ip = ''] = /(10\.244\.\d+\.\d+)/.exec(wide) ?? [];
-  assert.notEqual(ip, '');
-
-  const typed = 'ip addr\nip route\ncat /etc/resolv.conf\nexit\n';
-  // `script` gives kubectl the terminal that -t asks for.
-  const seen = await lab.kubectl(`script -qec 'kubectl exec -it test-pod -- sh' /dev/null`, typed);
-  assert.ok(seen.includes(`inet ${ip}/32`), seen);
-  assert.match(seen, /default via 169\.254\.1\.1 dev eth0/);
-  assert.match(seen, /nameserver 10\.96\.0\.10/);
-  assert.match(seen, /search default\.svc\.cluster\.local svc\.cluster\.local cluster\.local/);
-
-  const node = (await lab.kubectl("kubectl get pod test-pod -o jsonpath='{.spec.nodeName}'")).trim();
-  const index = (await lab.kubectl('kubectl exec test-pod -- cat /sys/class/net/eth0/iflink')).trim();
-  assert.match(await onNode(lab, node, `ip link | grep "^${index}:"`), /cali\w+@/);
-  assert.match(await onNode(lab, node, `ip route | grep ${ip}`), new RegExp(`^${ip} dev cali\\w+ .*scope link`));
-});
-
-test('experiment 3: ping and wget between pods, and clean up', { skip }, async () => {
-  await using lab = await testLab('up');
-  await lab.kubectl('kubectl run pod-a --image=nginx --restart=Never');
-  await lab.kubectl('kubectl run pod-b --image=busybox --restart=Never --command -- sleep 3600');
-  await lab.kubectl('kubectl wait --for=condition=Ready pod/pod-a pod/pod-b --timeout=30s');
-  const [a, b] = (await lab.kubectl("kubectl get pods -o jsonpath='{.items[*].spec.nodeName}'")).split(' ');
-  assert.notEqual(a, b, 'the scheduler spreads them');
-  const typed = "POD_A_IP=$(kubectl get pod pod-a -o jsonpath='{.status.podIP}');";
-  assert.match(
-    await lab.kubectl(`${typed} kubectl exec pod-b -- ping -c 3 $POD_A_IP`),
-    /3 packets transmitted, 3 .*received, 0% packet loss/,
-  );
-  assert.match(await lab.kubectl(`${typed} kubectl exec pod-b -- wget -qO- http://$POD_A_IP`), /Welcome to nginx!/);
-  assert.match(await lab.kubectl('kubectl logs pod-a'), /GET \/ HTTP\/1\.1" 200/);
-  await lab.kubectl('kubectl delete pod pod-a pod-b');
-  assert.equal(await lab.kubectl('kubectl get pods -o name'), '');
-});
 
 const DAEMON_SET = `apiVersion: apps/v1
 kind: DaemonSet

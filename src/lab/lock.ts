@@ -6,6 +6,8 @@
 import { connect, createServer, type Server } from 'node:net';
 import { PolderError } from '#spec/errors.ts';
 
+const TURN_MS = 20;
+
 function lockName(lab: string): string {
   return `\0polder-lab-${lab}`;
 }
@@ -22,6 +24,18 @@ export async function lockLab(lab: string): Promise<Disposable> {
   }
   const holder = await holderOf(lab);
   throw new PolderError('lab-name-in-use', { lab, by: holder === '' ? '' : ` (process ${holder})` });
+}
+
+/**
+ * One command at a time chooses the port of a new lab, from the look at those of the others until its own is written
+ * down. Waits for its turn: that is short.
+ */
+export async function lockPorts(): Promise<Disposable> {
+  for (;;) {
+    const server = createServer((socket) => socket.destroy());
+    if (await listens(server, '\0polder-ports')) return { [Symbol.dispose]: () => void server.close() };
+    await new Promise((resolve) => setTimeout(resolve, TURN_MS));
+  }
 }
 
 function listens(server: Server, name: string): Promise<boolean> {

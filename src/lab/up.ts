@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import type { ApiClient } from '#feed/client.ts';
 import { checkSpec } from '#lab/check.ts';
 import { ensureKeys } from '#lab/keys.ts';
-import { lockLab } from '#lab/lock.ts';
+import { lockLab, lockPorts } from '#lab/lock.ts';
 import { labPaths } from '#lab/names.ts';
 import { ensureNodeFiles } from '#lab/node-files.ts';
 import { checkPort, freePort } from '#lab/ports.ts';
@@ -39,10 +39,8 @@ const LINE_LIMIT = 300;
 /** @returns what is up now. @throws PolderError; by a failed check before anything was changed. */
 export async function bringUp(wanted: WantedLab, context: UpContext): Promise<LabSpec> {
   using _lock = await lockLab(wanted.name);
-  const spec = plan(wanted);
   const { step } = context;
-  await step('checking the machine', async () => checkMachine(spec));
-  saveLab(labPaths(spec.name), spec);
+  const spec = await settle(wanted, step);
   await step('making the nodes', async (say) => {
     makeNetwork(spec);
     say(`${spec.nodes.length} on ${spec.subnets === 1 ? 'one subnet' : `${spec.subnets} subnets`}`);
@@ -52,6 +50,15 @@ export async function bringUp(wanted: WantedLab, context: UpContext): Promise<La
   await step('making keys', () => ensureKeys(spec));
   await step('starting programs', () => askSupervisor(spec.name, { do: 'apply' }));
   await whenReady(spec, context);
+  return spec;
+}
+
+/** Written down before another lab chooses its port: two may be brought up at once. */
+async function settle(wanted: WantedLab, step: Step): Promise<LabSpec> {
+  using _ports = await lockPorts();
+  const spec = plan(wanted);
+  await step('checking the machine', async () => checkMachine(spec));
+  saveLab(labPaths(spec.name), spec);
   return spec;
 }
 

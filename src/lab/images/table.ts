@@ -37,6 +37,8 @@ export interface BuiltinImage {
 
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const BUSYBOX_DIR = '/usr/lib/polder/busybox';
+/** With busybox's applets for what the machine lacks. */
+const LAST_PATH = `${PATH}:${BUSYBOX_DIR}`;
 
 function config(over: Partial<ImageConfig> = {}): ImageConfig {
   return { entrypoint: [], cmd: ['/bin/sh'], workingDir: '/', user: '', ...over, env: { PATH, ...over.env } };
@@ -100,9 +102,10 @@ export const BUILTIN_IMAGES: readonly BuiltinImage[] = [
     id: 'nginx',
     names: hub('library/nginx'),
     what: 'nginx of the machine, serving a welcome page on port 80',
-    config: config({ cmd: ['nginx', '-g', 'daemon off;'] }),
+    config: config({ cmd: ['nginx', '-g', 'daemon off;'], env: { PATH: LAST_PATH } }),
     needs: { nginx: 'nginx-light' },
     files: {
+      [BUSYBOX_DIR]: { busyboxApplets: true },
       '/etc/nginx/nginx.conf': { text: NGINX_CONF },
       '/etc/nginx/conf.d/default.conf': { text: NGINX_SITE },
       '/usr/share/nginx/html/index.html': { text: WELCOME },
@@ -112,10 +115,10 @@ export const BUILTIN_IMAGES: readonly BuiltinImage[] = [
   {
     id: 'netshoot',
     names: hub('nicolaka/netshoot'),
-    what: 'the machine’s network tools: ip, ss, tcpdump, dig, mtr, nmap, iperf3, curl…',
-    config: config({ cmd: ['bash'] }),
+    what: 'the machine’s network tools: ip, ss, tcpdump, dig, mtr, nmap, iperf3, curl…; busybox’s where it has none (telnet, traceroute)',
+    config: config({ cmd: ['bash'], env: { PATH: LAST_PATH } }),
     needs: { bash: 'bash' },
-    files: {},
+    files: { [BUSYBOX_DIR]: { busyboxApplets: true } },
   },
   {
     id: 'iperf3',

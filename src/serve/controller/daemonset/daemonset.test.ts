@@ -7,6 +7,7 @@ import { targetNode } from '#serve/controller/daemonset/pod.ts';
 import { maxUnavailable } from '#serve/controller/daemonset/rollout.ts';
 import { daemonSet, node, pod, running, TestWorld, wordOf } from '#serve/controller/testing.ts';
 import { controllerOf, DAEMON_SETS, type DaemonSet, PODS, type Pod } from '#spec/k8s.ts';
+import { CONTROLLER_REVISIONS } from '#spec/workloads.ts';
 
 const KEY = 'default/net';
 const nodes = (count: number) => Array.from({ length: count }, (_, i) => node(`node${i + 1}`));
@@ -110,6 +111,31 @@ test('a new template rolls out one node at a time, each waiting for the one befo
   assert.deepEqual(seen, ['busybox,busybox,nginx', 'busybox,nginx,nginx', 'nginx,nginx,nginx']);
   assert.equal(setOf(world).status?.updatedNumberScheduled, 3);
   assert.equal(setOf(world).status?.numberAvailable, 3);
+});
+
+test('templates are kept as revisions in order, and an undo makes the old one the newest', () => {
+  const world = rolledOut(1);
+  const first = setOf(world).spec.template;
+  const history = () =>
+    [...world.of(CONTROLLER_REVISIONS).values()]
+      .sort((a, b) => a.revision - b.revision)
+      .map(({ revision, data }) => `${revision} ${data?.spec?.template?.spec.containers[0]?.image}`);
+  newImage(world, 'nginx');
+  world.settle(daemonSetController);
+  assert.deepEqual(history(), ['1 busybox', '2 nginx']);
+  world.edit(setOf(world), (set) => ({ ...set, spec: { ...set.spec, template: first } }));
+  world.settle(daemonSetController);
+  assert.deepEqual(history(), ['2 nginx', '3 busybox']);
+  for (const image of ['a', 'b', 'c']) {
+    world.edit(setOf(world), (set) => ({ ...set, spec: { ...set.spec, revisionHistoryLimit: 1 } }));
+    newImage(world, image);
+    for (let round = 0; round < 3; round++) {
+      world.settle(daemonSetController);
+      for (const each of podsOf(world)) running(world, each);
+    }
+  }
+  world.settle(daemonSetController);
+  assert.deepEqual(history(), ['5 b', '6 c']);
 });
 
 test('a rollout that does not become ready stops after maxUnavailable', () => {

@@ -10,6 +10,7 @@ import { outdated } from '#serve/controller/daemonset/rollout.ts';
 import { statusOf, statusWrites } from '#serve/controller/daemonset/status.ts';
 import { matchesSelector } from '#serve/controller/match/labels.ts';
 import { effectiveTaints } from '#serve/controller/match/taints.ts';
+import { keepRevision, REVISION_LABEL, revisionsOf, surplus } from '#serve/controller/workload/revisions.ts';
 import { timeOf, type World } from '#serve/controller/world.ts';
 import { decision, NOTHING, type Notice, ownedBy, referenceTo, sooner, type Write } from '#serve/controller/write.ts';
 import {
@@ -23,17 +24,19 @@ import {
   PODS,
   type Pod,
 } from '#spec/k8s.ts';
+import { CONTROLLER_REVISIONS, type ControllerRevision } from '#spec/workloads.ts';
 
 /** A pod that failed is made anew after this, ms since its creation, so that one that fails at once does not spin. */
 const FAILED_AFTER_MS = 5_000;
 
 export const daemonSetController: Controller = {
   name: 'daemonset',
-  needs: [DAEMON_SETS, PODS, NODES],
+  needs: [DAEMON_SETS, CONTROLLER_REVISIONS, PODS, NODES],
   keys: (world) => [...world.of(DAEMON_SETS).keys()],
   wake(resource, change, world) {
     if (isOf(DAEMON_SETS, resource, change)) return [change.key];
-    if (isOf(PODS, resource, change)) return setsOf(change.object, world);
+    if (isOf(PODS, resource, change) || isOf(CONTROLLER_REVISIONS, resource, change))
+      return setsOf(change.object, world);
     if (isOf(NODES, resource, change) && nodeMatters(change)) return [...world.of(DAEMON_SETS).keys()];
     return [];
   },
@@ -42,14 +45,20 @@ export const daemonSetController: Controller = {
     // What is being deleted makes no pods any more; the garbage collector takes those that are there.
     if (set === undefined || set.metadata.deletionTimestamp !== undefined || selectsAll(set)) return NOTHING;
     const claims = claim(set, world);
+    const revisions = revisionsOf(DAEMON_SETS, set, world);
+    const first = [...claims, ...revisions.writes, ...keepRevision(DAEMON_SETS, set, revisions.owned, hashOf(set))];
     // Adopted and released pods are counted when they have come back from the API.
-    if (claims.length > 0) return decision(claims);
-    return reconcile(set, world);
+    if (first.length > 0) return decision(first);
+    return reconcile(set, revisions.owned, world);
   },
 };
 
-function reconcile(set: DaemonSet, world: World) {
-  const hash = templateHash(set.spec.template);
+function hashOf(set: DaemonSet): string {
+  return templateHash(set.spec.template);
+}
+
+function reconcile(set: DaemonSet, revisions: readonly ControllerRevision[], world: World) {
+  const hash = hashOf(set);
   const places = placesOf(set, world);
   const manage = places.map((place) => managePlace(set, place, hash, world));
   const writes = manage.flatMap((m) => m.writes);
@@ -58,7 +67,13 @@ function reconcile(set: DaemonSet, world: World) {
   const deletions = rollout.map((pod) => remove(set, pod, 'SuccessfulDelete', `Deleted pod: ${pod.metadata.name}`));
   const status = statusWrites(set, statusOf(set, places, hash, world.now));
   const again = manage.map((m) => m.againMs).reduce(sooner, nextAvailable(set, places, world));
-  return decision([...writes, ...deletions, ...status], again);
+  const live = new Set([hash, ...places.flatMap(({ pods }) => pods.map(revisionOf))]);
+  const old = surplus(set, revisions, new Set([...live].map((each) => `${set.metadata.name}-${each}`)));
+  return decision([...writes, ...deletions, ...status, ...old], again);
+}
+
+function revisionOf(pod: Pod): string | undefined {
+  return pod.metadata.labels?.[REVISION_LABEL];
 }
 
 /** Creates what is missing on a node and deletes what is too much. */
@@ -132,13 +147,14 @@ function nextAvailable(set: DaemonSet, places: readonly Place[], world: World): 
   return waits.filter((wait) => wait !== undefined && wait > 0).reduce(sooner, undefined);
 }
 
-/** The sets that a pod belongs to, or may come to belong to. */
-function setsOf(pod: Pod, world: World): string[] {
-  const owner = controllerOf(pod);
+/** The sets that a pod or a revision belongs to, or may come to belong to. */
+function setsOf(object: KubeObject, world: World): string[] {
+  const owner = controllerOf(object);
   if (owner !== undefined && owner.kind !== DAEMON_SETS.kind) return [];
   const sets = [...world.of(DAEMON_SETS)].filter(([, set]) =>
     owner === undefined
-      ? set.metadata.namespace === pod.metadata.namespace && matchesSelector(set.spec.selector, pod.metadata.labels)
+      ? set.metadata.namespace === object.metadata.namespace &&
+        matchesSelector(set.spec.selector, object.metadata.labels)
       : set.metadata.uid === owner.uid,
   );
   return sets.map(([key]) => key);

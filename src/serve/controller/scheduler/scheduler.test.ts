@@ -3,7 +3,16 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { scheduler } from '#serve/controller/scheduler/scheduler.ts';
 import { type NodeShape, node, type PodShape, pod, TestWorld, wordOf } from '#serve/controller/testing.ts';
-import { conditionOf, type KubeObject, PODS, type Pod, type PodSpec } from '#spec/k8s.ts';
+import {
+  conditionOf,
+  type KubeObject,
+  NAMESPACES,
+  NODES,
+  PODS,
+  type Pod,
+  type PodSpec,
+  type Resource,
+} from '#spec/k8s.ts';
 
 const three = (shape: (index: number) => NodeShape = () => ({})) => [1, 2, 3].map((i) => node(`node${i}`, shape(i)));
 
@@ -270,6 +279,23 @@ test('topologySpreadConstraints keep the skew', () => {
     ends.p4,
     "0/3 nodes are available: 1 Too many pods, 2 node(s) didn't match pod topology spread constraints.",
   );
+});
+
+test('what could let a pending pod find a node is looked at: a pod placed, gone or relabelled, a node, a namespace', () => {
+  const world = new TestWorld([node('node1')]);
+  const wakes = (resource: Resource<KubeObject>, object: KubeObject, previous?: KubeObject) =>
+    scheduler.wake(resource, { type: 'set', key: 'x', object, ...(previous && { previous }) }, world).length > 0;
+  const pending = pod('db', { metadata: { namespace: 'default', labels: { app: 'db' } } });
+  const placed = { ...pending, spec: { ...pending.spec, nodeName: 'node1' } };
+  const busy = { ...placed, status: { phase: 'Running' as const } };
+  assert.ok(wakes(PODS, pending));
+  assert.ok(wakes(PODS, placed, pending));
+  assert.ok(wakes(PODS, { ...placed, metadata: { ...placed.metadata, labels: {} } }, placed));
+  assert.ok(!wakes(PODS, busy, placed));
+  const space = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'a' } };
+  assert.ok(wakes(NAMESPACES, { ...space, metadata: { name: 'a', labels: { team: 'x' } } }, space));
+  assert.ok(!wakes(NAMESPACES, space, space));
+  assert.ok(wakes(NODES, node('node1', { labels: { disk: 'ssd' } }), node('node1')));
 });
 
 test('higher priority goes first, then who came first', () => {

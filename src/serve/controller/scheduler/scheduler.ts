@@ -121,6 +121,7 @@ function keyOfPod(pod: Pod): string {
 /** Could this change let a pending pod find a node? Heartbeats and the life of placed pods cannot. */
 function matters(resource: Resource<KubeObject>, change: Change<KubeObject>): boolean {
   if (isOf(PODS, resource, change)) return podMatters(change);
+  if (isOf(NAMESPACES, resource, change)) return namespaceMatters(change);
   return isOf(NODES, resource, change) && nodeMatters(change);
 }
 
@@ -128,11 +129,19 @@ function podMatters(change: Change<Pod>): boolean {
   if (change.type === 'delete') return true;
   const { object: pod, previous } = change;
   if (!pod.spec.nodeName) return isPending(pod);
-  return previous !== undefined && (isActive(pod) !== isActive(previous) || labelText(pod) !== labelText(previous));
+  // A pod that has just found its node may be whom others ask to be near.
+  if (previous === undefined || !previous.spec.nodeName) return true;
+  return isActive(pod) !== isActive(previous) || labelText(pod) !== labelText(previous);
 }
 
-function labelText(pod: Pod): string {
-  return JSON.stringify(pod.metadata.labels ?? {});
+function labelText({ metadata }: KubeObject): string {
+  return JSON.stringify(metadata.labels ?? {});
+}
+
+/** Terms of affinity select namespaces by their labels. */
+function namespaceMatters(change: Change<KubeObject>): boolean {
+  if (change.type === 'delete' || change.previous === undefined) return false;
+  return labelText(change.object) !== labelText(change.previous);
 }
 
 function nodeMatters(change: Change<Node>): boolean {

@@ -2,6 +2,8 @@
 
 import { type Controller, isOf } from '#serve/controller/controller.ts';
 import { isReady } from '#serve/controller/daemonset/availability.ts';
+import { claim, ownersOf, selectsAll } from '#serve/controller/workload/claim.ts';
+import { availableIn, hasEnded, isActive, nextAvailable, podOf } from '#serve/controller/workload/pods.ts';
 import {
   keepRevision,
   REVISION_LABEL,
@@ -9,9 +11,7 @@ import {
   surplus,
   templateOf,
   updateName,
-} from '#serve/controller/statefulset/revisions.ts';
-import { claim, ownersOf, selectsAll } from '#serve/controller/workload/claim.ts';
-import { availableIn, hasEnded, isActive, nextAvailable, podOf } from '#serve/controller/workload/pods.ts';
+} from '#serve/controller/workload/revisions.ts';
 import { statusWrites } from '#serve/controller/workload/status.ts';
 import { decision, NOTHING, type Notice, referenceTo, type Write } from '#serve/controller/write.ts';
 import { PODS, type Pod } from '#spec/k8s.ts';
@@ -36,9 +36,9 @@ export const statefulSetController: Controller = {
   decide(world, key) {
     const set = world.of(STATEFUL_SETS).get(key);
     if (set === undefined || set.metadata.deletionTimestamp !== undefined || selectsAll(set)) return NOTHING;
-    const revisions = revisionsOf(set, world);
+    const revisions = revisionsOf(STATEFUL_SETS, set, world);
     const { owned, writes } = claim(STATEFUL_SETS, set, PODS, world);
-    const first = [...revisions.writes, ...writes, ...keepRevision(set, revisions.owned)];
+    const first = [...revisions.writes, ...writes, ...keepRevision(STATEFUL_SETS, set, revisions.owned)];
     // Pods are made of revisions that are stored.
     if (first.length > 0) return decision(first);
     const pods = owned.filter((pod) => ordinalOf(set, pod) !== undefined);

@@ -1,35 +1,47 @@
-/** States of a StatefulSet's template, kept as ControllerRevisions: for rollouts in parts, and for `kubectl rollout undo`. */
+/**
+ * States of a template, kept as ControllerRevisions (apps/v1): for rollouts in parts, and for `kubectl rollout history`
+ * and `undo`. StatefulSets and DaemonSets have them; a Deployment has its ReplicaSets.
+ */
 
 import { templateHash } from '#serve/controller/daemonset/hash.ts';
-import { type Claims, claim } from '#serve/controller/workload/claim.ts';
+import { type Claims, claim, type Owner } from '#serve/controller/workload/claim.ts';
 import type { World } from '#serve/controller/world.ts';
 import { ownedBy, type Write } from '#serve/controller/write.ts';
-import type { PodTemplateSpec } from '#spec/k8s.ts';
-import { CONTROLLER_REVISIONS, type ControllerRevision, STATEFUL_SETS, type StatefulSet } from '#spec/workloads.ts';
+import type { PodTemplateSpec, Resource } from '#spec/k8s.ts';
+import { CONTROLLER_REVISIONS, type ControllerRevision } from '#spec/workloads.ts';
 
 /** Label of a pod: the revision that it was made of. Of a revision: its hash. */
 export const REVISION_LABEL = 'controller-revision-hash';
 
-export function revisionsOf(set: StatefulSet, world: World): Claims<ControllerRevision> {
-  return claim(STATEFUL_SETS, set, CONTROLLER_REVISIONS, world);
+export interface Revisioned extends Owner {
+  readonly spec: Owner['spec'] & { readonly template: PodTemplateSpec; readonly revisionHistoryLimit?: number };
 }
 
-export function updateName(set: StatefulSet): string {
+export function revisionsOf<T extends Revisioned>(kind: Resource<T>, set: T, world: World): Claims<ControllerRevision> {
+  return claim(kind, set, CONTROLLER_REVISIONS, world);
+}
+
+export function updateName(set: Revisioned): string {
   return `${set.metadata.name}-${templateHash(set.spec.template)}`;
 }
 
-/** The revision of the template as it is: made, or given the highest number again after an undo. */
-export function keepRevision(set: StatefulSet, revisions: readonly ControllerRevision[]): Write[] {
+/** The revision of the template as it is: made, or given the highest number again after an undo. `label`: its hash. */
+export function keepRevision<T extends Revisioned>(
+  kind: Resource<T>,
+  set: T,
+  revisions: readonly ControllerRevision[],
+  label = updateName(set),
+): Write[] {
   const name = updateName(set);
   const highest = Math.max(0, ...revisions.map(({ revision }) => revision));
   const found = revisions.find(({ metadata }) => metadata.name === name);
-  if (found === undefined) return [create(set, name, highest + 1)];
+  if (found === undefined) return [create(kind, set, name, label, highest + 1)];
   if (found.revision === highest) return [];
   const patch = { revision: highest + 1 };
   return [{ verb: 'patch', resource: CONTROLLER_REVISIONS, base: found, patch }];
 }
 
-function create(set: StatefulSet, name: string, revision: number): Write {
+function create<T extends Revisioned>(kind: Resource<T>, set: T, name: string, label: string, revision: number): Write {
   const { namespace } = set.metadata;
   const object = {
     apiVersion: 'apps/v1',
@@ -37,8 +49,8 @@ function create(set: StatefulSet, name: string, revision: number): Write {
     metadata: {
       name,
       ...(namespace === undefined ? {} : { namespace }),
-      labels: { ...set.spec.selector.matchLabels, [REVISION_LABEL]: name },
-      ownerReferences: [ownedBy(STATEFUL_SETS, set)],
+      labels: { ...set.spec.template.metadata?.labels, [REVISION_LABEL]: label },
+      ownerReferences: [ownedBy(kind, set)],
     },
     data: { spec: { template: { ...set.spec.template, $patch: 'replace' } } },
     revision,
@@ -47,7 +59,7 @@ function create(set: StatefulSet, name: string, revision: number): Write {
 }
 
 /** The template of a revision; that of the set where it is not known. */
-export function templateOf(set: StatefulSet, name: string, revisions: readonly ControllerRevision[]): PodTemplateSpec {
+export function templateOf(set: Revisioned, name: string, revisions: readonly ControllerRevision[]): PodTemplateSpec {
   if (name === updateName(set)) return set.spec.template;
   const found = revisions.find(({ metadata }) => metadata.name === name)?.data?.spec?.template;
   return found === undefined ? set.spec.template : { metadata: found.metadata ?? {}, spec: found.spec };
@@ -55,7 +67,7 @@ export function templateOf(set: StatefulSet, name: string, revisions: readonly C
 
 /** Deletions of what is beyond the history; what pods are made of stays. */
 export function surplus(
-  set: StatefulSet,
+  set: Revisioned,
   revisions: readonly ControllerRevision[],
   live: ReadonlySet<string | undefined>,
 ): Write[] {
