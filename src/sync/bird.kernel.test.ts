@@ -19,6 +19,7 @@ import { poolOf } from '#spec/pool.ts';
 import { type BirdNode, BirdNodes, bgpStateOf, birdPid, birdRoutes, meshOf, until } from '#sync/testing/bird-pair.ts';
 import { printConf } from '#wire/bird/print-conf.ts';
 import { readProtocols } from '#wire/bird/show-protocols.ts';
+import { readRoutes } from '#wire/bird/show-routes.ts';
 import { readStatus } from '#wire/bird/show-status.ts';
 
 function stateOf(snapshot: Snapshot): BgpState {
@@ -110,6 +111,15 @@ test('a keeper that is made anew finds the daemon as it is and changes nothing',
   assert.equal(birdPid(next), pid);
   sameMoment(await sinceOf(next), since);
   sameMoment(await configuredAt(next), configured);
+});
+
+test('a BIRD that is asked many things at once answers all of them', { skip: noBird }, async () => {
+  await using mesh = new BirdNodes(1);
+  const [{ keeper }] = start(mesh, meshOf(1));
+  await until('it runs', () => keeper.control !== undefined);
+  const asked = Array.from({ length: 1000 }, (_, i) => keeper.control?.ask(`show route for 10.244.1.${i % 256} all`));
+  const answers = await Promise.all(asked);
+  assert.deepEqual(new Set(answers.map((reply) => reply && readRoutes(reply)[0]?.net)), new Set(['10.244.1.0/24']));
 });
 
 test('a node that speaks no BGP any more keeps nothing of BIRD', { skip: noBird }, async () => {

@@ -73,3 +73,8 @@ export interface BgpSession {
   /** Names, in their order. */
   readonly filters: readonly string[];
 }
+
+/** Whether the peer is of the node's own AS (iBGP). */
+export function isInternal({ asNumber }: Pick<BgpState, 'asNumber'>, session: Pick<BgpSession, 'asNumber'>): boolean {
+  return session.asNumber === asNumber;
+}

@@ -26,8 +26,11 @@ export async function connectBird(path: string, answerMs = ANSWER_MS): Promise<B
 }
 
 interface Waiting {
+  /** Absent for the greeting, which comes unasked. */
+  readonly command?: string;
   resolve(reply: Reply): void;
   reject(error: Error): void;
+  timer?: NodeJS.Timeout;
 }
 
 class SocketControl implements BirdControl {
@@ -35,7 +38,7 @@ class SocketControl implements BirdControl {
   readonly greeting: Promise<Reply>;
   readonly #socket: Socket;
   readonly #answerMs: number;
-  /** In the order of their commands; the daemon answers in that order. */
+  /** The first is being answered. One at a time: BIRD closes the connection on whoever sends some 4 kB ahead. */
   readonly #waiting: Waiting[] = [];
   readonly #listeners: ((text: string) => void)[] = [];
   #ended = false;
@@ -49,7 +52,7 @@ class SocketControl implements BirdControl {
     socket.setEncoding('utf8');
     socket.on('data', (piece: string) => {
       try {
-        for (const reply of decoder.push(piece)) this.#waiting.shift()?.resolve(reply);
+        for (const reply of decoder.push(piece)) this.#answered(reply);
       } catch {
         socket.destroy(); // whatever this is, it is not BIRD
       }
@@ -58,7 +61,7 @@ class SocketControl implements BirdControl {
     this.closed = new Promise((resolve) => {
       socket.once('close', () => {
         this.#ended = true;
-        for (const { reject } of this.#waiting.splice(0)) reject(new BirdGone('BIRD has ended'));
+        for (const waiting of this.#waiting.splice(0)) failWith(waiting, 'BIRD has ended');
         resolve();
       });
     });
@@ -69,29 +72,35 @@ class SocketControl implements BirdControl {
   ask(command: string): Promise<Reply> {
     if (/[\r\n]/.test(command)) throw new RangeError('Cannot send a command of several lines to BIRD');
     if (this.#ended) return Promise.reject(new BirdGone('BIRD has ended'));
-    this.#socket.write(`${command}\n`);
-    return this.#next();
+    return this.#next(command);
   }
 
   onSaid(handler: (text: string) => void): void {
     this.#listeners.push(handler);
   }
 
-  #next(): Promise<Reply> {
+  #next(command?: string): Promise<Reply> {
     return new Promise((resolve, reject) => {
-      const late = () => {
-        reject(new BirdGone(`BIRD does not answer within ${this.#answerMs / 1000} s`));
-        this.#socket.destroy();
-      };
-      const timer = setTimeout(late, this.#answerMs);
-      const settle = <A>(then: (value: A) => void) => {
-        return (value: A) => {
-          clearTimeout(timer);
-          then(value);
-        };
-      };
-      this.#waiting.push({ resolve: settle(resolve), reject: settle(reject) });
+      this.#waiting.push({ resolve, reject, ...(command === undefined ? {} : { command }) });
+      if (this.#waiting.length === 1) this.#send();
     });
+  }
+
+  #send(): void {
+    const [first] = this.#waiting;
+    if (!first) return;
+    if (first.command !== undefined) this.#socket.write(`${first.command}\n`);
+    first.timer = setTimeout(() => {
+      failWith(first, `BIRD does not answer within ${this.#answerMs / 1000} s`);
+      this.#socket.destroy();
+    }, this.#answerMs);
+  }
+
+  #answered(reply: Reply): void {
+    const first = this.#waiting.shift();
+    clearTimeout(first?.timer);
+    first?.resolve(reply);
+    this.#send();
   }
 
   close(): void {
@@ -101,4 +110,9 @@ class SocketControl implements BirdControl {
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+function failWith({ timer, reject }: Waiting, why: string): void {
+  clearTimeout(timer);
+  reject(new BirdGone(why));
 }

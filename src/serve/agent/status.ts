@@ -10,8 +10,8 @@ export interface Answer {
   readonly body: string | object;
 }
 
-/** Path -> what to answer to GET; with `POST ` before it to POST. */
-export type Answers = Readonly<Record<string, () => Answer | Promise<Answer>>>;
+/** Path -> what to answer to GET, given what is asked after `?`; with `POST ` before it to POST. */
+export type Answers = Readonly<Record<string, (query: URLSearchParams) => Answer | Promise<Answer>>>;
 
 /**
  * Serves the answers on a unix socket that only root may open. A socket left by an earlier run is replaced.
@@ -46,14 +46,14 @@ function listener(answers: Answers): RequestListener {
 }
 
 async function answerTo(answers: Answers, method: string, url: string): Promise<Answer> {
-  const asked = url.split('?')[0] ?? '';
+  const [asked = '', query = ''] = url.split('?', 2);
   const path = method === 'POST' ? `POST ${asked}` : asked;
   const known = method === 'GET' || method === 'HEAD' || Object.hasOwn(answers, path);
   if (!known) return { status: 405, body: 'Only GET is answered here.\n' };
   const answer = Object.hasOwn(answers, path) ? answers[path] : undefined;
   if (!answer) return { status: 404, body: `There is: ${Object.keys(answers).join(' ')}\n` };
   try {
-    return await answer();
+    return await answer(new URLSearchParams(query));
   } catch (error) {
     return { status: 500, body: `${error instanceof Error ? error.message : String(error)}\n` };
   }

@@ -90,6 +90,8 @@ test('readProtocols reads sessions that stand', () => {
       localAs: 64512,
       source: '192.168.1.101',
       session: 'internal multihop AS4',
+      neighborId: '192.168.1.102',
+      addPathTx: [],
     },
     channels: [
       { family: 4, state: 'UP', imported: 2, filtered: 1, exported: 3, preferred: 2 },
@@ -124,6 +126,7 @@ test('readRoutes reads routes of every kind with their attributes', () => {
     chosen: true,
     refused: false,
     preference: 100,
+    unresolved: false,
     hops: [{ via: '192.168.1.102', ifname: 'tunl0', onlink: true }],
     source: 'BGP',
     attributes: {

@@ -29,6 +29,10 @@ export interface SessionState {
   readonly lastError?: string;
   /** `internal multihop AS4`. */
   readonly session?: string;
+  /** The neighbour's BGP identifier (RFC 4271 §4.2). */
+  readonly neighborId?: Addr;
+  /** Families in which several ways to one network are announced: both sides have agreed to it (RFC 7911). */
+  readonly addPathTx: readonly Family[];
 }
 
 export interface ChannelState {
@@ -65,7 +69,8 @@ function protocolFrom(row: string, details: readonly string[]): ProtocolState {
   if (name === undefined || kind === undefined || state === undefined || since === undefined) {
     throw new SyntaxError(`Cannot read BIRD’s protocol "${row}"`);
   }
-  const fields = fieldsOf(details.slice(0, details.findIndex(isChannelHead) >>> 0));
+  const head = details.slice(0, details.findIndex(isChannelHead) >>> 0);
+  const fields = fieldsOf(head);
   const description = fields.get('Description');
   return {
     name,
@@ -74,7 +79,7 @@ function protocolFrom(row: string, details: readonly string[]): ProtocolState {
     since,
     info: (info ?? '').trim().replace(/\s+/g, ' '),
     ...(description === undefined ? {} : { description }),
-    ...(fields.has('BGP state') ? { bgp: sessionFrom(fields) } : {}),
+    ...(fields.has('BGP state') ? { bgp: sessionFrom(fields, addPathTx(head)) } : {}),
     channels: channelsFrom(details),
   };
 }
@@ -88,9 +93,10 @@ function fieldsOf(details: readonly string[]): ReadonlyMap<string, string> {
   return new Map(pairs.reverse());
 }
 
-function sessionFrom(fields: ReadonlyMap<string, string>): SessionState {
+function sessionFrom(fields: ReadonlyMap<string, string>, addPathTx: readonly Family[]): SessionState {
   const neighbor = readAddr(fields.get('Neighbor address')?.split('%')[0] ?? '');
   const source = readAddr(fields.get('Source address') ?? '');
+  const neighborId = readAddr(fields.get('Neighbor ID') ?? '');
   const neighborAs = numberFrom(fields.get('Neighbor AS'));
   const localAs = numberFrom(fields.get('Local AS'));
   const lastError = fields.get('Last error');
@@ -103,7 +109,22 @@ function sessionFrom(fields: ReadonlyMap<string, string>): SessionState {
     ...(source === undefined ? {} : { source }),
     ...(lastError === undefined ? {} : { lastError }),
     ...(session === undefined ? {} : { session }),
+    ...(neighborId === undefined ? {} : { neighborId }),
+    addPathTx,
   };
+}
+
+/** What we offer to send and the neighbour to receive. */
+function addPathTx(head: readonly string[]): Family[] {
+  const theirs = head.findIndex((line) => /^\s*Neighbor capabilities/.test(line));
+  if (theirs === -1) return [];
+  const families = (lines: readonly string[], way: 'RX' | 'TX'): Family[] => {
+    const at = lines.findIndex((line) => /^\s*ADD-PATH/.test(line));
+    const words = at === -1 ? undefined : lines.slice(at + 1, at + 3).find((line) => line.trim().startsWith(`${way}:`));
+    return ([4, 6] as const).filter((family) => words?.includes(`ipv${family}`));
+  };
+  const receives = families(head.slice(theirs), 'RX');
+  return families(head.slice(0, theirs), 'TX').filter((family) => receives.includes(family));
 }
 
 function numberFrom(text: string | undefined): number | undefined {

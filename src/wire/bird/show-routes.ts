@@ -18,6 +18,10 @@ export interface BirdRoute {
   /** The kernel did not take it. */
   readonly refused: boolean;
   readonly preference: number;
+  /** Distance to the BGP next hop by the routing table; absent: none is reckoned with, or no way leads there. */
+  readonly igpMetric?: number;
+  /** No way leads to its BGP next hop. */
+  readonly unresolved: boolean;
   readonly hops: readonly RouteHop[];
   /** `BGP`, `static`, `device`; empty when asked without `all`. */
   readonly source: string;
@@ -61,11 +65,11 @@ export function readRoutes(reply: Reply): BirdRoute[] {
   return found;
 }
 
-/** `10.244.2.0/26   unicast [Mesh_1 2026-11-29 03:00:23] * (100) [i]`; a further way to the network leaves it out. */
-const ROUTE = /^(\S*)\s+(\S+) \[(\S+) ([^\]]*?)(?: from \S+)?\] ([*!]?)\s*\((\d+)[^)]*\)/;
+/** `10.244.2.0/26   unicast [Mesh_1 2026-11-29 03:00:23] * (100/20) [i]`; a further way to the network leaves it out. */
+const ROUTE = /^(\S*)\s+(\S+) \[(\S+) ([^\]]*?)(?: from \S+)?\] ([*!]?)\s*\((\d+)(?:[^)/]*\/)?([^)]*)\)/;
 
 function routeFrom(text: string, table: string, before: Prefix | undefined): Draft {
-  const [, where, dest, proto, since, mark, preference] = ROUTE.exec(text) ?? [];
+  const [, where, dest, proto, since, mark, preference, metric = ''] = ROUTE.exec(text) ?? [];
   const net = where === '' ? before : readPrefix(where ?? '');
   if (net === undefined || dest === undefined || proto === undefined) {
     throw new SyntaxError(`Cannot read BIRD’s route "${text.slice(0, 120)}"`);
@@ -79,6 +83,8 @@ function routeFrom(text: string, table: string, before: Prefix | undefined): Dra
     chosen: mark !== '',
     refused: mark === '!',
     preference: Number(preference),
+    ...(/^\d+$/.test(metric) ? { igpMetric: Number(metric) } : {}),
+    unresolved: metric === '-',
     hops: [],
     source: '',
     attributes: {},
