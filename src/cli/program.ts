@@ -2,6 +2,7 @@
 
 import { Command } from 'commander';
 import { apiCommand } from '#cli/api.ts';
+import { bgpCommand } from '#cli/bgp.ts';
 import { cniCommand } from '#cli/cni.ts';
 import { command } from '#cli/command.ts';
 import { completionCommand } from '#cli/completion.ts';
@@ -32,6 +33,7 @@ export function polderCommand(io: Terminal, version: string, programs: readonly 
     .addCommand(cniCommand(io))
     .addCommand(ipamCommand(io))
     .addCommand(wireguardCommand(io))
+    .addCommand(bgpCommand(io))
     .addCommand(apiCommand(io))
     .addCommand(testCommand(io))
     .addCommand(conformanceCommand(io));

@@ -283,6 +283,16 @@ export const ERRORS = {
     todo: 'Make room; nothing was changed, and writes go on by themselves.',
     exit: 74,
   },
+  'no-bgp': {
+    sentence: '{who} BGP.',
+    todo: 'Make a lab whose nodes do with `polder lab up --profile calico-bgp`.',
+    exit: 77,
+  },
+  'bird-away': {
+    sentence: 'BIRD does not run on node {node}: {why}',
+    todo: 'Its log is bird/bird.log in the agent’s state folder; `polder bgp status` shows when it is back.',
+    exit: 78,
+  },
   'runtime-missing': {
     sentence: 'There is no container runtime on this machine: neither runc nor crun works.',
     todo: 'Install one: apt-get install runc.',

@@ -3,6 +3,7 @@
 import type { Problem } from '#calc/state.ts';
 import { printPlan, printPlanOp } from '#plan/print.ts';
 import type { BgpSpeaker } from '#serve/agent/bgp.ts';
+import { bgpAnswers } from '#serve/agent/bgp-answers.ts';
 import { type Counts, renderMetrics } from '#serve/agent/metrics.ts';
 import type { NodeSync } from '#serve/agent/node-sync.ts';
 import type { Answer, Answers } from '#serve/agent/status.ts';
@@ -10,6 +11,8 @@ import type { WireguardDevice } from '#wire/wireguard/values.ts';
 
 /** Facts from beside the sync. */
 export interface Surroundings {
+  /** Name of this node. */
+  readonly node: string;
   readonly connected: () => boolean;
   readonly clusterProblems: () => readonly string[];
   readonly fastPath: { readonly active: boolean; readonly trouble: string | undefined };
@@ -30,6 +33,7 @@ export function answersOf(sync: NodeSync, surroundings: Surroundings): Answers {
     '/wireguard': () => ({ status: 200, body: encryption(sync, surroundings) }),
     'POST /wireguard/rotate': () => ({ status: 200, body: { rotated: surroundings.rotate() } }),
     '/bgp': () => ({ status: 200, body: speech(surroundings) }),
+    ...bgpAnswers({ node: surroundings.node, bgp: surroundings.bgp, problems: () => bgpProblems(sync) }),
     '/plan': () => ({ status: 200, body: planText(sync) }),
     '/metrics': async () => ({ status: 200, body: await renderMetrics(sync, surroundings.counts) }),
   };
@@ -76,6 +80,12 @@ function encryption({ reached, outcome }: NodeSync, { wireguard }: Surroundings)
 /** What is said by BGP, and whether BIRD says it. */
 function speech({ bgp: { state, settled, control, trouble, problems } }: Surroundings): object {
   return { state: state ?? null, running: control !== undefined, settled, trouble: trouble ?? null, problems };
+}
+
+/** What of the cluster's settings makes no session. */
+function bgpProblems({ outcome }: NodeSync): readonly Problem[] {
+  const all = outcome?.kind === 'ready' ? outcome.state.problems : [];
+  return all.filter(({ code }) => code.startsWith('bgp-'));
 }
 
 function problemsOf({ outcome }: NodeSync, { bgp }: Surroundings): readonly Problem[] {

@@ -8,6 +8,7 @@ import type { Problem } from '#calc/state.ts';
 import type { BirdControl } from '#kernel/bird/handle.ts';
 import { readAddr } from '#net/addr.ts';
 import { hostPrefix, type Prefix, readPrefix } from '#net/prefix.ts';
+import type { BgpSpeaker } from '#serve/agent/bgp.ts';
 import type { Answer, Answers } from '#serve/agent/status.ts';
 import { readAllRoutes, readDaemon, readNetwork } from '#sync/bird-read.ts';
 import type { DaemonStatus } from '#wire/bird/show-status.ts';
@@ -15,36 +16,29 @@ import type { DaemonStatus } from '#wire/bird/show-status.ts';
 /** What they are made of. */
 export interface BgpSource {
   readonly node: string;
-  /** What the node is to say by BGP; undefined: it speaks none. */
-  readonly state: () => BgpState | undefined;
-  readonly keeper: {
-    readonly control: BirdControl | undefined;
-    readonly trouble: string | undefined;
-    readonly problems: readonly Problem[];
-  };
-  /** What of the settings makes no session, beside what the keeper says. */
+  readonly bgp: Pick<BgpSpeaker, 'state' | 'control' | 'trouble' | 'problems'>;
+  /** What of the settings makes no session, beside what BIRD's keeper says. */
   readonly problems: () => readonly Problem[];
 }
 
 export function bgpAnswers(source: BgpSource): Answers {
   return {
-    '/bgp': async () => ({ status: 200, body: await bgpReport(source) }),
+    '/bgp/status': async () => ({ status: 200, body: await bgpReport(source) }),
     '/bgp/routes': (query) => withBird(source, async (control) => routes(source, control, query.get('prefix'))),
     '/bgp/why': (query) =>
       withBird(source, async (control, state) => why(source, control, state, query.get('prefix') ?? '')),
   };
 }
 
-async function bgpReport({ node, state, keeper, problems }: BgpSource): Promise<BgpReport> {
-  const wanted = state();
-  const daemon = keeper.control && (await readDaemon(keeper.control));
-  const { trouble } = keeper;
+async function bgpReport({ node, bgp, problems }: BgpSource): Promise<BgpReport> {
+  const { state: wanted, control, trouble } = bgp;
+  const daemon = control && (await readDaemon(control));
   return {
     node,
     ...(wanted ? { speaker: { asNumber: wanted.asNumber, routerId: wanted.routerId } } : {}),
     ...(daemon ? { daemon: aboutDaemon(daemon.status) } : {}),
     sessions: wanted ? sessionReports(wanted, daemon?.protocols ?? [], daemon?.bfd ?? []) : [],
-    problems: [...problems(), ...keeper.problems],
+    problems: [...problems(), ...bgp.problems],
     ...(trouble === undefined ? {} : { trouble }),
   };
 }
@@ -87,9 +81,9 @@ function noNetwork(text: string): Answer {
 
 type WithBird = (control: BirdControl, state: BgpState) => Promise<Answer>;
 
-async function withBird({ node, state, keeper }: BgpSource, ask: WithBird): Promise<Answer> {
-  const wanted = state();
-  if (!wanted) return { status: 409, body: `Node ${node} speaks no BGP.\n` };
-  if (keeper.control) return ask(keeper.control, wanted);
-  return { status: 503, body: `${keeper.trouble ?? `BIRD does not run on node ${node} yet.`}\n` };
+async function withBird({ node, bgp }: BgpSource, ask: WithBird): Promise<Answer> {
+  const { state, control, trouble } = bgp;
+  if (!state) return { status: 409, body: `Node ${node} speaks no BGP.\n` };
+  if (control) return ask(control, state);
+  return { status: 503, body: `${trouble ?? `BIRD does not run on node ${node} yet.`}\n` };
 }

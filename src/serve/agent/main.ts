@@ -150,6 +150,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
     clusterProblems: () => feed.problems,
     fastPath: driver,
     ipip,
+    node,
     bgp,
     rotate: () => {
       const count = keys.rotate();

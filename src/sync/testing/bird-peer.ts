@@ -34,7 +34,7 @@ export class BirdPeer implements AsyncDisposable {
     const bird = birdAt({ dir, socket: `${dir}/bird.ctl`, netns });
     const wrong = await bird.writeConf(confOf(options));
     if (wrong !== undefined) throw new Error(wrong);
-    return new BirdPeer(await bird.start());
+    return new BirdPeer(await bird.start({ recover: false }));
   }
 
   /** What it was told, and took. */
