@@ -6,7 +6,7 @@ import { runAgent } from '#serve/agent/main.ts';
 import { PolderError } from '#spec/errors.ts';
 
 const USAGE = `Usage: agent --node NAME --kubeconfig FILE --state DIR --cni-socket PATH --status-socket PATH
-             [--underlay IFNAME] [--resync SECONDS]
+             [--underlay IFNAME] [--resync SECONDS] [--leak-grace SECONDS]
 `;
 
 function optionsOf(args: string[]): Parameters<typeof runAgent>[0] {
@@ -20,9 +20,10 @@ function optionsOf(args: string[]): Parameters<typeof runAgent>[0] {
       'status-socket': { type: 'string' },
       underlay: { type: 'string' },
       resync: { type: 'string' },
+      'leak-grace': { type: 'string' },
     },
   });
-  const { underlay, resync } = values;
+  const { underlay, resync, 'leak-grace': leakGrace } = values;
   return {
     node: given('node', values.node),
     kubeconfig: given('kubeconfig', values.kubeconfig),
@@ -30,7 +31,8 @@ function optionsOf(args: string[]): Parameters<typeof runAgent>[0] {
     cniSocket: given('cni-socket', values['cni-socket']),
     statusSocket: given('status-socket', values['status-socket']),
     ...(underlay === undefined ? {} : { underlay }),
-    ...(resync === undefined ? {} : { resyncSeconds: seconds(resync) }),
+    ...(resync === undefined ? {} : { resyncSeconds: seconds('resync', resync) }),
+    ...(leakGrace === undefined ? {} : { leakGraceSeconds: seconds('leak-grace', leakGrace) }),
   };
 }
 
@@ -39,9 +41,9 @@ function given(flag: string, value: string | undefined): string {
   return value;
 }
 
-function seconds(text: string): number {
+function seconds(flag: string, text: string): number {
   const value = Number(text);
-  if (!(value >= 1)) throw new PolderError('usage', { what: `--resync takes seconds, 1 or more, not "${text}".` });
+  if (!(value >= 1)) throw new PolderError('usage', { what: `--${flag} takes seconds, 1 or more, not "${text}".` });
   return value;
 }
 

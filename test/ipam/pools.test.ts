@@ -74,6 +74,7 @@ test('nodes borrow when there is no block left, route by route, and give back wh
   assert.equal(block?.owner, 'node1');
   for (let i = 0; i < 4; i++) guest.del(`g${i}`);
   await guest.addresses.pass();
+  await owner.addresses.pass();
   assert.ok((await bed.handles('10.0.0.0/28')).every((handle) => /\.o\d$/.test(handle)));
   // The owner keeps an eighth of its block in stock, in case the API goes away; all others can be had.
   const rest = await Promise.all(Array.from({ length: 10 }, (_, i) => only(guest.add(`h${i}`))));

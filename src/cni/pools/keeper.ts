@@ -17,7 +17,7 @@ import type { ApiClient } from '#feed/client.ts';
 import type { Clock } from '#feed/clock.ts';
 import type { Addr, Family } from '#net/addr.ts';
 import { containsPrefix, type Prefix, prefixOf } from '#net/prefix.ts';
-import { type Allocation, addrAt, type Block, blockCapacity, blockName, give } from '#spec/block.ts';
+import { type Allocation, addrAt, type Block, blockCapacity, blockName, give, placeOf } from '#spec/block.ts';
 import type { LocalEndpoint } from '#spec/endpoint.ts';
 import { NODES } from '#spec/k8s.ts';
 import type { Pool } from '#spec/pool.ts';
@@ -37,6 +37,8 @@ export interface KeeperOptions {
   readonly active: () => boolean | undefined;
   /** Devices that want an address of a pool. */
   readonly tunnels: () => readonly TunnelAddress[];
+  /** Told of addresses of pods here that somebody took back in the API. */
+  readonly doubt?: (addrs: readonly Addr[]) => void;
   /** An own block that nobody has used for so long goes back when others of its pool have room, ms. Default 60 000. */
   readonly idleMs?: number;
 }
@@ -172,6 +174,7 @@ export class PoolKeeper {
   }
 
   async #keep({ object, block }: KnownBlock): Promise<void> {
+    this.#doubt(block);
     const kept = await this.#writer.change(object.metadata.name ?? '', (now) => keepBlock(now, this.keeping(now)));
     if (kept && kept.conflicts.length > 0) {
       const { log } = this.#options;
@@ -181,6 +184,14 @@ export class PoolKeeper {
       const now = this.#options.view.block(blockName(block.cidr));
       if (now) await this.#writer.sweep(now);
     }
+  }
+
+  /** What pods here have, and the API said so before: it is written there again, unless nobody has it after all. */
+  #doubt(block: Block): void {
+    const { holdings, store, doubt } = this.#options;
+    const had = (holdings.blocks.get(block.cidr) ?? []).filter((addr) => store.holderOf(addr) !== undefined);
+    const taken = had.filter((addr) => !block.given.has(placeOf(block.cidr, addr) ?? -1));
+    if (taken.length > 0) doubt?.(taken);
   }
 
   /** Blocks that are gone from the API: pods' addresses stay with the pods, nothing new is given. */

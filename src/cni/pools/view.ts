@@ -220,6 +220,21 @@ export class PoolsView {
     return this.#ask(PODS, this.#pods, `${namespace}/${name}`, { namespace, name });
   }
 
+  /** This node's pods, as last heard. */
+  get podsSynced(): boolean {
+    return this.#pods.synced;
+  }
+
+  knownPod(namespace: string, name: string): Pod | undefined {
+    return this.#pods.store.get(`${namespace}/${name}`);
+  }
+
+  /** The pod as the API has it now, if it is on this node. @throws ApiError, ApiUnreachable */
+  async podNow(namespace: string, name: string): Promise<Pod | undefined> {
+    const pod = await this.#client.find(PODS, { namespace, name });
+    return pod?.spec.nodeName === this.#node ? pod : undefined;
+  }
+
   namespace(name: string): Promise<Namespace | undefined> {
     return this.#ask(NAMESPACES, this.#namespaces, name, { name });
   }

@@ -6,15 +6,17 @@ import { dirname, join } from 'node:path';
 import { takeNode } from '#cni/daemonless/lock.ts';
 import { LeaseFolder } from '#cni/dhcp/folder.ts';
 import { LeaseKeeper } from '#cni/dhcp/keeper.ts';
+import { keyOf } from '#cni/ipam/record.ts';
 import { EndpointStore } from '#cni/ipam/store.ts';
 import { KeyedLock } from '#cni/keyed-lock.ts';
 import type { Log } from '#cni/log.ts';
-import type { PluginHost } from '#cni/plugin.ts';
+import type { CallerNetns, PluginHost } from '#cni/plugin.ts';
 import { PLUGINS } from '#cni/plugins/table.ts';
 import { type AddressBook, NODE_CIDRS } from '#cni/pools/book.ts';
 import { Callers } from '#cni/server/caller.ts';
 import { Connections, type Serve } from '#cni/server/connections.ts';
 import { dispatch } from '#cni/server/dispatch.ts';
+import { isInhabited } from '#cni/server/inhabited.ts';
 import { reconcile } from '#cni/server/reconcile.ts';
 import { listenUnix } from '#kernel/ffi/unix-socket.ts';
 import type { LocalEndpoint } from '#spec/endpoint.ts';
@@ -49,6 +51,12 @@ export interface CniServer extends AsyncDisposable {
   endpoints(): readonly LocalEndpoint[];
   /** Calls back after each change of `endpoints()`. */
   onChange(listener: () => void): Disposable;
+  /** What was attached and has its address still, whether or not its interface is there. */
+  attachments(): readonly LocalEndpoint[];
+  /** Whether a process is behind its interface. */
+  isInhabited(endpoint: LocalEndpoint): boolean;
+  /** As DEL, under the container's lock, if `isGone` then says so. @throws PolderError kernel-refused, cni-io; and as `isGone` */
+  forget(endpoint: LocalEndpoint, isGone: () => Promise<boolean>): Promise<boolean>;
   /** Takes no more calls, ends those under way, gives the socket back. */
   close(): Promise<void>;
 }
@@ -68,6 +76,7 @@ export async function startCniServer(options: CniServerOptions): Promise<CniServ
     coolDownMs: options.coolDownMs ?? DEFAULT_COOL_DOWN_MS,
   });
   const callers = new Callers();
+  const locks = new KeyedLock();
   await reconcile(store, callers.own(), options.log);
   const folder = new LeaseFolder(options.socketPath, options.log);
   const keeper = new LeaseKeeper(folder, options.log);
@@ -81,7 +90,7 @@ export async function startCniServer(options: CniServerOptions): Promise<CniServ
     ...(options.subnetFile !== undefined && { subnetFile: options.subnetFile }),
     ...(options.kubeconfig !== undefined && { kubeconfig: options.kubeconfig }),
   };
-  const connections = new Connections(listen(options.socketPath), serveCalls(host, callers), options.log);
+  const connections = new Connections(listen(options.socketPath), serveCalls(host, callers, locks), options.log);
   const held = stack.move();
   const close = async () => {
     await connections.close();
@@ -94,9 +103,26 @@ export async function startCniServer(options: CniServerOptions): Promise<CniServ
   return {
     endpoints: () => store.endpoints(),
     onChange: (listener) => store.onChange(listener),
+    attachments: () => store.all().filter((endpoint) => store.isUp(keyOf(endpoint))),
+    isInhabited: (endpoint) => isInhabited(callers.own(), endpoint.hostIfname),
+    forget: (endpoint, isGone) => locks.run(endpoint.containerId, () => forget(store, callers.own(), endpoint, isGone)),
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+async function forget(
+  store: EndpointStore,
+  { remover }: CallerNetns,
+  endpoint: LocalEndpoint,
+  isGone: () => Promise<boolean>,
+): Promise<boolean> {
+  const key = keyOf(endpoint);
+  if (store.find(key) !== endpoint || !(await isGone())) return false;
+  store.hide(key);
+  await remover.remove(endpoint.hostIfname);
+  store.free(key);
+  return true;
 }
 
 /** Two agents with one journal would give addresses twice. A socket that nobody serves is left from one that was killed. */
@@ -125,8 +151,7 @@ function listen(path: string): number {
 }
 
 /** What answers requests: the same with an agent and without. */
-export function serveCalls(host: PluginHost, callers: Callers): Serve {
-  const locks = new KeyedLock();
+export function serveCalls(host: PluginHost, callers: Callers, locks = new KeyedLock()): Serve {
   return async (frame, peer) => {
     const answer = await dispatch(decodeCall(frame), {
       locks,

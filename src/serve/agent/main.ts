@@ -4,8 +4,10 @@ import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type Logger, pino } from 'pino';
 import { nodeNetworkOf } from '#calc/routes/node-network.ts';
-import { startCniServer } from '#cni/server/server.ts';
+import { LeakCollector } from '#cni/server/leaks.ts';
+import { type CniServer, startCniServer } from '#cni/server/server.ts';
 import { ApiClient } from '#feed/client.ts';
+import { systemClock } from '#feed/clock.ts';
 import { loadKubeconfig } from '#feed/kubeconfig.ts';
 import { secretSource } from '#feed/secrets.ts';
 import { SnapshotFeed, snapshotSources } from '#feed/snapshot.ts';
@@ -49,6 +51,8 @@ export interface AgentOptions {
   readonly underlay?: string;
   /** Between passes when nothing happens, seconds. Default 60. */
   readonly resyncSeconds?: number;
+  /** How long a pod is missed that went without DEL before its address is taken back, seconds. Default 60. */
+  readonly leakGraceSeconds?: number;
 }
 
 /**
@@ -64,6 +68,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   const netlink = stack.use(openNetlink());
   const subnetFile = join(dirname(options.cniSocket), 'subnet.env');
   let addresses: NodeAddresses | undefined;
+  let leaks: LeakCollector | undefined;
   const cni = stack.use(
     await startCniServer({
       socketPath: options.cniSocket,
@@ -79,6 +84,10 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
           profile: () => sync.view && effectiveProfile(sync.view.snapshot),
           onError: (source, error, waitMs) =>
             log.warn({ source, error: String(error), waitMs }, 'the API does not answer'),
+          doubt: (addrs) =>
+            void leaks
+              ?.doubt(addrs)
+              .catch((error) => log.warn({ error: String(error), addrs }, 'cannot tell whose they are')),
         });
         return addresses.book;
       },
@@ -87,7 +96,8 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
       log,
     }),
   );
-  const { node, underlay } = options;
+  const { node, underlay, leakGraceSeconds } = options;
+  if (addresses !== undefined) leaks = collectorOf(cni, addresses, log, leakGraceSeconds);
   const keys = new NodeKeys(options.stateDir);
   const kernel = {
     netlink,
@@ -163,8 +173,19 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   const status = await serveStatus(options.statusSocket, answersOf(sync, surroundings));
   stack.defer(() => void status.close().closeAllConnections());
   log.info({ pid: process.pid }, 'agent started');
-  await Promise.all([loop.run(signal), feed.run(signal), addresses?.run(signal), bgp.run(signal)]);
+  await Promise.all([loop.run(signal), feed.run(signal), addresses?.run(signal), leaks?.run(signal), bgp.run(signal)]);
   log.info('agent ends; what it programmed stays');
+}
+
+function collectorOf(
+  cni: CniServer,
+  { pods }: NodeAddresses,
+  log: Logger,
+  graceSeconds: number | undefined,
+): LeakCollector {
+  const { attachments, isInhabited, forget } = cni;
+  const grace = graceSeconds === undefined ? {} : { graceMs: graceSeconds * 1000 };
+  return new LeakCollector({ pods, attachments, isInhabited, forget, clock: systemClock, log, ...grace });
 }
 
 /** Brings the fast path to the present state, and says when that becomes impossible. */

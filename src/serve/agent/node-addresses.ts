@@ -8,8 +8,10 @@ import { PoolKeeper } from '#cni/pools/keeper.ts';
 import { PoolBook } from '#cni/pools/pools.ts';
 import { tunnelAddressesOf } from '#cni/pools/tunnels.ts';
 import { PoolsView } from '#cni/pools/view.ts';
+import type { NodePods } from '#cni/server/leaks.ts';
 import type { ApiClient } from '#feed/client.ts';
 import { systemClock } from '#feed/clock.ts';
+import type { Addr } from '#net/addr.ts';
 import type { Profile } from '#spec/cluster.ts';
 
 export interface NodeAddressesOptions {
@@ -22,6 +24,8 @@ export interface NodeAddressesOptions {
   readonly profile: () => Profile | undefined;
   /** Told of each failure of a watch. */
   readonly onError: (source: string, error: unknown, waitMs: number) => void;
+  /** See `KeeperOptions.doubt`. */
+  readonly doubt?: (addrs: readonly Addr[]) => void;
   /** See `KeeperOptions.idleMs` and `PoolBookOptions.waitMs`. */
   readonly idleMs?: number;
   readonly waitMs?: number;
@@ -34,7 +38,7 @@ export class NodeAddresses {
 
   /** @throws PolderError journal-damaged, cni-io */
   constructor(options: NodeAddressesOptions) {
-    const { node, stateDir, client, store, log, profile, onError, idleMs, waitMs } = options;
+    const { node, stateDir, client, store, log, profile, onError, doubt, idleMs, waitMs } = options;
     const clock = systemClock;
     const holdings = new Holdings(join(stateDir, 'ipam-holdings.json'));
     const view = new PoolsView(client, node, join(stateDir, 'ipam-pools.json'), { onError });
@@ -48,6 +52,7 @@ export class NodeAddresses {
       log,
       active: () => usesPools(profile()),
       tunnels: () => tunnelAddressesOf(view.pools(), profile() ?? { encryption: 'none' }),
+      ...(doubt !== undefined && { doubt }),
       ...(idleMs !== undefined && { idleMs }),
     });
     this.#view = view;
@@ -58,6 +63,18 @@ export class NodeAddresses {
   /** The cluster's settings may have changed. */
   trigger(): void {
     this.#keeper.trigger();
+  }
+
+  /** This node's pods, for those who look for leaks. */
+  get pods(): NodePods {
+    const view = this.#view;
+    return {
+      get synced() {
+        return view.podsSynced;
+      },
+      find: (namespace, name) => view.knownPod(namespace, name),
+      ask: (namespace, name) => view.podNow(namespace, name),
+    };
   }
 
   /** The node has had a first look, and holds what it found. */

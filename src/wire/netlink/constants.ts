@@ -42,6 +42,7 @@ export const RTM_NEWTCLASS = 40;
 export const RTM_GETTCLASS = 42;
 export const RTM_NEWTFILTER = 44;
 export const RTM_GETTFILTER = 46;
+export const RTM_GETNSID = 90;
 
 export const AF_UNSPEC = 0;
 export const AF_INET = 2;
@@ -127,3 +128,6 @@ export const TC_H_ROOT = 0xffffffff;
 export const TC_H_INGRESS = 0xfffffff1;
 /** The handle of `ingress` and `clsact`. */
 export const TC_H_INGRESS_HANDLE = 0xffff0000;
+
+export const NETNSA_NSID = 1;
+export const NETNSA_PID = 2;
