@@ -1,6 +1,7 @@
 /** Requests that are not for a resource: discovery, version, OpenAPI. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { openApiIndex, openApiV2, openApiV3 } from '#serve/api/discovery/openapi.ts';
+import { type Document, sendDocument } from '#serve/api/discovery/documents.ts';
+import { openApiIndex, openApiV2, openApiV2Protobuf, openApiV3 } from '#serve/api/discovery/openapi.ts';
 import {
   aggregated,
   apiGroup,
@@ -13,7 +14,7 @@ import { VERSION } from '#serve/api/discovery/version.ts';
 import { sendText } from '#serve/api/http/respond.ts';
 import { methodNotAllowed, noSuchPath } from '#serve/api/http/status-error.ts';
 import type { Kinds } from '#serve/api/kinds.ts';
-import { encodeOpenApiV2, OPENAPI_V2_ASKED, OPENAPI_V2_SENT } from '#serve/api/protobuf/openapi-v2.ts';
+import { OPENAPI_V2_ASKED, OPENAPI_V2_SENT } from '#serve/api/protobuf/openapi-v2.ts';
 import type { JsonObject } from '#spec/kinds/json.ts';
 
 /** Answers when the path is one of discovery's. @throws StatusError 404 */
@@ -26,9 +27,8 @@ export function discover(kinds: Kinds, path: string, request: IncomingMessage, r
     sendText(response, 200, JSON.stringify(aggregated(kinds, parts[0] === 'api', version)), type);
     return;
   }
-  if (path === '/openapi/v2' && (request.headers.accept ?? '').includes(OPENAPI_V2_ASKED)) {
-    const bytes = Buffer.from(encodeOpenApiV2(openApiV2(kinds)));
-    response.writeHead(200, { 'Content-Type': OPENAPI_V2_SENT, 'Content-Length': bytes.length }).end(bytes);
+  if (parts[0] === 'openapi') {
+    sendOpenApi(kinds, parts.slice(1), request, response);
     return;
   }
   const found = documentAt(kinds, parts, request);
@@ -50,7 +50,6 @@ function aggregatedVersionOf(accept: string): string | undefined {
 function documentAt(kinds: Kinds, parts: readonly string[], request: IncomingMessage): JsonObject | undefined {
   const [root, group, version, more] = parts;
   if (root === undefined) return rootPaths(kinds);
-  if (root === 'openapi') return openApiAt(kinds, parts.slice(1));
   if (more !== undefined) return undefined;
   if (root === 'version' && group === undefined) return VERSION;
   if (root === 'api') {
@@ -62,10 +61,19 @@ function documentAt(kinds: Kinds, parts: readonly string[], request: IncomingMes
   return version === undefined ? apiGroup(kinds, group) : apiResourceList(kinds, group, version);
 }
 
-function openApiAt(kinds: Kinds, [form, root, ...rest]: readonly string[]): JsonObject | undefined {
-  if (form === 'v2' && root === undefined) return openApiV2(kinds);
-  if (form !== 'v3') return undefined;
-  if (root === undefined) return openApiIndex(kinds);
+/** @throws StatusError 404 */
+function sendOpenApi(kinds: Kinds, parts: readonly string[], request: IncomingMessage, response: ServerResponse): void {
+  const [form, root, ...rest] = parts;
+  if (form === 'v3' && root === undefined) sendText(response, 200, JSON.stringify(openApiIndex(kinds)));
+  else if (form === 'v2' && root === undefined && (request.headers.accept ?? '').includes(OPENAPI_V2_ASKED))
+    sendDocument(request, response, openApiV2Protobuf(kinds), OPENAPI_V2_SENT);
+  else if (form === 'v2' && root === undefined) sendDocument(request, response, openApiV2(kinds));
+  else if (form === 'v3') sendDocument(request, response, openApiV3At(kinds, root ?? '', rest));
+  else throw noSuchPath();
+}
+
+function openApiV3At(kinds: Kinds, root: string, rest: readonly string[]): Document {
   const [group = '', version = ''] = root === 'api' ? ['', ...rest] : rest;
-  return kinds.in({ group, version }).length === 0 ? undefined : openApiV3(kinds, { group, version });
+  if (kinds.in({ group, version }).length === 0) throw noSuchPath();
+  return openApiV3(kinds, { group, version });
 }

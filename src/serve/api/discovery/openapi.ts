@@ -1,8 +1,9 @@
 /** OpenAPI documents: what kubectl looks up before it applies (fieldValidation, merge keys) and explains. */
-import { createHash } from 'node:crypto';
+import { type Document, documentOf } from '#serve/api/discovery/documents.ts';
 import { kindSchemaName, schemasOf } from '#serve/api/discovery/schemas.ts';
 import { VERSION } from '#serve/api/discovery/version.ts';
 import type { GroupVersion, Kinds } from '#serve/api/kinds.ts';
+import { encodeOpenApiV2 } from '#serve/api/protobuf/openapi-v2.ts';
 import { APPLY_TYPE, patchTypesOf } from '#serve/api/verbs/patch.ts';
 import type { JsonObject } from '#spec/kinds/json.ts';
 import { apiVersionOf, isQuestion, type Kind } from '#spec/kinds/kind.ts';
@@ -18,33 +19,23 @@ function versionsOf(kinds: Kinds): GroupVersion[] {
   return [...kinds.groups()].flatMap(([group, versions]) => versions.map((version) => ({ group, version })));
 }
 
-const indices = new WeakMap<Kinds, { readonly edition: number; readonly index: JsonObject }>();
-
 /** `/openapi/v3`: where the document of each group and version is. */
 export function openApiIndex(kinds: Kinds): JsonObject {
-  const known = indices.get(kinds);
-  if (known?.edition === kinds.edition) return known.index;
-  const index = makeIndex(kinds);
-  indices.set(kinds, { edition: kinds.edition, index });
-  return index;
-}
-
-function makeIndex(kinds: Kinds): JsonObject {
   const paths: JsonObject = {};
   for (const gv of versionsOf(kinds)) {
-    const hash = createHash('sha256')
-      .update(JSON.stringify(openApiV3(kinds, gv)))
-      .digest('hex')
-      .slice(0, 32)
-      .toUpperCase();
+    const { hash } = openApiV3(kinds, gv);
     paths[rootOf(gv)] = { serverRelativeURL: `/openapi/v3/${rootOf(gv)}?hash=${hash}` };
   }
   return { paths };
 }
 
 /** The OpenAPI 3.0 document of one group and version. */
-export function openApiV3(kinds: Kinds, gv: GroupVersion): JsonObject {
+export function openApiV3(kinds: Kinds, gv: GroupVersion): Document {
   const rows = kinds.in(gv);
+  return documentOf(kinds, rootOf(gv), rows, () => JSON.stringify(makeV3(rows)));
+}
+
+function makeV3(rows: readonly Kind[]): JsonObject {
   const refer = (name: string): JsonObject => ({ allOf: [{ $ref: `#/components/schemas/${name}` }], default: {} });
   return {
     openapi: '3.0.0',
@@ -55,8 +46,16 @@ export function openApiV3(kinds: Kinds, gv: GroupVersion): JsonObject {
 }
 
 /** `/openapi/v2`: one Swagger 2.0 document of everything, for older clients. */
-export function openApiV2(kinds: Kinds): JsonObject {
-  const rows = kinds.all();
+export function openApiV2(kinds: Kinds): Document {
+  return documentOf(kinds, 'v2', kinds.all(), () => JSON.stringify(makeV2(kinds.all())));
+}
+
+/** The same as protobuf. */
+export function openApiV2Protobuf(kinds: Kinds): Document {
+  return documentOf(kinds, 'v2-protobuf', kinds.all(), () => encodeOpenApiV2(makeV2(kinds.all())));
+}
+
+function makeV2(rows: readonly Kind[]): JsonObject {
   const refer = (name: string): JsonObject => ({ $ref: `#/definitions/${name}` });
   return {
     swagger: '2.0',

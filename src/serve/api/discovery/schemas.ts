@@ -1,8 +1,9 @@
 /** OpenAPI schemas of the types that are served, from the field tables and the table of merge keys. */
 import { customSchema, customSchemaName } from '#serve/api/discovery/custom-schema.ts';
+import { textsOf } from '#serve/api/discovery/descriptions.ts';
 import { type Json, type JsonObject, listAt, objectAt } from '#spec/kinds/json.ts';
 import type { Kind } from '#spec/kinds/kind.ts';
-import { fieldsOf, type Scalar, type Shape, shortTypeName } from '#spec/kinds/schema/fields.ts';
+import { type Field, fieldsOf, type Scalar, type Shape, shortTypeName } from '#spec/kinds/schema/fields.ts';
 import { mergeRuleOf } from '#spec/kinds/schema/merge-keys.ts';
 
 /** How one version of OpenAPI refers to a schema. */
@@ -36,9 +37,14 @@ const SCALARS: Readonly<Record<Scalar, JsonObject>> = {
   'int32-or-null': { type: 'integer', format: 'int32' },
 };
 
-/** `V1PodSpec` -> `io.k8s.api.v1.PodSpec`: what stands behind the last dot is what `kubectl explain` shows. */
+/**
+ * `V1PodSpec` -> `io.k8s.api.v1.PodSpec`, `EventsV1Event` -> `io.k8s.api.events.v1.Event`: what stands behind the last dot
+ * is what `kubectl explain` shows.
+ */
 export function schemaName(type: string): string {
-  return `io.k8s.api.${type === shortTypeName(type) ? 'any' : 'v1'}.${shortTypeName(type)}`;
+  const [, group = '', version = 'any'] = /^([A-Z][A-Za-z]*?)?(V\d+(?:(?:alpha|beta)\d+)?)(?=[A-Z])/.exec(type) ?? [];
+  const prefix = group === '' ? '' : `${group.toLowerCase()}.`;
+  return `io.k8s.api.${prefix}${version.toLowerCase()}.${shortTypeName(type)}`;
 }
 
 /** The name of a kind's schema. */
@@ -86,10 +92,25 @@ function typeSchema(type: string, refer: Refer): JsonObject {
   const properties: JsonObject = {};
   const required: Json[] = [];
   for (const field of fieldsOf(type)?.values() ?? []) {
-    properties[field.name] = { ...shapeSchema(field.shape, refer), ...mergeExtensions(type, field.name) };
+    const said = described(fieldText(type, field));
+    properties[field.name] = { ...shapeSchema(field.shape, refer), ...mergeExtensions(type, field.name), ...said };
     if (field.required) required.push(field.name);
   }
-  return required.length === 0 ? { type: 'object', properties } : { type: 'object', properties, required };
+  const whole = { ...described(textsOf(type)['']), type: 'object', properties };
+  return required.length === 0 ? whole : { ...whole, required };
+}
+
+/** Of a field that is itself of a type Kubernetes' published types say nothing; then the type's own text stands for it. */
+function fieldText(type: string, { name, shape }: Field): string | undefined {
+  if (shape.is !== 'type') return textsOf(type)[name];
+  if (shape.name === META) return "Standard object's metadata.";
+  if (shape.name === `${type}Spec`) return `Specification of the desired behavior of the ${shortTypeName(type)}.`;
+  if (shape.name === `${type}Status`) return `Most recently observed status of the ${shortTypeName(type)}.`;
+  return textsOf(type)[name] ?? textsOf(shape.name)[''];
+}
+
+function described(text: string | undefined): JsonObject {
+  return text === undefined ? {} : { description: text };
 }
 
 function shapeSchema(shape: Shape, refer: Refer): JsonObject {

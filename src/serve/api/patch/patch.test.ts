@@ -130,6 +130,18 @@ const CASES: readonly Case[] = [
     want: [{ name: 'two', image: 'n' }, (POD.spec as JsonObject & { containers: JsonObject[] }).containers[0]],
   },
   {
+    name: 'puts a new item of a keyed list before those it does not name',
+    patch: { spec: { containers: [{ name: 'zero', image: 'z' }] } },
+    path: ['spec', 'containers', 0],
+    want: { name: 'zero', image: 'z' },
+  },
+  {
+    name: 'leaves the items that it names where they are among the others',
+    patch: { spec: { containers: [{ name: 'two', image: 'n' }] } },
+    path: ['spec', 'containers', 1, 'image'],
+    want: 'n',
+  },
+  {
     name: 'drops keys of a union that $retainKeys does not name',
     patch: { spec: { volumes: [{ $retainKeys: ['name', 'hostPath'], name: 'v', hostPath: { path: '/x' } }] } },
     path: ['spec', 'volumes'],

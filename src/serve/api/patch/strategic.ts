@@ -60,11 +60,14 @@ function innerType(shape: Shape): string | undefined {
 function mergeList(before: readonly Json[], patch: readonly Json[], field: string, type: string | undefined): Json[] {
   const rule = mergeRuleOf(type, field);
   if (rule === undefined) return patch.filter((item) => !isDirective(item)).map(stripItem);
-  if (rule.key === undefined) return [...before, ...patch.filter((item) => !before.some((one) => sameJson(one, item)))];
+  if (rule.key === undefined) {
+    const added = patch.filter((item) => !before.some((one) => sameJson(one, item)));
+    return inOrder([...before, ...added], patch, before);
+  }
   if (patch.some((item) => isObject(item) && item.$patch === 'replace')) {
     return patch.filter((item) => !isObject(item) || item.$patch !== 'replace').map(stripItem);
   }
-  return mergeKeyed(before, patch, field, rule.key, typeOfItems(type, field));
+  return inOrder(mergeKeyed(before, patch, field, rule.key, typeOfItems(type, field)), patch, before, rule.key);
 }
 
 function mergeKeyed(
@@ -124,28 +127,30 @@ function setOrder(result: JsonObject, target: JsonObject, field: string, order: 
   const merged = result[field];
   if (!Array.isArray(order)) throw badRequest(`${ORDER}${field} must be a list`);
   if (!Array.isArray(merged)) return;
-  const key = mergeRuleOf(type, field)?.key;
+  const before = target[field];
+  result[field] = inOrder(merged, order, Array.isArray(before) ? before : [], mergeRuleOf(type, field)?.key);
+}
+
+/** Items that `order` names in its order, among them the others in theirs: `before` says what stands before what. */
+function inOrder(merged: readonly Json[], order: readonly Json[], before: readonly Json[], key?: string): Json[] {
   const idOf = (item: Json): string => JSON.stringify(key !== undefined && isObject(item) ? item[key] : item);
   const ranks = new Map(order.map((item, index) => [idOf(item), index]));
-  const before = target[field];
-  const places = new Map((Array.isArray(before) ? before : []).map((item, index) => [idOf(item), index]));
+  const places = new Map(before.map((item, index) => [idOf(item), index]));
   const ordered = merged.filter((item) => ranks.has(idOf(item)));
   ordered.sort((a, b) => (ranks.get(idOf(a)) ?? 0) - (ranks.get(idOf(b)) ?? 0));
   const others = merged.filter((item) => !ranks.has(idOf(item)));
-  result[field] = interleave(ordered, others, (item) => places.get(idOf(item)));
+  return interleave(ordered, others, (item) => places.get(idOf(item)));
 }
 
+/** What is new of the ordered ones comes before all others whose turn has not come, as Kubernetes has it. */
 function interleave(ordered: Json[], others: Json[], placeOf: (item: Json) => number | undefined): Json[] {
   const result: Json[] = [];
   while (ordered.length > 0 || others.length > 0) {
     const [left, right] = [ordered[0], others[0]];
-    const [here, there] = [
-      left === undefined ? undefined : placeOf(left),
-      right === undefined ? undefined : placeOf(right),
-    ];
-    const takeLeft =
-      right === undefined || (left !== undefined && here !== undefined && there !== undefined && here < there);
-    const taken = takeLeft ? ordered.shift() : others.shift();
+    const here = left === undefined ? Infinity : placeOf(left);
+    const there = right === undefined ? undefined : placeOf(right);
+    const takeOther = here !== undefined && there !== undefined && there < here;
+    const taken = takeOther || left === undefined ? others.shift() : ordered.shift();
     if (taken !== undefined) result.push(taken);
   }
   return result;

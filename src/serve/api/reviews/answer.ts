@@ -1,6 +1,6 @@
 /** Answers to kinds that are questions: who somebody is, and what they may do. */
 import type { Api, Call } from '#serve/api/api.ts';
-import { type Attributes, deniedText } from '#serve/api/authorization/attributes.ts';
+import type { Attributes } from '#serve/api/authorization/attributes.ts';
 import type { Rule } from '#serve/api/authorization/rules.ts';
 import { badRequest } from '#serve/api/http/status-error.ts';
 import { isLive } from '#serve/api/pki/live.ts';
@@ -57,7 +57,8 @@ function mayDo(api: Api, user: User, object: KubeObject): JsonObject {
   const wanted = attributesIn(object);
   if (api.access.allows(user, wanted))
     return { allowed: true, reason: 'RBAC: allowed by a role that is bound to the user' };
-  return { allowed: false, reason: deniedText(user.name, wanted) };
+  // No reason: nobody forbids it, it is only that nobody allows it.
+  return { allowed: false };
 }
 
 /** @throws StatusError 400 unless exactly one of both kinds of attributes is asked for */
