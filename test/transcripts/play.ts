@@ -32,7 +32,7 @@ export async function play(file: string, labName: string, kubectl: string): Prom
 /** A node is reached as the documents reach theirs. */
 function startOf(labName: string): string {
   const polder = `${process.execPath} --disable-warning=ExperimentalWarning ${ROOT}/src/cmd/polder.ts`;
-  return `cd manifests; ssh() { ${polder} lab shell --name ${labName} "$1" \${2:+-- sh -c "$2"}; }`;
+  return `cd manifests; LAB=${labName}; polder() { ${polder} "$@"; }; ssh() { ${polder} lab shell --name ${labName} "$1" \${2:+-- sh -c "$2"}; }`;
 }
 
 function environmentOf(dir: string, labName: string): NodeJS.ProcessEnv {

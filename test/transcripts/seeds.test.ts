@@ -15,6 +15,8 @@ const TRANSCRIPTS = {
   'deployment.txt': ['--nodes', '1'],
   'policies.txt': ['--nodes', '1'],
   'diagnosis.txt': [],
+  'drain.txt': ['--nodes', '2'],
+  'lost-node.txt': ['--nodes', '2'],
   'multus.txt': ['--nodes', '1', '--profile', 'flannel-vxlan'],
 } satisfies Record<string, readonly string[]>;
 

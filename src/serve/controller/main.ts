@@ -10,6 +10,7 @@ import type { Controller } from '#serve/controller/controller.ts';
 import { cronJobController } from '#serve/controller/cronjob/cronjob.ts';
 import { daemonSetController } from '#serve/controller/daemonset/daemonset.ts';
 import { deploymentController } from '#serve/controller/deployment/deployment.ts';
+import { disruptionController } from '#serve/controller/disruption/disruption.ts';
 import { endpointsController } from '#serve/controller/endpoints/endpoints.ts';
 import { endpointSliceController } from '#serve/controller/endpoints/slices.ts';
 import { garbageCollector } from '#serve/controller/gc/gc.ts';
@@ -115,6 +116,7 @@ function controllersOf(options: ControllerOptions, watches: Watches): Controller
     statefulSetController,
     jobController,
     cronJobController,
+    disruptionController,
     endpointSliceController,
     endpointsController,
     garbageCollector,

@@ -1,4 +1,4 @@
-/** Kinds that say which pods matter how much: PriorityClass and PodDisruptionBudget, kept. */
+/** Kinds that say which pods matter how much: PriorityClass (kept) and PodDisruptionBudget. */
 import { AGE, column, NAME } from '#spec/kinds/columns/common.ts';
 import { at, numberAt, sameJson, setDefault, textAt } from '#spec/kinds/json.ts';
 import { invalid, type Kind, type KubeObject, required } from '#spec/kinds/kind.ts';

@@ -1,5 +1,6 @@
 /** Label selectors (Kubernetes "Labels and Selectors"): `a=b,c!=d,e in (f,g),h notin (i),j,!k,l>3`. */
 import { badRequest } from '#serve/api/http/status-error.ts';
+import { type JsonObject, objectAt, objectsAt, textAt, textsAt } from '#spec/kinds/json.ts';
 import { labelValueProblem, qualifiedNameProblem } from '#spec/kinds/names.ts';
 
 export type Labels = Readonly<Record<string, string>>;
@@ -46,6 +47,20 @@ function checked(requirement: Requirement, whole: string): Requirement {
     qualifiedNameProblem(requirement.key) ?? requirement.values.map(labelValueProblem).find((one) => one !== undefined);
   if (problem === undefined) return requirement;
   throw badRequest(`unable to parse requirement: ${JSON.stringify(whole)}: ${problem}`);
+}
+
+const OPERATORS = { In: 'in', NotIn: 'notin', Exists: 'exists', DoesNotExist: 'absent' } as const;
+
+/** Of a selector as objects have it: `matchLabels`, `matchExpressions`. An empty one requires nothing. */
+export function requirementsOf(selector: JsonObject): Requirement[] {
+  const labels = Object.entries(objectAt(selector, 'matchLabels'));
+  const equal = labels.map(([key, value]) => ({ key, operator: 'in', values: [String(value)] }) as const);
+  const expressions = objectsAt(selector, 'matchExpressions').map((one) => ({
+    key: textAt(one, 'key'),
+    operator: OPERATORS[textAt(one, 'operator') as keyof typeof OPERATORS] ?? 'in',
+    values: textsAt(one, 'values'),
+  }));
+  return [...equal, ...expressions];
 }
 
 export function matchesLabels(requirements: readonly Requirement[], labels: Labels): boolean {

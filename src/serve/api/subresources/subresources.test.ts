@@ -3,6 +3,8 @@ import { describe, it } from 'node:test';
 import { CONFIG_MAPS, NODES, PODS, pod, startServer } from '#serve/api/testing/server.ts';
 import { at, type JsonObject, objectsAt, textAt } from '#spec/kinds/json.ts';
 
+const MERGE = { headers: { 'Content-Type': 'application/merge-patch+json' } };
+
 describe('subresources', () => {
   it('binding gives a pod its node, once', async () => {
     await using server = await startServer();
@@ -25,6 +27,45 @@ describe('subresources', () => {
     await server.client.ask('POST', PODS, pod('p'));
     assert.equal((await server.client.ask('POST', `${PODS}/p/eviction`, { metadata: { name: 'p' } })).status, 201);
     assert.equal((await server.client.ask('GET', `${PODS}/p`)).status, 404);
+  });
+
+  it('eviction asks the disruption budget: 429 with the cause, and one less may go after a granted one', async () => {
+    await using server = await startServer();
+    const ask = server.client.ask.bind(server.client);
+    const budgets = '/apis/policy/v1/namespaces/default/poddisruptionbudgets';
+    for (const name of ['a', 'b', 'c']) {
+      const labelled = pod(name);
+      await ask('POST', PODS, { ...labelled, metadata: { name, labels: { app: name === 'c' ? 'other' : 'web' } } });
+      const conditions = [{ type: 'Ready', status: 'True' }];
+      await ask('PATCH', `${PODS}/${name}/status`, { status: { phase: 'Running', conditions } }, MERGE);
+    }
+    const spec = { minAvailable: 1, selector: { matchExpressions: [{ key: 'app', operator: 'In', values: ['web'] }] } };
+    await ask('POST', budgets, { metadata: { name: 'web' }, spec });
+    const evict = (name: string) => ask('POST', `${PODS}/${name}/eviction`, { metadata: { name } });
+    const fresh = await evict('a');
+    assert.equal(fresh.status, 429);
+    assert.match(textAt(objectsAt(fresh.body, 'details', 'causes')[0] ?? {}, 'message'), /still being processed/);
+    const status = {
+      observedGeneration: 1,
+      disruptionsAllowed: 1,
+      currentHealthy: 2,
+      desiredHealthy: 1,
+      expectedPods: 2,
+    };
+    await ask('PATCH', `${budgets}/web/status`, { status }, MERGE);
+    assert.equal((await evict('a')).status, 201);
+    const after = (await ask('GET', `${budgets}/web`)).body;
+    assert.equal(at(after, 'status', 'disruptionsAllowed'), 0);
+    assert.notEqual(textAt(after, 'status', 'disruptedPods', 'a'), '');
+    const refused = await evict('b');
+    assert.equal(refused.status, 429);
+    assert.equal(textAt(refused.body, 'message'), "Cannot evict pod as it would violate the pod's disruption budget.");
+    assert.deepEqual(at(refused.body, 'details', 'causes'), [
+      { reason: 'DisruptionBudget', message: 'The disruption budget web needs 1 healthy pods and has 2 currently' },
+    ]);
+    assert.equal((await evict('c')).status, 201, 'the budget does not mean it');
+    await ask('PATCH', `${PODS}/b/status`, { status: { conditions: [{ type: 'Ready', status: 'False' }] } }, MERGE);
+    assert.equal((await evict('b')).status, 201, 'what is not ready is no loss while the budget is whole');
   });
 
   it('token gives a ServiceAccount a token that the server takes', async () => {

@@ -8,6 +8,7 @@ import type { Change, Store } from '#feed/store.ts';
 import { CRON_JOBS, JOBS } from '#spec/batch.ts';
 import { BLOCK_AFFINITIES, IP_POOLS, IPAM_BLOCKS } from '#spec/calico.ts';
 import { CONFIG_MAP } from '#spec/config.ts';
+import { DISRUPTION_BUDGETS } from '#spec/disruption.ts';
 import {
   CONFIG_MAPS,
   DAEMON_SETS,
@@ -37,6 +38,7 @@ const WATCHED: readonly (readonly [Resource<KubeObject>, Selector?])[] = [
   [CONTROLLER_REVISIONS],
   [JOBS],
   [CRON_JOBS],
+  [DISRUPTION_BUDGETS],
   [SERVICES],
   [ENDPOINT_SLICES],
   [ENDPOINTS],
