@@ -16,6 +16,8 @@ export interface ServerProcess extends AsyncDisposable {
 }
 
 export interface StartOptions {
+  /** Of Node. */
+  readonly flags?: readonly string[];
   /** Handed on as descriptors 3, 4, … */
   readonly fds?: readonly number[];
   /** Process of whose mount namespace the server is part: its `dataDir` is a path there, and `seenAs` is the same here. */
@@ -29,11 +31,11 @@ export interface StartOptions {
 export async function startProcess(
   dataDir: string,
   listen: readonly string[],
-  { fds = [], mountsOf }: StartOptions = {},
+  { flags = [], fds = [], mountsOf }: StartOptions = {},
 ): Promise<ServerProcess> {
   const wrap = mountsOf === undefined ? [] : ['nsenter', '--target', `${mountsOf.pid}`, '--mount'];
-  const line = [...wrap, process.execPath, '--disable-warning=ExperimentalWarning', ENTRY, '--data', dataDir];
-  const [program = '', ...args] = [...line, ...listen];
+  const node = [process.execPath, '--disable-warning=ExperimentalWarning', ...flags];
+  const [program = '', ...args] = [...wrap, ...node, ENTRY, '--data', dataDir, ...listen];
   const child = spawn(program, args, {
     stdio: ['ignore', 'ignore', 'pipe', ...fds],
     // As in a lab: a server that is started again need not be compiled again.
