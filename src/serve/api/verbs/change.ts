@@ -1,6 +1,7 @@
 /** Changing a stored object: what update and patch share. */
 import { type Api, keyOf, worldOf } from '#serve/api/api.ts';
 import { conflict, invalidObject, MODIFIED_MEANWHILE, notFound, StatusError } from '#serve/api/http/status-error.ts';
+import { checkRules } from '#serve/api/rules/check.ts';
 import { dropObject, putObject, readAs, textAs, type Written } from '#serve/api/storage.ts';
 import { placeIn } from '#serve/api/verbs/incoming.ts';
 import { isFinal } from '#serve/api/verbs/remove.ts';
@@ -88,9 +89,10 @@ function complete(
   track?.(object, old);
   if (subresource === '') problems.push(...(kind.prepareUpdate?.(object, old, worldOf(api)) ?? []));
   problems.push(...validateMeta(object, kind), ...finalizersOnlyGo(object, old));
-  if (subresource !== '') return problems;
+  // Of a defined kind the schema holds for every way to write.
+  if (subresource !== '' && kind.schema === undefined) return problems;
   problems.push(...(kind.validate?.(object) ?? []), ...(kind.validateUpdate?.(object, old) ?? []));
-  return problems;
+  return problems.length > 0 ? problems : checkRules(kind, object, old);
 }
 
 function immutableName(object: KubeObject, old: KubeObject): FieldError[] {

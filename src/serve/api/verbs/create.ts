@@ -9,6 +9,7 @@ import {
   notFound,
   StatusError,
 } from '#serve/api/http/status-error.ts';
+import { checkRules } from '#serve/api/rules/check.ts';
 import { putObject, type Written } from '#serve/api/storage.ts';
 import { placeIn } from '#serve/api/verbs/incoming.ts';
 import type { Track } from '#serve/api/verbs/writer.ts';
@@ -44,6 +45,7 @@ export function createObject(
   const objection = kind.admit?.(object, worldOf(api));
   if (objection !== undefined) throw forbiddenTo(kind, textAt(object, 'metadata', 'name'), objection);
   const problems = [...validateMeta(object, kind), ...(kind.validate?.(object) ?? [])];
+  if (problems.length === 0) problems.push(...checkRules(kind, object, undefined));
   if (problems.length === 0) problems.push(...(kind.prepareCreate?.(object, worldOf(api)) ?? []));
   if (problems.length > 0) throw invalidObject(kind, textAt(object, 'metadata', 'name'), problems);
   return store(api, kind, namespace, object, dryRun);

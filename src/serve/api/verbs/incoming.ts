@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http';
 import type { ParsedBody } from '#serve/api/http/body.ts';
 import { addWarning } from '#serve/api/http/respond.ts';
 import { badRequest } from '#serve/api/http/status-error.ts';
+import { warningsOf } from '#serve/api/rules/check.ts';
 import type { WriteOptions } from '#serve/api/verbs/options.ts';
 import { ensureObject, type JsonObject, textAt } from '#spec/kinds/json.ts';
 import { apiVersionOf, type Kind, type KubeObject } from '#spec/kinds/kind.ts';
@@ -31,6 +32,7 @@ export function readIncoming(
   report([...duplicates, ...unknown], kind, options, response);
   if (!isKubeObject(body)) throw badRequest('the object provided is unrecognized: it has no metadata');
   for (const key of NOT_STORED) delete body.metadata[key];
+  for (const text of warningsOf(kind, body)) addWarning(response, text);
   return body;
 }
 
