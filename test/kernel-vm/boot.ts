@@ -16,17 +16,19 @@ export interface Job {
   /** Run by `sh`, as root, with the machine's files below it (what it writes to them is thrown away). */
   readonly script: string;
   readonly onOutput: (text: string) => void;
+  /** Milliseconds after which the machine is stopped. */
+  readonly limitMs?: number;
 }
 
 /** The script's exit status; undefined if the machine ended without telling one (a panic, the time limit). @throws NoMachine */
-export async function boot(parts: Parts, { script, onOutput }: Job): Promise<number | undefined> {
+export async function boot(parts: Parts, { script, onOutput, limitMs = LIMIT_MS }: Job): Promise<number | undefined> {
   const dir = mkdtempSync(join(parts.dir, 'run.'));
   const files: ChildProcess[] = [];
   try {
     writeFileSync(join(dir, 'job'), script);
     writeFileSync(join(dir, 'start'), readFileSync(join(import.meta.dirname, 'guest/start.sh')));
     files.push(await shareFiles(parts, dir));
-    await emulate(parts, dir, onOutput);
+    await emulate(parts, dir, onOutput, limitMs);
     const told = /^status=(\d+)/m.exec(readIfThere(join(dir, 'status')));
     return told ? Number(told[1]) : undefined;
   } finally {
@@ -72,10 +74,10 @@ async function shareFiles({ virtiofsd }: Parts, dir: string): Promise<ChildProce
   return child;
 }
 
-function emulate(parts: Parts, dir: string, onOutput: (text: string) => void): Promise<void> {
+function emulate(parts: Parts, dir: string, onOutput: Job['onOutput'], limitMs: number): Promise<void> {
   const [program = '', ...args] = parts.qemu;
   const child = spawn(program, [...args, ...machine(parts, dir)], { stdio: ['ignore', 'pipe', 'pipe'] });
-  const timer = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS);
+  const timer = setTimeout(() => child.kill('SIGKILL'), limitMs);
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', onOutput);
   return new Promise((resolve, reject) => {
     child.on('error', reject);

@@ -49,6 +49,8 @@ export interface Descriptor {
   readonly beneath?: readonly string[];
   /** Its IPAM plugin, which must be there too. */
   readonly ipam?: string;
+  /** Other plugins that it calls, which must be there too. */
+  readonly calls?: readonly string[];
   /** Name of the interface in the pod; `eth0` if absent. */
   readonly ifname?: string;
   /** Why only the protocol can be tried. */

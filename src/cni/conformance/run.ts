@@ -39,6 +39,9 @@ export interface SuiteResult {
   readonly cases: readonly CaseResult[];
 }
 
+/** Without how it is to be run. */
+type Where = Omit<SuiteOptions, 'seed' | 'jobs'>;
+
 interface Planned {
   readonly descriptor: Descriptor;
   readonly facts: Facts;
@@ -75,7 +78,7 @@ function tally(cases: readonly CaseResult[]): SuiteResult {
 }
 
 /** Executables of the folders; the first folder that has one wins. */
-function findPlugins(options: SuiteOptions): Plugins {
+function findPlugins(options: Where): Plugins {
   const paths = new Map<string, string>();
   const dirs = [options.dir, ...(options.helpers ?? [])];
   for (const dir of dirs) {
@@ -94,8 +97,14 @@ function executable(path: string): boolean {
   }
 }
 
+/** Names of all cases that a run would have, `plugin/id`, those included that it would skip. Runs nothing but VERSION. */
+export async function listCases(options: Where): Promise<string[]> {
+  const { planned, cases } = await plan(options, findPlugins(options));
+  return [...planned.map(({ descriptor, one }) => `${descriptor.type}/${one.id}`), ...cases.map(({ id }) => id)];
+}
+
 /** What is to be tried, and what is known beforehand not to be. */
-async function plan(options: SuiteOptions, plugins: Plugins): Promise<{ planned: Planned[]; cases: CaseResult[] }> {
+async function plan(options: Where, plugins: Plugins): Promise<{ planned: Planned[]; cases: CaseResult[] }> {
   const own = options.descriptors ?? [];
   const known = [...own, ...DESCRIPTORS.filter((one) => !own.some((other) => other.type === one.type))];
   const wanted = options.types?.length
@@ -121,10 +130,12 @@ function namesIn(dir: string): string[] {
   return readdirSync(dir).filter((name) => executable(join(dir, name)));
 }
 
-function whyNot(type: string, descriptor: Descriptor | undefined, options: SuiteOptions, plugins: Plugins): string {
+function whyNot(type: string, descriptor: Descriptor | undefined, options: Where, plugins: Plugins): string {
   if (!namesIn(options.dir).includes(type)) return `there is no ${type} in ${options.dir}`;
   if (!descriptor) return 'the suite has no descriptor of this type; give one with --descriptors';
   if (descriptor.ipam && !plugins.paths.has(descriptor.ipam)) return `its IPAM plugin ${descriptor.ipam} is not there`;
+  const missing = descriptor.calls?.find((one) => !plugins.paths.has(one));
+  if (missing !== undefined) return `${missing}, which it calls, is not there`;
   const { beneath } = descriptor;
   if (beneath && !beneath.some((one) => plugins.paths.has(one)))
     return `none of ${beneath.join(', ')} is there to go before it`;

@@ -66,9 +66,9 @@ export async function makeVeth(call: PluginCall, pod: PodNetns, wanted: VethWant
 }
 
 /** @throws PolderError cni-attached */
-export function refuseTaken({ request }: PluginCall, pod: PodNetns): void {
-  if (!pod.netlink.link(request.ifname)) return;
-  throw new PolderError('cni-attached', { container: request.containerId, ifname: request.ifname });
+export function refuseTaken({ request }: PluginCall, pod: PodNetns, ifname = request.ifname): void {
+  if (!pod.netlink.link(ifname)) return;
+  throw new PolderError('cni-attached', { container: request.containerId, ifname });
 }
 
 function vethOp({ conf, request }: PluginCall, pod: PodNetns, ends: Veth, master: string | undefined): NetlinkOp {

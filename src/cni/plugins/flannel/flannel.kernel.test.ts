@@ -104,6 +104,19 @@ echo "$CNI_COMMAND $CNI_IFNAME" >>${log}; cat >${log}.$CNI_COMMAND
   assert.equal(existsSync(join(b.dir, 'flannel/c1')), false);
 });
 
+test('flannel refuses a second ADD, which leaves the first and its file alone', { skip }, async (t) => {
+  const { b, pod, conf, env } = await node(t);
+  const result = good(await b.cni('ADD', env, conf));
+  const again = await b.cni('ADD', env, conf);
+  assert.deepEqual([again.exit, again.json?.code], [1, 111], again.stdout);
+  good(await b.cni('CHECK', env, { ...conf, prevResult: result }));
+  assert.equal(existsSync(join(b.dir, 'flannel/c1')), true);
+  good(await b.cni('DEL', env, conf));
+  sh('ip link add eth0 type bridge', pod);
+  assert.equal((await b.cni('ADD', env, conf)).exit, 1);
+  assert.match(sh('ip -d link show eth0', pod), /bridge/);
+});
+
 test('flannel GC removes what is not named', { skip }, async (t) => {
   const { b, conf, env } = await node(t);
   good(await b.cni('ADD', env, conf));

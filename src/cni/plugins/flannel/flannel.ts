@@ -2,6 +2,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { type Delegate, delegateAdd, delegateVerb } from '#cni/delegate.ts';
+import { needFreeNames } from '#cni/parts/free-names.ts';
 import { Undo } from '#cni/parts/undo.ts';
 import type { Plugin, PluginCall } from '#cni/plugin.ts';
 import { delegateConf, delegateOf, rangesIpam, staticIpam } from '#cni/plugins/flannel/conf.ts';
@@ -21,6 +22,7 @@ async function add(call: PluginCall): Promise<CniResult> {
   const shared = pool.agentOwns(call, env);
   // A wrong configuration takes no address.
   delegateOf(call.conf);
+  needFreeNames(call, [call.request.ifname]);
   await using undo = new Undo(call.host.log);
   if (shared) undo.defer(() => pool.giveBack(call));
   const ipam = shared ? staticIpam(call.conf, env, pool.take(call, env)) : rangesIpam(call.conf, env);

@@ -134,6 +134,25 @@ test('polder-multi undoes everything when one network fails', { skip }, async (t
   await fails('blue', 11, /API/);
 });
 
+test('polder-multi refuses a second ADD, and an interface name that is taken, and leaves what is there', {
+  skip,
+}, async (t) => {
+  const { b, pod, network, bridgeOn, withNetworks, env, conf } = await node(t);
+  network('blue', bridgeOn('br-blue', '10.71.0.0/24'));
+  for (const asked of [conf, withNetworks('blue')]) {
+    const result = good(await b.cni('ADD', env, asked));
+    const again = await b.cni('ADD', env, asked);
+    assert.deepEqual([again.exit, again.json?.code], [1, 111], again.stdout);
+    good(await b.cni('CHECK', env, { ...asked, prevResult: result }));
+    good(await b.cni('DEL', env, asked));
+    assert.deepEqual(linksOf(sh('ip -j link', pod)), []);
+  }
+  sh('ip link add net1 type bridge', pod);
+  const taken = await b.cni('ADD', env, withNetworks('blue'));
+  assert.match(String(taken.json?.msg), /net1/);
+  assert.deepEqual(linksOf(sh('ip -j link', pod)), ['net1']);
+});
+
 test('polder-multi passes addresses, MAC and arguments of the selection on, and moves the default route', {
   skip,
 }, async (t) => {

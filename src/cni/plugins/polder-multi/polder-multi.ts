@@ -1,5 +1,6 @@
 /** The CNI plugin `polder-multi`: see README.md of this folder. */
 
+import { needFreeNames } from '#cni/parts/free-names.ts';
 import { Undo } from '#cni/parts/undo.ts';
 import type { Plugin, PluginCall } from '#cni/plugin.ts';
 import {
@@ -33,6 +34,10 @@ async function add(call: PluginCall): Promise<CniResult> {
   }
   // Most pods have only what the plugins before us made.
   if (attachments.length === 0) return before ?? EMPTY_RESULT;
+  needFreeNames(
+    call,
+    attachments.map(({ ifname }) => ifname),
+  );
   const [only, ...further] = attachments;
   if (only && further.length === 0 && isOfConf(only, call)) return addPlain(call, only);
   await using undo = new Undo(call.host.log);
