@@ -16,6 +16,8 @@ export interface Underlay {
   readonly addrs: readonly IfAddr[];
   /** Bytes. */
   readonly mtu: number;
+  /** Networks to which routes lead by now, ours and BIRD's; absent: nobody has looked, as BGP does not matter here. */
+  readonly told?: { readonly own: ReadonlySet<Prefix>; readonly bird: ReadonlySet<Prefix> };
 }
 
 /** What not every kernel can. */
@@ -138,6 +140,8 @@ export interface PeerNetwork {
   /** Its node CIDR of one family, its block, or an address that it borrowed from another node's block. */
   readonly network: Prefix;
   readonly way: Way;
+  /** Whose route leads there: the agent's; BIRD's; or the agent's beside BIRD's, which wins as long as it is there. */
+  readonly route: 'agent' | 'bird' | 'beside';
 }
 
 /** A pod of this node that is reached by a route of its own (attachment `routed`). */
@@ -237,7 +241,7 @@ export interface NodeState {
   readonly blackholes: readonly Prefix[];
   /** Present where traffic is encrypted, one a family. */
   readonly wireguard: readonly WireguardState[];
-  /** Who puts the routes to `peers` into the kernel; ways through VXLAN are the agent's in any case, as BGP cannot say them. */
+  /** Who is to put the routes to `peers` into the kernel; ways through VXLAN are the agent's in any case, as BGP cannot say them. */
   readonly distribution: 'agent' | 'bird';
   /** Whose packets get the node's own source address when they leave all pools; `from` empty: nobody's do. */
   readonly masquerade: { readonly from: readonly Prefix[]; readonly inside: readonly Prefix[] };

@@ -13,6 +13,9 @@ export const OWN_TABLE: TableRef = { family: 'inet', name: 'polder' };
 /** The routing table of what is encrypted, one a family; only routes in it that bear our protocol are ours. */
 export const WIREGUARD_TABLE = 77;
 
+/** Of our routes that stand beside BIRD's (metric 0, of IPv6 1024): taken when those go. */
+export const BESIDE_METRIC = 4096;
+
 /** Mark of the packets that WireGuard itself sends: they keep out of its table. The bit that Calico takes for it. */
 export const WIREGUARD_MARK = 0x100000;
 

@@ -8,11 +8,13 @@ import type {
   PodRoute,
   TunnelState,
   VxlanState,
+  Way,
   WireguardState,
 } from '#calc/state.ts';
 import { type Addr, bitsOf, type Family, familyOf } from '#net/addr.ts';
 import { addrOf, hostPrefix, type IfAddr, type Prefix, parsePrefix, prefixFamily } from '#net/prefix.ts';
 import {
+  BESIDE_METRIC,
   OWN_ALIAS,
   type Sysctl,
   type Wanted,
@@ -47,7 +49,7 @@ const LAST_METRIC = 0x100000;
 /** What the kernel must hold for this state. */
 export function want(state: NodeState): Wanted {
   const { bridge, tunnels, wireguard } = state;
-  const programmed = state.peers.filter(({ way }) => state.distribution === 'agent' || way.kind === 'vxlan');
+  const programmed = state.peers.filter(({ route }) => route !== 'bird');
   return {
     links: [...(bridge ? [bridgeLink(bridge)] : []), ...tunnels.map(tunnelLink), ...wireguard.map(wireguardLink)],
     addresses: [
@@ -160,7 +162,12 @@ function fdbOf({ way }: PeerNetwork): FdbEntry[] {
 }
 
 /** onlink: the peer's tunnel address lies in the very network that the route leads to, its own address not on tunl0. */
-function peerRoute({ network, way }: PeerNetwork): Route {
+function peerRoute({ network, way, route: whose }: PeerNetwork): Route {
+  const made = wayRoute(network, way);
+  return whose === 'beside' ? { ...made, metric: BESIDE_METRIC } : made;
+}
+
+function wayRoute(network: Prefix, way: Way): Route {
   if (way.kind === 'direct') return route(network, 'global', [{ via: way.via, link: way.ifname }]);
   const via = way.kind === 'ipip' ? way.remote : way.vtep;
   return route(network, 'global', [{ via, link: way.device, onlink: true }]);

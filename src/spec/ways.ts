@@ -7,9 +7,9 @@
 export const WAYS_ANNOTATION = 'polder.dev/ways';
 
 /** The better protected and the more specific first: the order in which they are said. */
-export const WAY_KINDS = ['wireguard', 'ipip', 'vxlan', 'direct'] as const;
+export const WAY_KINDS = ['wireguard', 'bgp', 'ipip', 'vxlan', 'direct'] as const;
 
-/** `direct`: as it is, by the nodes' own addresses. */
+/** `direct`: as it is, by the nodes' own addresses; `bgp`: by routes that a BGP speaker puts in, and takes away. */
 export type WayKind = (typeof WAY_KINDS)[number];
 
 export interface SaidWays {

@@ -1,10 +1,11 @@
 /** Which of the kernel's notifications are worth a pass. */
 
 import type { NetlinkEvent } from '#kernel/netlink/handle.ts';
-import type { Wanted } from '#plan/objects.ts';
+import { BESIDE_METRIC, type Wanted } from '#plan/objects.ts';
 import { ownsLink } from '#sync/drivers/links.ts';
 import { ownsRoute } from '#sync/drivers/routes.ts';
 import { ownsRule } from '#sync/drivers/rules.ts';
+import { PROTO_BIRD, type Route } from '#wire/netlink/values.ts';
 
 /**
  * True if the event may have parted the kernel from what is wanted: something of ours went or changed, or the
@@ -20,7 +21,7 @@ export function concerns(event: NetlinkEvent, wanted: Wanted, underlay: string):
     case 'address':
       return event.address.link === underlay || (event.gone && own(event.address.link));
     case 'route':
-      return event.gone && ownsRoute(event.route);
+      return (event.gone && ownsRoute(event.route)) || takesOver(event.route, wanted);
     case 'neighbour':
       return event.gone && own(event.neighbour.link);
     case 'rule':
@@ -28,4 +29,9 @@ export function concerns(event: NetlinkEvent, wanted: Wanted, underlay: string):
     case 'overrun':
       return true;
   }
+}
+
+/** BIRD's route to a network to which ours stands beside it: one of the two has its time. */
+function takesOver({ protocol, to }: Route, { routes }: Wanted): boolean {
+  return protocol === PROTO_BIRD && routes.some((route) => route.to === to && route.metric === BESIDE_METRIC);
 }

@@ -4,6 +4,8 @@ import type { Underlay } from '#calc/state.ts';
 import type { Netlink } from '#kernel/netlink/handle.ts';
 import type { Addr } from '#net/addr.ts';
 import { addrOf } from '#net/prefix.ts';
+import { ownsRoute } from '#sync/drivers/routes.ts';
+import { PROTO_BIRD, TABLE_MAIN } from '#wire/netlink/values.ts';
 
 /** How the interface is found: by its name, or by the node's address that it bears. */
 export type UnderlayChoice = { readonly ifname: string } | { readonly addr: Addr };
@@ -16,4 +18,11 @@ export function readUnderlay(netlink: Netlink, choice: UnderlayChoice): Underlay
   if (ifname === undefined || !link) return undefined;
   const addrs = all.filter((address) => address.link === ifname && address.scope === 'global');
   return { ifname, addrs: addrs.map(({ address }) => address), mtu: link.mtu };
+}
+
+/** Where routes lead by now, ours and BIRD's. */
+export function readTold(netlink: Netlink): NonNullable<Underlay['told']> {
+  const routes = netlink.routes({ table: TABLE_MAIN });
+  const own = new Set(routes.filter((route) => ownsRoute(route) && route.type === 'unicast').map(({ to }) => to));
+  return { own, bird: new Set(routes.filter(({ protocol }) => protocol === PROTO_BIRD).map(({ to }) => to)) };
 }

@@ -9,7 +9,7 @@ import { BGP_CLUSTERS, bgpCluster, bgpNode, peer } from '#calc/testing/bgp-clust
 import { UNDERLAY } from '#calc/testing/clusters.ts';
 import { parseAddr } from '#net/addr.ts';
 import { parsePrefix } from '#net/prefix.ts';
-import { PROFILES, type Snapshot } from '#spec/cluster.ts';
+import type { Snapshot } from '#spec/cluster.ts';
 import { poolOf } from '#spec/pool.ts';
 import { evaluate, type RouteFacts } from '#wire/bird/filter.ts';
 import { printConf } from '#wire/bird/print-conf.ts';
@@ -33,12 +33,6 @@ function sessions(snapshot: Snapshot): string[] {
 function facts(net: string, more: Partial<RouteFacts> = {}): RouteFacts {
   return { net: parsePrefix(net), source: 'bgp', proto: 'Mesh_192_168_1_102', asPath: [], ...more };
 }
-
-test('calcBgp says nothing where the agent distributes routes', () => {
-  const snapshot = bgpCluster();
-  const config = { ...snapshot.config, profile: PROFILES.vxlan };
-  assert.deepEqual(outcome({ ...snapshot, config }), { problems: [] });
-});
 
 test('calcBgp meshes every node with every other one, in each family that both have', () => {
   assert.deepEqual(sessions(BGP_CLUSTERS.mesh), [

@@ -22,7 +22,6 @@ const NO_LOAD_BALANCER = 'node.kubernetes.io/exclude-from-external-load-balancer
 /** The same for any order of the snapshot's lists. */
 export function calcBgp(snapshot: Snapshot, self: ClusterNode, underlay: Underlay): BgpOutcome {
   const { config, bgp } = snapshot;
-  if (config.profile.distribution !== 'bird') return { problems: [] };
   const configuration = configurationOf(bgp, self.name);
   const asNumber = asNumberOf(bgp, self);
   if (!Number.isInteger(asNumber) || asNumber < 1 || asNumber > MAX_AS_NUMBER) {

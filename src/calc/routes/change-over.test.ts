@@ -5,7 +5,7 @@ import { waysToSay } from '#calc/routes/change-over.ts';
 import { calcNodeState } from '#calc/routes/node-state.ts';
 import type { NodeState } from '#calc/state.ts';
 import { cluster, KEYS, node, UNDERLAY } from '#calc/testing/clusters.ts';
-import { parseIfAddr } from '#net/prefix.ts';
+import { type Prefix, parseIfAddr } from '#net/prefix.ts';
 import { type ClusterNode, PROFILES, type ProfileName, type Snapshot } from '#spec/cluster.ts';
 import type { SaidWays, WayKind } from '#spec/ways.ts';
 
@@ -20,6 +20,8 @@ class World {
   readonly #events: Event[] = [];
   readonly #heard = [0, 0, 0];
   readonly kernels: (NodeState | undefined)[] = [undefined, undefined, undefined];
+  /** Networks that each node's BIRD has put routes to. */
+  readonly #bird = NAMES.map(() => new Set<Prefix>());
 
   constructor(profile: ProfileName) {
     this.#events.push({ profile });
@@ -51,8 +53,34 @@ class World {
   }
 
   pass(i: number): void {
-    const outcome = calcNodeState(this.view(i), { ...UNDERLAY, addrs: [parseIfAddr(`192.168.1.10${i + 1}/24`)] });
+    const own = this.kernels[i]?.peers.filter(({ route }) => route !== 'bird').map(({ network }) => network) ?? [];
+    const told = { own: new Set(own), bird: this.#bird[i] ?? new Set() };
+    const addrs = [parseIfAddr(`192.168.1.10${i + 1}/24`)];
+    const outcome = calcNodeState(this.view(i), { ...UNDERLAY, addrs, told });
     if (outcome.kind === 'ready') this.kernels[i] = outcome.state;
+    this.#withdraw();
+  }
+
+  /** Who falls silent is forgotten by all at once, by himself only when his BIRD is swept. */
+  #withdraw(): void {
+    for (const [i, routes] of this.#bird.entries()) {
+      const programs = this.kernels[i]?.bgp?.pools.some(({ kernel }) => kernel === 'agent') !== true;
+      for (const to of routes) {
+        const holder = NODES.findIndex(({ networks }) => networks.includes(to));
+        if (this.kernels[holder]?.bgp === undefined || !programs) routes.delete(to);
+      }
+    }
+  }
+
+  /** The node's BIRD starts or ends, and hears of the others; it does not replace a route of ours. */
+  bird(i: number): void {
+    const { bgp, peers } = this.kernels[i] ?? assert.fail('no pass yet');
+    const routes = this.#bird[i] ?? assert.fail();
+    if (!bgp) routes.clear();
+    if (!bgp || bgp.pools.some(({ kernel }) => kernel === 'agent')) return;
+    for (const { node: holder, network, route } of peers) {
+      if (this.kernels.find((kernel) => kernel?.node === holder)?.bgp && route !== 'agent') routes.add(network);
+    }
   }
 
   /** @returns whether there was something to say. */
@@ -72,6 +100,7 @@ class World {
       for (const i of living) {
         this.hearAll(i);
         this.pass(i);
+        this.bird(i);
       }
       if (living.map((i) => this.say(i)).every((spoke) => !spoke)) return;
     }
@@ -81,14 +110,17 @@ class World {
   /** Packets from one pod to another's node arrive. */
   check(settled = false): void {
     for (const [i, from] of this.kernels.entries()) {
+      const bird = this.#bird[i] ?? assert.fail();
       for (const [k, to] of this.kernels.entries())
-        if (i !== k && from && to) arrives(from, to, KEYS[i] ?? '', settled);
+        if (i !== k && from && to) arrives(from, to, bird, KEYS[i] ?? '', settled);
     }
   }
 }
 
-function arrives(from: NodeState, to: NodeState, key: string, settled: boolean): void {
-  const way = from.peers.find((peer) => peer.node === to.node)?.way;
+function arrives(from: NodeState, to: NodeState, bird: ReadonlySet<Prefix>, key: string, settled: boolean): void {
+  const peer = from.peers.find((each) => each.node === to.node);
+  const told = peer !== undefined && bird.has(peer.network) && peer.route !== 'agent';
+  const way = told ? { kind: 'direct' } : peer?.route === 'bird' ? undefined : peer?.way;
   const what = `${from.node} to ${to.node}`;
   const encrypted = from.wireguard[0]?.peers.some((peer) => peer.node === to.node && peer.routes.length > 0);
   if (encrypted) {
@@ -106,15 +138,16 @@ function arrives(from: NodeState, to: NodeState, key: string, settled: boolean):
   );
 }
 
-const COEXISTING = ['calico-vxlan', 'calico-ipip', 'wireguard'] as const;
+const COEXISTING = ['calico-vxlan', 'calico-ipip', 'calico-bgp', 'wireguard'] as const;
 const KINDS: Readonly<Record<string, readonly WayKind[]>> = {
   'calico-vxlan': ['vxlan'],
   'calico-ipip': ['ipip'],
+  'calico-bgp': ['bgp', 'direct'],
   wireguard: ['wireguard', 'direct'],
 };
 const profile = fc.constantFrom(...COEXISTING);
 const step = fc.record(
-  { what: fc.constantFrom('turn', 'turn', 'turn', 'deaf turn', 'hear', 'pass', 'say'), who: fc.nat(2) },
+  { what: fc.constantFrom('turn', 'turn', 'turn', 'deaf turn', 'bird', 'bird', 'hear', 'pass', 'say'), who: fc.nat(2) },
   { noNullPrototype: true },
 );
 
@@ -125,6 +158,7 @@ interface Step {
 
 /** A turn is what an agent does at its own pace; a deaf one, what it does before the news reach it. */
 function* doing(world: World, { what, who }: Step): Generator<void> {
+  if (what === 'bird') return yield world.bird(who);
   if (what === 'turn') yield world.hearAll(who);
   if (what === 'hear') yield world.hear(who);
   if (what !== 'hear' && what !== 'say') yield world.pass(who);

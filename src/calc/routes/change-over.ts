@@ -6,23 +6,29 @@
  * 3. A node that sends by the old kind no longer says so; once nobody does, each says that it takes it no longer.
  * 4. What took it goes when the cluster has heard that.
  *
+ * Routes of BIRD's are such a kind, too: a node speaks BGP until nobody goes by what it says. Between the agent and BIRD a
+ * route is handed over by standing beside the other's for a while (`routeOf`).
+ *
  * A node that is away keeps its kind, and so do those that speak with it: mixed, but connected. All that has to be
  * remembered stands in the cluster, so agents may end at any instant. Who has said nothing is taken to be as the settings
  * want it.
  */
 
 import { addrOfFamily } from '#calc/routes/ways.ts';
-import type { PeerNetwork } from '#calc/state.ts';
-import { prefixFamily } from '#net/prefix.ts';
-import type { ClusterNode, Snapshot } from '#spec/cluster.ts';
+import type { PeerNetwork, Underlay, Way } from '#calc/state.ts';
+import { type Prefix, prefixFamily } from '#net/prefix.ts';
+import type { ClusterNode, Profile, Snapshot } from '#spec/cluster.ts';
 import type { Pool } from '#spec/pool.ts';
 import { inOrder, type SaidWays, type WayKind } from '#spec/ways.ts';
 
-/** Kinds that pools ask for. IPIP is IPv4 inside IPv4, from nodes that have such an address. */
-export function askedKinds(pools: readonly Pool[], self: ClusterNode): ReadonlySet<WayKind> {
+/** Kinds that the settings ask for, encryption aside. IPIP is IPv4 inside IPv4, from nodes that have such an address. */
+export function askedKinds({ config, pools }: Asking, self: ClusterNode): ReadonlySet<WayKind> {
   const hasIpv4 = addrOfFamily(self, 4) !== undefined;
-  return new Set(pools.flatMap((pool) => kindsOf(pool, hasIpv4)));
+  const kinds = pools.flatMap((pool) => kindsOf(pool, hasIpv4));
+  return new Set([...kinds, ...(config.profile.distribution === 'bird' ? (['bgp'] as const) : [])]);
 }
+
+type Asking = Pick<Snapshot, 'config' | 'pools'>;
 
 function kindsOf({ cidr, ipip, vxlan }: Pool, hasIpv4: boolean): WayKind[] {
   const inside = ipip !== 'never' && (prefixFamily(cidr) === 6 || !hasIpv4) ? 'never' : ipip;
@@ -49,7 +55,7 @@ export function commonKinds(self: ClusterNode, other: ClusterNode): readonly Way
 interface Reached {
   /** Kinds that settings ask for, encryption among them. */
   readonly asked: ReadonlySet<WayKind>;
-  readonly peers: readonly Pick<PeerNetwork, 'way'>[];
+  readonly peers: readonly Pick<PeerNetwork, 'way' | 'route'>[];
   /** Something is sent encrypted. */
   readonly encrypts: boolean;
 }
@@ -59,8 +65,16 @@ interface Reached {
  * sends by it; until all have said that they do not, somebody may not have heard of the change.
  */
 export function waysToSay(nodes: Snapshot['nodes'], self: ClusterNode, { asked, peers, encrypts }: Reached): SaidWays {
-  const used = new Set<WayKind>([...peers.map(({ way }) => way.kind), ...(encrypts ? (['wireguard'] as const) : [])]);
+  const own = peers.filter(({ route }) => route !== 'bird').map(({ way }) => way.kind);
+  const used = new Set<WayKind>([...own, ...(encrypts ? (['wireguard'] as const) : [])]);
   const theirs = new Set(nodes.filter(({ name }) => name !== self.name).flatMap(({ ways }) => ways?.sends ?? []));
   const kept = (self.ways?.accepts ?? []).filter((kind) => used.has(kind) || theirs.has(kind));
   return { accepts: inOrder(new Set([...asked, ...kept])), sends: inOrder(new Set([...asked, ...used])) };
+}
+
+/** Who leads to a network, by what the kernel has: the one lets go of it only when the other's route is there. */
+export function routeOf(network: Prefix, way: Way, { distribution }: Profile, asked: boolean, { told }: Underlay) {
+  const bird = told?.bird.has(network) === true;
+  if (distribution === 'agent' || (way.kind === 'vxlan' && asked)) return bird ? 'beside' : 'agent';
+  return !bird && told?.own.has(network) === true ? 'beside' : 'bird';
 }

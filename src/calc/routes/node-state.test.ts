@@ -33,7 +33,7 @@ test('calcNodeState leads to peers through the tunnel, from the first address of
     mac: macOfNames('node2', 'vtep'),
     remote: '192.168.1.102',
   };
-  assert.deepEqual(peers[0], { node: 'node2', network: '10.244.2.0/24', way });
+  assert.deepEqual(peers[0], { node: 'node2', network: '10.244.2.0/24', way, route: 'agent' });
   assert.equal(podMtu, 1450);
   assert.equal(bridge, undefined);
 });
@@ -55,7 +55,12 @@ test('calcNodeState gives the bridge the gateway of the node CIDR, and no routes
 
 test('calcNodeState leads over node addresses under host-gw', () => {
   const way = { kind: 'direct', via: '192.168.1.102', ifname: 'eth0' };
-  assert.deepEqual(state(CLUSTERS['flannel-host-gw']).peers[0], { node: 'node2', network: '10.244.2.0/24', way });
+  assert.deepEqual(state(CLUSTERS['flannel-host-gw']).peers[0], {
+    node: 'node2',
+    network: '10.244.2.0/24',
+    way,
+    route: 'agent',
+  });
 });
 
 test('calcNodeState says which node host-gw cannot reach, and leaves the others alone', () => {

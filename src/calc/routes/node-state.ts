@@ -1,6 +1,6 @@
 /** Snapshot and facts -> what this node must look like. */
 
-import { calcBgp } from '#calc/bgp/bgp.ts';
+import { type BgpOutcome, calcBgp } from '#calc/bgp/bgp.ts';
 import { askedKinds, takenKinds, waysToSay } from '#calc/routes/change-over.ts';
 import { isHost } from '#calc/routes/claims.ts';
 import { fastPathOf } from '#calc/routes/fast-path.ts';
@@ -42,12 +42,13 @@ function stateOf(snapshot: Snapshot, self: ClusterNode, underlay: Underlay, feat
   const { config } = snapshot;
   const { attachment, hostIfPrefix, distribution, name: profile } = config.profile;
   const { networks } = self;
-  const asked = askedKinds(snapshot.pools, self);
-  const tunnels = tunnelsOf(snapshot, self, underlay, features, takenKinds(asked, self));
+  const asked = askedKinds(snapshot, self);
+  const taken = takenKinds(asked, self);
+  const tunnels = tunnelsOf(snapshot, self, underlay, features, taken);
   const { peers, stranded, problems } = peersOf(snapshot, self, underlay);
   const encryption = encryptionOf(snapshot, { self, underlay, features, asked, networks: [...peers, ...stranded] });
   const { wireguard } = encryption;
-  const bgp = calcBgp(snapshot, self, underlay);
+  const bgp: BgpOutcome = taken.has('bgp') ? calcBgp(snapshot, self, underlay) : { problems: [] };
   const tunnelled = new Set(wireguard.flatMap((device) => device.peers.flatMap(({ routes }) => routes)));
   const largest = Math.min(underlay.mtu, ...[...tunnels, ...wireguard].map(({ mtu }) => mtu));
   const podMtu = config.mtu || largest;
@@ -56,7 +57,8 @@ function stateOf(snapshot: Snapshot, self: ClusterNode, underlay: Underlay, feat
     peers,
     encrypts: tunnelled.size > 0,
   });
-  const found = { underlay, tunnels, peers, wireguard, podMtu };
+  const { told: _, ...plain } = underlay;
+  const found = { underlay: plain, tunnels, peers, wireguard, podMtu };
   return {
     node: self.name,
     profile,

@@ -1,6 +1,6 @@
 /** The other nodes' networks and the way to each. */
 
-import { askedKinds, commonKinds, takenKinds } from '#calc/routes/change-over.ts';
+import { askedKinds, commonKinds, routeOf, takenKinds } from '#calc/routes/change-over.ts';
 import { type Claim, Holders } from '#calc/routes/claims.ts';
 import { problem } from '#calc/routes/problems.ts';
 import { type Here, poolOfNetwork, vtepMacOf, wayNow } from '#calc/routes/ways.ts';
@@ -24,11 +24,13 @@ const STRANDING: ReadonlySet<Problem['code']> = new Set(['other-subnet', 'family
 
 /** Peers and the problems among them, both in the order of node names: a function of the set, not of its order. */
 export function peersOf(snapshot: Snapshot, self: ClusterNode, underlay: Underlay): Peers {
-  const here = { node: self, underlay, devices: snapshot.config.profile.devices };
+  const { profile } = snapshot.config;
+  const here = { node: self, underlay, devices: profile.devices };
+  const asked = askedKinds(snapshot, self);
   const peers: PeerNetwork[] = [];
   const stranded: Stranded[] = [];
   const others = otherNodes(snapshot, self);
-  const refused = nodesRefused(others, self, snapshot);
+  const refused = nodesRefused(others, self, takenKinds(asked, self).has('vxlan'));
   const problems = [...refused.values()];
   const holders = new Holders([self, ...others].flatMap(({ networks }) => networks));
   for (const network of self.networks) holders.take({ node: self, network });
@@ -39,7 +41,7 @@ export function peersOf(snapshot: Snapshot, self: ClusterNode, underlay: Underla
     const place = { node: claim.node.name, network: claim.network };
     if ('code' in way && STRANDING.has(way.code)) stranded.push({ ...place, problem: way });
     else if ('code' in way) problems.push(way);
-    else peers.push({ ...place, way });
+    else peers.push({ ...place, way, route: routeOf(place.network, way, profile, asked.has(way.kind), underlay) });
   }
   return { peers, stranded, problems };
 }
@@ -57,8 +59,7 @@ export function otherNodes(snapshot: Snapshot, self: ClusterNode): ClusterNode[]
 }
 
 /** Nodes to which packets would go astray, each with the reason: the first by name keeps what two have, we our own. */
-function nodesRefused(others: readonly ClusterNode[], self: ClusterNode, { pools }: Snapshot): Map<string, Problem> {
-  const vxlan = takenKinds(askedKinds(pools, self), self).has('vxlan');
+function nodesRefused(others: readonly ClusterNode[], self: ClusterNode, vxlan: boolean): Map<string, Problem> {
   const addrs = new Map<Addr, string>(self.addrs.map((addr) => [addr, self.name]));
   const macs = new Map<Mac, string>([[vtepMacOf(self), self.name]]);
   const refused = new Map<string, Problem>();

@@ -41,7 +41,7 @@ export interface Here {
 export function wayNow(claim: Claim, pool: Pool, here: Here, both: readonly WayKind[] | undefined): Way | Problem {
   const goal = wayTo(claim, pool, here);
   if (!both || (!('code' in goal) && both.includes(goal.kind))) return goal;
-  const ways = both.map((kind) => (kind === 'wireguard' ? undefined : MAKERS[kind](claim, here)));
+  const ways = both.map((kind) => (kind === 'wireguard' || kind === 'bgp' ? undefined : MAKERS[kind](claim, here)));
   return ways.find((way) => way !== undefined && !('code' in way)) ?? goal;
 }
 
@@ -49,7 +49,10 @@ const MAKERS = {
   ipip: (claim: Claim, here: Here) => (prefixFamily(claim.network) === 4 ? ipip(claim, here) : undefined),
   vxlan,
   direct,
-} as const satisfies Record<Exclude<WayKind, 'wireguard'>, (claim: Claim, here: Here) => Way | Problem | undefined>;
+} as const satisfies Record<
+  Exclude<WayKind, 'wireguard' | 'bgp'>,
+  (claim: Claim, here: Here) => Way | Problem | undefined
+>;
 
 /** IPIP before VXLAN, which one pool cannot both have. */
 export function wayTo(claim: Claim, pool: Pool, here: Here): Way | Problem {

@@ -15,7 +15,7 @@ import type { LocalEndpoint } from '#spec/endpoint.ts';
 import { concerns } from '#sync/events.ts';
 import type { Kernel } from '#sync/kernel.ts';
 import { type Goal, type PassReport, planNow, runPass } from '#sync/pass.ts';
-import { readUnderlay, type UnderlayChoice } from '#sync/underlay.ts';
+import { readTold, readUnderlay, type UnderlayChoice } from '#sync/underlay.ts';
 
 /** The cluster as last heard, and whether that is complete or was read from disk. */
 export type ClusterView =
@@ -131,12 +131,14 @@ export class NodeSync {
     const underlay = readUnderlay(this.#options.kernel.netlink, choice);
     if (!underlay) return waiting('no-underlay', this.#options.node, { ifname: this.#options.underlay ?? self.addr });
     const { node, endpoints, has } = this.#options;
+    const taken = takenKinds(askedKinds(snapshot, self), self);
+    const told = taken.has('bgp') ? { told: readTold(this.#options.kernel.netlink) } : {};
     const features = {
-      ipip: !takenKinds(askedKinds(snapshot.pools, self), self).has('ipip') || has('ipip'),
+      ipip: !taken.has('ipip') || has('ipip'),
       wireguard: familiesToEncrypt(snapshot, self).length === 0 || has('wireguard'),
     };
     const local = { node, endpoints: endpoints(), wireguardKeys: this.#keys(snapshot, self, features) };
-    const outcome = calcNodeState({ ...snapshot, local }, underlay, features);
+    const outcome = calcNodeState({ ...snapshot, local }, { ...underlay, ...told }, features);
     if (outcome.kind !== 'ready') return { outcome, goal: undefined };
     const wanted = want(outcome.state);
     if (kind === 'stale') return { outcome, goal: { kind: 'partial', wanted } };
