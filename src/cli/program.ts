@@ -9,6 +9,7 @@ import { completionCommand } from '#cli/completion.ts';
 import { conformanceCommand } from '#cli/conformance.ts';
 import { ipamCommand } from '#cli/ipam/ipam.ts';
 import { labCommand } from '#cli/lab/lab.ts';
+import { profileCommand } from '#cli/profile/profile.ts';
 import type { Terminal } from '#cli/terminal.ts';
 import { testCommand } from '#cli/test/command.ts';
 import { wireguardCommand } from '#cli/wireguard.ts';
@@ -32,6 +33,7 @@ export function polderCommand(io: Terminal, version: string, programs: readonly 
     .addCommand(labCommand(io))
     .addCommand(cniCommand(io))
     .addCommand(ipamCommand(io))
+    .addCommand(profileCommand(io))
     .addCommand(wireguardCommand(io))
     .addCommand(bgpCommand(io))
     .addCommand(apiCommand(io))

@@ -79,6 +79,26 @@ export const ERRORS = {
     todo: 'Use another --name, or remove it first with `polder lab down --name {lab}`.',
     exit: 13,
   },
+  'profile-apart': {
+    sentence: '{why}',
+    todo: 'Nothing was changed. See `polder profile list` for the profiles that this cluster can change to, or make a new one.',
+    exit: 90,
+  },
+  'profile-silent': {
+    sentence: 'The agents of {nodes} have not said by which ways they take packets.',
+    todo: 'Nothing was changed. See that they run and are of this version, or delete the Nodes that are gone for good.',
+    exit: 91,
+  },
+  'profile-unfinished': {
+    sentence: 'Not all nodes go by the new profile yet: {nodes}.',
+    todo: 'Packets go on by the old way to and from these; the change ends by itself when they are back (`polder profile show`).',
+    exit: 92,
+  },
+  'no-settings': {
+    sentence: 'The cluster has no settings of Polder that can be read: {why}.',
+    todo: 'Make or mend the ConfigMap kube-system/polder-config (docs/configuration.md).',
+    exit: 93,
+  },
   'api-unreachable': {
     sentence: 'The cluster’s API does not answer: {reason}.',
     todo: 'See `polder lab status`; `polder lab up` brings up again what is down.',
