@@ -37,6 +37,8 @@ const SCALARS: Readonly<Record<Scalar, JsonObject>> = {
   'int32-or-null': { type: 'integer', format: 'int32' },
 };
 
+const NUMBERS_AND_NULLS: JsonObject = { description: 'A list of numbers and nulls.' };
+
 /**
  * `V1PodSpec` -> `io.k8s.api.v1.PodSpec`, `EventsV1Event` -> `io.k8s.api.events.v1.Event`: what stands behind the last dot
  * is what `kubectl explain` shows.
@@ -120,6 +122,8 @@ function shapeSchema(shape: Shape, refer: Refer): JsonObject {
     case 'type':
       return refer(schemaName(shape.name));
     case 'list':
+      // Of a list that is said to be one, kubectl up to 1.24 takes no null, whatever its items may be.
+      if (shape.of.is === 'scalar' && shape.of.word === 'int32-or-null') return NUMBERS_AND_NULLS;
       return { type: 'array', items: shapeSchema(shape.of, refer) };
     case 'map':
       return { type: 'object', additionalProperties: shapeSchema(shape.of, refer) };

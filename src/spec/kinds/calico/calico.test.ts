@@ -39,6 +39,10 @@ test('IPPool gets Calico’s defaults', () => {
   assert.deepEqual(made('IPPool', { cidr: 'fd00::/64' }).spec, { ...four, cidr: 'fd00::/64', blockSize: 122 });
 });
 
+test('an IPPool of a single address is stored as a network', () => {
+  assert.equal(Reflect.get(Object(made('IPPool', { cidr: '10.0.0.7', blockSize: 32 }).spec), 'cidr'), '10.0.0.7/32');
+});
+
 const REFUSED: readonly (readonly [string, string, JsonObject, RegExp])[] = [
   ['a pool without network', 'IPPool', {}, /^spec\.cidr: Required value/],
   ['a pool with host bits', 'IPPool', { cidr: '10.0.0.1/16' }, /the network is 10\.0\.0\.0\/16/],
@@ -149,6 +153,8 @@ describe('Calico’s kinds refuse, with the field', () => {
 const TAKEN: readonly (readonly [string, JsonObject])[] = [
   ['IPPool', { cidr: '10.0.0.0/26', ipipMode: 'CrossSubnet', natOutgoing: true, nodeSelector: "zone == 'a'" }],
   ['IPPool', { cidr: 'fd00::/122', vxlanMode: 'Always' }],
+  ['IPPool', { cidr: '10.0.0.0/28', disabled: true }],
+  ['IPPool', { cidr: '10.0.0.7', blockSize: 32 }],
   ['IPReservation', { reservedCIDRs: ['10.0.0.1', '10.0.1.0/24', 'fd00::1'] }],
   [
     'BGPConfiguration',

@@ -1,9 +1,19 @@
 /** The kind IPPool: a network that pods' addresses come from, and how packets to it are carried. */
 import { lengthOf, overlaps, type Prefix, parsePrefix, prefixFamily, readPrefix } from '#net/prefix.ts';
+import { readNetwork } from '#spec/calico-networks.ts';
 import { checkFields, each, network, oneOf, selector } from '#spec/kinds/calico/check.ts';
 import { calicoRows } from '#spec/kinds/calico/row.ts';
 import { column } from '#spec/kinds/columns/common.ts';
-import { at, ensureObject, numberAt, objectAt, setDefault, textAt, textsAt } from '#spec/kinds/json.ts';
+import {
+  at,
+  ensureObject,
+  type JsonObject,
+  numberAt,
+  objectAt,
+  setDefault,
+  textAt,
+  textsAt,
+} from '#spec/kinds/json.ts';
 import { type FieldError, forbidden, invalid, type KubeObject, required, type World } from '#spec/kinds/kind.ts';
 import { DEFAULT_BLOCK_SIZE } from '#spec/pool.ts';
 
@@ -43,7 +53,9 @@ function flag(key: string): (pool: KubeObject) => string {
 
 function defaults(pool: KubeObject): void {
   const spec = ensureObject(pool, 'spec');
-  const cidr = readPrefix(textAt(spec, 'cidr'));
+  // A bare address is a network of full length, and stored as one.
+  const cidr = readNetwork(textAt(spec, 'cidr'));
+  if (cidr !== undefined) spec.cidr = cidr;
   if (cidr !== undefined && !numberAt(spec, 'blockSize')) spec.blockSize = DEFAULT_BLOCK_SIZE[prefixFamily(cidr)];
   setDefault(spec, 'ipipMode', 'Never');
   setDefault(spec, 'vxlanMode', 'Never');
@@ -67,7 +79,19 @@ function validate(pool: KubeObject): FieldError[] {
   const cidr = readPrefix(textAt(spec, 'cidr'));
   if (cidr === undefined)
     return errors.length > 0 ? errors : [invalid(CIDR, textAt(spec, 'cidr'), 'must be a network')];
-  return [...errors, ...networkErrors(cidr), ...blockErrors(pool, cidr), ...modeErrors(pool, cidr), ...useErrors(pool)];
+  return [
+    ...[...errors, ...firstApiErrors(spec), ...networkErrors(cidr)],
+    ...[...blockErrors(pool, cidr), ...modeErrors(pool, cidr), ...useErrors(pool)],
+  ];
+}
+
+/** Fields of Calico's first API, which its definitions still have, and what stands for them now. */
+const FIRST_API = { ipip: 'ipipMode', 'nat-outgoing': 'natOutgoing' } as const;
+
+function firstApiErrors(spec: JsonObject): FieldError[] {
+  return Object.entries(FIRST_API)
+    .filter(([key]) => spec[key] !== undefined)
+    .map(([key, now]) => forbidden(`spec.${key}`, `is of Calico’s first API; write ${now}`));
 }
 
 function networkErrors(cidr: Prefix): FieldError[] {
@@ -85,7 +109,8 @@ function blockErrors(pool: KubeObject, cidr: Prefix): FieldError[] {
     const what = `block size must be between ${least} and ${most} for IPv${family}`;
     return [invalid('spec.blockSize', size, what)];
   }
-  if (lengthOf(cidr) <= size) return [];
+  // One that is disabled may stand there until it goes.
+  if (lengthOf(cidr) <= size || at(pool, 'spec', 'disabled') === true) return [];
   return [invalid(CIDR, cidr, `IP pool size is too small: it must hold at least one block of /${size}`)];
 }
 

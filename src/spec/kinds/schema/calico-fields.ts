@@ -70,7 +70,9 @@ export const CALICO_FIELDS = {
   IPPool: `${OBJECT} spec=IPPoolSpec`,
   IPPoolSpec:
     'cidr!=string vxlanMode=string ipipMode=string natOutgoing=boolean disabled=boolean disableBGPExport=boolean ' +
-    'blockSize=int32 nodeSelector=string namespaceSelector=string allowedUses=[]string assignmentMode=string',
+    'blockSize=int32 nodeSelector=string namespaceSelector=string allowedUses=[]string assignmentMode=string ' +
+    'ipip=IPPoolIPIP nat-outgoing=boolean',
+  IPPoolIPIP: 'enabled=boolean mode=string',
   IPReservation: `${OBJECT} spec=IPReservationSpec`,
   IPReservationSpec: 'reservedCIDRs=[]string',
   IPAMConfiguration: `${OBJECT} spec=IPAMConfigurationSpec`,
