@@ -17,6 +17,7 @@ const TRANSCRIPTS = {
   'diagnosis.txt': [],
   'drain.txt': ['--nodes', '2'],
   'lost-node.txt': ['--nodes', '2'],
+  'top.txt': ['--nodes', '2'],
   'multus.txt': ['--nodes', '1', '--profile', 'flannel-vxlan'],
 } satisfies Record<string, readonly string[]>;
 

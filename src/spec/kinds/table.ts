@@ -16,6 +16,7 @@ import { CUSTOM_RESOURCE_DEFINITION } from '#spec/kinds/custom/definition.ts';
 import { ENDPOINT_SLICE } from '#spec/kinds/discovery.ts';
 import { EVENTS_EVENT } from '#spec/kinds/events.ts';
 import type { Kind } from '#spec/kinds/kind.ts';
+import { NODE_METRICS, POD_METRICS } from '#spec/kinds/metrics.ts';
 import { NETWORK_ATTACHMENT_DEFINITION } from '#spec/kinds/network-attachment.ts';
 import { INGRESS, INGRESS_CLASS, NETWORK_POLICY } from '#spec/kinds/networking.ts';
 import { CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROLE, ROLE_BINDING } from '#spec/kinds/rbac.ts';
@@ -81,5 +82,7 @@ export const KINDS: readonly Kind[] = [
   CSI_NODE,
   STORAGE_CLASS,
   NETWORK_ATTACHMENT_DEFINITION,
+  NODE_METRICS,
+  POD_METRICS,
   ...CALICO_KINDS,
 ];

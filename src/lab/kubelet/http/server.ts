@@ -8,15 +8,17 @@ import type { KubeletContext } from '#lab/kubelet/context.ts';
 import { logQuery } from '#lab/kubelet/logs/entry.ts';
 import { readLog } from '#lab/kubelet/logs/follow.ts';
 import type { PodManager } from '#lab/kubelet/pod-manager.ts';
+import { Statistics } from '#lab/kubelet/stats/summary.ts';
 import { StreamRefusal } from '#lab/kubelet/stream/backend.ts';
 
 /** Listens; disposing ends it, open streams too. @throws Error of the socket */
 export async function startHttp(ctx: KubeletContext, manager: PodManager): Promise<AsyncDisposable> {
   const { socket } = ctx.options;
   const streaming = streamServer(ctx, manager);
+  const statistics = new Statistics(ctx, manager);
   const streams = new Set<{ destroy(): unknown }>();
   const server = createServer((request, response) => {
-    answer(ctx, manager, request, response).catch((error: unknown) => refuse(response, error));
+    answer(ctx, manager, statistics, request, response).catch((error: unknown) => refuse(response, error));
   });
   server.on('upgrade', (request, stream, head) => {
     streams.add(stream);
@@ -31,6 +33,7 @@ export async function startHttp(ctx: KubeletContext, manager: PodManager): Promi
   chmodSync(socket, 0o600);
   return {
     async [Symbol.asyncDispose]() {
+      statistics[Symbol.dispose]();
       for (const stream of streams) stream.destroy();
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
@@ -57,19 +60,24 @@ async function loadStreaming(ctx: KubeletContext, manager: PodManager) {
 async function answer(
   ctx: KubeletContext,
   manager: PodManager,
+  statistics: Statistics,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
   const url = new URL(request.url ?? '/', 'http://kubelet');
   const [, verb, ...rest] = url.pathname.split('/').map(decodeURIComponent);
   if (verb === 'healthz') response.end('ok');
+  else if (verb === 'stats' && rest[0] === 'summary') sendJson(response, statistics.summary());
   else if (verb === 'pods') {
-    response.setHeader('Content-Type', 'application/json');
-    response.end(
-      JSON.stringify({ kind: 'PodList', apiVersion: 'v1', metadata: {}, items: manager.workers().map((w) => w.pod) }),
-    );
+    const items = manager.workers().map((worker) => worker.pod);
+    sendJson(response, { kind: 'PodList', apiVersion: 'v1', metadata: {}, items });
   } else if (verb === 'containerLogs') await sendLog(ctx, manager, rest, url.searchParams, response);
   else throw new StreamRefusal(404, `the kubelet has no ${url.pathname}`);
+}
+
+function sendJson(response: ServerResponse, value: object): void {
+  response.setHeader('Content-Type', 'application/json');
+  response.end(JSON.stringify(value));
 }
 
 async function sendLog(

@@ -3,7 +3,13 @@ import { isIntOrString, preservesUnknown, type Schema } from '#spec/kinds/custom
 import { isObject, type Json, type JsonObject, objectAt } from '#spec/kinds/json.ts';
 import type { Kind } from '#spec/kinds/kind.ts';
 
-const TEXT: JsonObject = { type: 'string' };
+/** What every object has. */
+const API_VERSION: JsonObject = {
+  type: 'string',
+  description: 'Version of the schema that this object is written in.',
+};
+const KIND: JsonObject = { type: 'string', description: 'Kind of resource that this object is one of.' };
+const METADATA: JsonObject = { description: "Standard object's metadata." };
 
 /** `com.example.stable.v1.CronTab` */
 export function customSchemaName({ group, version, kind }: Kind): string {
@@ -17,7 +23,8 @@ export function customSchemaName({ group, version, kind }: Kind): string {
  */
 export function customSchema(schema: Schema, metadata: JsonObject, plain: boolean): JsonObject {
   const own = plain ? withoutNewer(schema) : schema;
-  const properties = { apiVersion: TEXT, kind: TEXT, ...objectAt(own, 'properties'), metadata };
+  const common = { apiVersion: API_VERSION, kind: KIND };
+  const properties = { ...common, ...objectAt(own, 'properties'), metadata: { ...metadata, ...METADATA } };
   return { ...own, type: 'object', properties };
 }
 

@@ -3,15 +3,17 @@ import { type Api, type Call, keyOf } from '#serve/api/api.ts';
 import { withoutEscalation } from '#serve/api/authorization/guard.ts';
 import { mediaTypeOf, parseBody, readBody, readParsed, requireObject } from '#serve/api/http/body.ts';
 import { methodNotAllowed, notFound, tooLargeRevision } from '#serve/api/http/status-error.ts';
+import { madeObjects } from '#serve/api/metrics/metrics.ts';
 import { answerQuestion } from '#serve/api/reviews/answer.ts';
 import { readAs, textAs, type Written } from '#serve/api/storage.ts';
+import type { StoredObject } from '#serve/api/store/stored.ts';
 import { handleSubresource } from '#serve/api/subresources/handle.ts';
 import { answerObject, answerText } from '#serve/api/verbs/answer.ts';
 import { apply } from '#serve/api/verbs/apply.ts';
 import { changeObject, checkName, checkVersion } from '#serve/api/verbs/change.ts';
 import { createObject } from '#serve/api/verbs/create.ts';
 import { readIncoming } from '#serve/api/verbs/incoming.ts';
-import { list } from '#serve/api/verbs/list.ts';
+import { list, listMade } from '#serve/api/verbs/list.ts';
 import { invalidOptions, wholeNumberOf, writeOptionsOf } from '#serve/api/verbs/options.ts';
 import { APPLY_TYPE, readPatch } from '#serve/api/verbs/patch.ts';
 import { deleteOptionsOf, removeObject } from '#serve/api/verbs/remove.ts';
@@ -27,6 +29,8 @@ export async function handle(api: Api, call: Call): Promise<void> {
   if (subresource !== '' && !(subresource === 'status' && call.kind.status === true))
     return await handleSubresource(api, call);
   if (call.kind.verbs?.includes(verb) === false) throw methodNotAllowed();
+  const make = madeObjects(call.kind);
+  if (make !== undefined) return await answerMade(api, call, await make(api));
   switch (verb) {
     case 'get':
       return await get(api, call);
@@ -45,6 +49,14 @@ export async function handle(api: Api, call: Call): Promise<void> {
     case 'deletecollection':
       return await removeAll(api, call);
   }
+}
+
+async function answerMade(api: Api, call: Call, objects: readonly StoredObject[]): Promise<void> {
+  const { kind, info } = call;
+  if (info.verb === 'list') return await listMade(api, call, objects);
+  const found = objects.find(({ namespace, name }) => namespace === info.namespace && name === info.name);
+  if (found === undefined) throw notFound(kind, info.name);
+  await answerObject(api, call, 200, () => readAs(kind, found), found.text);
 }
 
 async function get(api: Api, call: Call): Promise<void> {

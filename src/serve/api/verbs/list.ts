@@ -21,7 +21,18 @@ interface Page {
 
 /** @throws StatusError 400, 410 (the revision is compacted), 504 (it is not reached yet) */
 export async function list(api: Api, call: Call): Promise<void> {
-  const shape = shapeOf(api, call, pageOf(api, call));
+  await answerPage(api, call, pageOf(api, call));
+}
+
+/** A list of what is stored nowhere, whole. @throws StatusError 400 */
+export async function listMade(api: Api, call: Call, all: readonly StoredObject[]): Promise<void> {
+  const { matches } = selectionOf(call);
+  const items = all.filter(matches).toSorted((a, b) => (pathOf(a) < pathOf(b) ? -1 : 1));
+  await answerPage(api, call, { items, metadata: {} });
+}
+
+async function answerPage(api: Api, call: Call, page: Page): Promise<void> {
+  const shape = shapeOf(api, call, page);
   if (call.wanted.format === 'json') await sendPieces(call.response, piecesOf(shape), api.limits.stallMs);
   else await answerText(call, 200, [...piecesOf(shape)].join(''), sendText);
 }

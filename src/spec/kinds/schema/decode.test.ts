@@ -122,11 +122,11 @@ describe('decodeObject', () => {
 });
 
 /** Groups whose messages kubectl does not carry, since it sends them as JSON. */
-const JSON_ONLY = new Set(['apiextensions.k8s.io']);
+const JSON_ONLY = new Set(['apiextensions.k8s.io', 'metrics.k8s.io']);
 
 describe('the generated tables', () => {
   it('hold the type of every kind, with all types that it refers to', () => {
-    const open = KINDS.map((kind) => kind.type);
+    const open = KINDS.flatMap((kind) => (kind.schema === undefined ? [kind.type] : []));
     const seen = new Set<string>();
     for (let type = open.pop(); type !== undefined; type = open.pop()) {
       if (seen.has(type)) continue;
