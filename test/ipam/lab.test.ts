@@ -247,3 +247,33 @@ test('addresses from pools in a lab of two nodes', { skip }, async (t: TestConte
   const cluster = new Cluster(lab);
   for (const [name, step] of Object.entries(STEPS)) await t.test(name, () => step(cluster));
 });
+
+test('of both families a pod has an address of each, chosen, by name or of the pool that it names', {
+  skip,
+}, async () => {
+  await using lab = await testLab('up', '--nodes', '2', '--profile', 'calico-vxlan', '--family', 'dual');
+  const cluster = new Cluster(lab);
+  const cidrs = await lab.kubectl("kubectl get ippools -o jsonpath='{.items[*].spec.cidr}'");
+  const six = /\S*::\/\d+/.exec(cidrs)?.[0] ?? assert.fail(cidrs);
+  const wanted = ['10.244.1.77', `${six.split('/')[0]}7:7`];
+  await cluster.apply(pool('six', 'fd00:9::/112').replace('blockSize: 28', 'blockSize: 122'));
+  const six9 = { 'cni.projectcalico.org/ipv6pools': '["six"]' };
+  const named = { 'cni.projectcalico.org/ipAddrs': JSON.stringify(wanted) };
+  await cluster.apply(
+    pod('chosen', { node: 'node1' }),
+    pod('named', { node: 'node2', annotations: named }),
+    pod('of-six', { node: 'node2', annotations: six9 }),
+  );
+  const addrs = async (name: string) => {
+    await cluster.ready(name);
+    return lab.kubectl(`kubectl get pod ${name} -o jsonpath='{.status.podIPs[*].ip}'`);
+  };
+  const { length } = (await addrs('chosen')).split(' ');
+  assert.equal(length, 2);
+  assert.equal(await addrs('named'), wanted.join(' '));
+  const ofSix = await addrs('of-six');
+  assert.match(ofSix, /^10\.244\.\d+\.\d+ fd00:9::[0-9a-f:]+$/);
+  for (const addr of [...wanted, ...ofSix.split(' ')]) await cluster.reaches('chosen', addr);
+  const check = await polder(['ipam', 'check', '--name', lab.name]);
+  assert.equal(check.status, 0, check.stdout);
+});
