@@ -4,7 +4,7 @@ import { checkName } from '#lab/names.ts';
 import { clusterCidrs, type LabSpec, SERVICE_CIDR, underlaySubnet, underlaySubnet6 } from '#lab/spec.ts';
 import type { Family } from '#net/addr.ts';
 import { lengthOf, overlaps, prefixFamily } from '#net/prefix.ts';
-import { PROFILES } from '#spec/cluster.ts';
+import { PROFILE_NAMES, PROFILES } from '#spec/cluster.ts';
 import { PolderError } from '#spec/errors.ts';
 
 /** Lengths of a node's network. */
@@ -16,6 +16,7 @@ export function checkSpec(spec: LabSpec): void {
   checkClusterCidr(spec);
   checkNodeCidrs(spec);
   checkSubnets(spec);
+  checkTor(spec);
 }
 
 function checkNames(spec: LabSpec): void {
@@ -69,5 +70,13 @@ function checkSubnets(spec: LabSpec): void {
   if (carried || used.size <= 1) return;
   throw new PolderError('usage', {
     what: `Profile ${spec.profile} routes by node addresses, so that all nodes must stand in one subnet; here are ${used.size}.`,
+  });
+}
+
+function checkTor({ tor, profile }: LabSpec): void {
+  if (tor !== true || PROFILES[profile].distribution === 'bird') return;
+  const speakers = PROFILE_NAMES.filter((name) => PROFILES[name].distribution === 'bird');
+  throw new PolderError('usage', {
+    what: `Top-of-rack routers speak BGP, which profile ${profile} does not: take ${speakers.join(' or ')} for --tor.`,
   });
 }

@@ -9,6 +9,7 @@
  *     mtu: 1500                   # of the nodes' interfaces
  *     apiPort: 6443               # on the machine's loopback
  *     masquerade: true            # what leaves the cluster
+ *     tor: true                   # routers of BIRD, FRR and GoBGP beside the nodes (profile calico-bgp)
  *     nodes:                      # a number, or a list
  *     - name: node1
  *       subnet: 1
@@ -61,7 +62,8 @@ export function readClusterFile(file: string, text: string): ClusterFile {
         wanted[key] = numberOf(reader, key, value);
         break;
       case 'masquerade':
-        wanted.masquerade = truthOf(reader, key, value);
+      case 'tor':
+        wanted[key] = truthOf(reader, key, value);
         break;
       case 'nodes':
         if (isScalar(value)) wanted.nodeCount = numberOf(reader, key, value);

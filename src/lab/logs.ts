@@ -11,7 +11,7 @@ export function logNames(lab: string): string[] {
   requireLab(checkName('lab', lab));
   return readdirSync(labPaths(lab).logsDir)
     .filter((file) => file.endsWith('.log'))
-    .map((file) => file.slice(0, -'.log'.length).replace('.', '/'))
+    .map((file) => file.slice(0, -'.log'.length).replace(/\.([^.]*)$/, '/$1'))
     .sort();
 }
 

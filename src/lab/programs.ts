@@ -3,6 +3,8 @@
 import { join } from 'node:path';
 import { type LabPaths, labPaths, nodeNetns, nodePaths, underlayNetns } from '#lab/names.ts';
 import { type LabSpec, LOOPBACK, type NodeSpec, nodeAddrs, UNDERLAY_API_ADDR, UNDERLAY_API_PORT } from '#lab/spec.ts';
+import { type Router, routersOf } from '#lab/tor/routers.ts';
+import { routerDir, setupOf } from '#lab/tor/setups.ts';
 import type { Addr } from '#net/addr.ts';
 
 /** A socket that the supervisor opens and keeps for a program, so that clients wait rather than fail while it restarts. */
@@ -16,8 +18,10 @@ export interface ListenSpec {
 export interface ProgramSpec {
   /** `apiserver`, `controller`, `node1/agent`, `node1/kubelet`. */
   readonly id: string;
-  /** File of src/cmd that is the program. */
+  /** File of src/cmd that is the program; of a daemon that is not ours the program itself. */
   readonly entry: string;
+  /** Present: nothing of ours, and not to be run by Node. */
+  readonly foreign?: true;
   readonly args: readonly string[];
   /** Name of the network namespace that it runs in; the machine's own if absent. */
   readonly netns?: string;
@@ -43,7 +47,12 @@ export function entryFile(name: string): string {
 export function labPrograms(spec: LabSpec): ProgramSpec[] {
   const paths = labPaths(spec.name);
   const nodes = spec.nodes.filter((node) => node.stopped !== true);
-  return [apiserver(spec, paths), controller(spec, paths), ...nodes.flatMap((node) => nodePrograms(spec, paths, node))];
+  return [
+    apiserver(spec, paths),
+    controller(spec, paths),
+    ...nodes.flatMap((node) => nodePrograms(spec, paths, node)),
+    ...routersOf(spec).flatMap((router) => routerPrograms(spec, paths, router)),
+  ];
 }
 
 /** Name of a program's log below the lab's folder of logs. */
@@ -124,6 +133,17 @@ function nodePrograms(spec: LabSpec, paths: LabPaths, node: NodeSpec): ProgramSp
       ],
     },
   ];
+}
+
+function routerPrograms(spec: LabSpec, paths: LabPaths, router: Router): ProgramSpec[] {
+  const { files, programs } = setupOf(spec, router);
+  const after = Object.keys(files).map((name) => `${routerDir(spec.name, router)}/${name}`);
+  return programs.map(({ name, binary, args }) => ({
+    ...common(spec, paths, `${router.name}/${name}`),
+    ...{ entry: binary, foreign: true, args, after, listen: [] },
+    netns: nodeNetns(spec.name, router.name),
+    cgroup: `${paths.cgroup}/_programs`,
+  }));
 }
 
 export { NATIVE_BIN };

@@ -14,6 +14,7 @@ import { enterGroup, machineHierarchies, shellGroup } from '#lab/cgroup.ts';
 import { labPaths, nodeNetns, underlayNetns } from '#lab/names.ts';
 import { requireNode } from '#lab/nodes.ts';
 import { requireLab } from '#lab/state.ts';
+import { hostName, routersOf } from '#lab/tor/routers.ts';
 import { PolderError } from '#spec/errors.ts';
 
 /** Folders of sysfs that are a network namespace's own; the entries of the first are links into the second. */
@@ -37,7 +38,8 @@ export async function runInNode(
 function enter(lab: string, node: string): void {
   const spec = requireLab(lab);
   const paths = labPaths(lab);
-  if (node !== 'underlay' && requireNode(spec, node).stopped === true) {
+  const places = ['underlay', ...routersOf(spec).flatMap((router) => [router.name, hostName(router)])];
+  if (!places.includes(node) && requireNode(spec, node).stopped === true) {
     throw new PolderError('usage', { what: `Node "${node}" is stopped; \`polder lab node start ${node}\` starts it.` });
   }
   const { unified } = machineHierarchies();

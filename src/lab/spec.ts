@@ -39,6 +39,8 @@ export interface LabSpec {
   readonly masquerade: boolean;
   /** Whether it reaches what the machine reaches. Absent in files of before there was an uplink. */
   readonly uplink?: boolean;
+  /** Whether top-of-rack routers stand beside the nodes (`src/lab/tor`). Absent: no. */
+  readonly tor?: boolean;
   readonly nodes: readonly NodeSpec[];
 }
 
@@ -65,6 +67,7 @@ export interface WantedLab {
   readonly apiPort?: number;
   readonly masquerade?: boolean;
   readonly uplink?: boolean;
+  readonly tor?: boolean;
 }
 
 /** ClusterIPs; kubeadm's default. */
@@ -188,6 +191,7 @@ export function labSpec(wanted: WantedLab): LabSpec {
     apiPort: wholeNumber('The API port', wanted.apiPort ?? DEFAULT_API_PORT, 1, 65_535),
     masquerade: wanted.masquerade ?? true,
     ...(wanted.uplink === true ? { uplink: true } : {}),
+    ...(wanted.tor === true ? { tor: true } : {}),
     nodes: placeNodes(nodes, subnets),
   };
 }

@@ -11,9 +11,9 @@ import { listNetns, type Netns, openNetns } from '#kernel/netns/netns.ts';
 import { writeSysctl } from '#kernel/sysctl.ts';
 import { nodeNetns, underlayNetns } from '#lab/names.ts';
 import { familiesOf, gatewayOf, type LabSpec, type NodeSpec, nodeAddr6, underlaySubnet6 } from '#lab/spec.ts';
-import { type Addr, addrBytes, addrPlus } from '#net/addr.ts';
+import { type Addr, addrBytes, addrPlus, familyOf } from '#net/addr.ts';
 import { type Mac, macFromBytes } from '#net/mac.ts';
-import { addrOf, type IfAddr, ifAddr, type Prefix, parsePrefix, prefixFamily } from '#net/prefix.ts';
+import { addrOf, type IfAddr, ifAddr, parsePrefix, prefixFamily } from '#net/prefix.ts';
 import { PolderError } from '#spec/errors.ts';
 import { printOp } from '#wire/netlink/print.ts';
 import { IFA_F_NODAD, type NetlinkOp, PROTO_BOOT, TABLE_MAIN } from '#wire/netlink/values.ts';
@@ -67,7 +67,8 @@ export function labNetns(lab: string): string[] {
   return listNetns().filter((name) => name.startsWith(`${lab}.`));
 }
 
-function ensureNetns(name: string): Netns {
+/** Makes a namespace, or finds it. The caller closes what is returned. */
+export function ensureNetns(name: string): Netns {
   const found = openExisting(name);
   if (found !== undefined) return found;
   deleteNetns(name); // what a creation that was interrupted has left
@@ -115,8 +116,8 @@ function nodeOps(spec: LabSpec, node: NodeSpec): NetlinkOp[] {
     { op: 'link.set', name: 'lo', change: { up: true } },
     { op: 'link.set', name: 'eth0', change: { up: true, mtu: spec.mtu } },
     addrReplace('eth0', ifAddr(node.addr, 24)),
-    defaultVia(ANYWHERE, gatewayOf(node.subnet)),
-    ...(six ? [addrReplace('eth0', ifAddr(nodeAddr6(node), 64)), defaultVia(ANYWHERE6, gateway6Of(node.subnet))] : []),
+    defaultVia(gatewayOf(node.subnet)),
+    ...(six ? [addrReplace('eth0', ifAddr(nodeAddr6(node), 64)), defaultVia(gateway6Of(node.subnet))] : []),
   ];
 }
 
@@ -124,20 +125,22 @@ function gateway6Of(subnet: number): Addr {
   return addrPlus(addrOf(underlaySubnet6(subnet)), 1);
 }
 
-function defaultVia(to: Prefix, via: Addr): NetlinkOp {
+/** The default route of the gateway's family, by eth0. */
+export function defaultVia(via: Addr): NetlinkOp {
+  const to = familyOf(via) === 4 ? ANYWHERE : ANYWHERE6;
   const hops = [{ via, link: 'eth0' }];
   const route = { to, type: 'unicast', table: TABLE_MAIN, protocol: PROTO_BOOT, scope: 'global', hops } as const;
   return { op: 'route.replace', route };
 }
 
 /** Nobody else has it: there is nothing to wait for. */
-function addrReplace(link: string, address: IfAddr): NetlinkOp {
+export function addrReplace(link: string, address: IfAddr): NetlinkOp {
   const flags = prefixFamily(address) === 6 ? { flags: IFA_F_NODAD } : {};
   return { op: 'addr.replace', address: { link, address, scope: 'global', ...flags } };
 }
 
 /** Runs the operations. @throws PolderError 'kernel-refused' with the first that failed. */
-function must(netlink: Netlink, ops: readonly NetlinkOp[]): void {
+export function must(netlink: Netlink, ops: readonly NetlinkOp[]): void {
   const [failure] = netlink.run(ops);
   if (failure !== undefined) throw refused(failure);
 }

@@ -16,6 +16,8 @@ import { listLabs, loadLab, saveLab } from '#lab/state.ts';
 import type { Step } from '#lab/step.ts';
 import { askSupervisor, ensureSupervisor, supervisorStatus } from '#lab/supervisor/client.ts';
 import type { ProgramStatus } from '#lab/supervisor/keeper.ts';
+import { ensurePeers } from '#lab/tor/peers.ts';
+import { checkRouters, ensureRouters } from '#lab/tor/place.ts';
 import { ensureNode, ensureUnderlay, labNetns } from '#lab/underlay.ts';
 import { ensureUplink } from '#lab/uplink.ts';
 import { PolderError } from '#spec/errors.ts';
@@ -80,9 +82,9 @@ function plan(wanted: WantedLab): LabSpec {
 }
 
 function keep(found: LabSpec): WantedLab {
-  const { name, profile, subnets, mtu, apiPort, masquerade, uplink = false } = found;
+  const { name, profile, subnets, mtu, apiPort, masquerade, uplink = false, tor = false } = found;
   const clusterCidr = clusterCidrs(found).join(',');
-  return { name, profile, clusterCidr, subnets, mtu, apiPort, masquerade, uplink, nodes: found.nodes };
+  return { name, profile, clusterCidr, subnets, mtu, apiPort, masquerade, uplink, tor, nodes: found.nodes };
 }
 
 /** The first thing of an existing lab that is not as asked, said so that it can be read after "with". */
@@ -92,6 +94,7 @@ export function differs(found: LabSpec, asked: LabSpec, wanted: WantedLab): stri
   }
   const networks = [found, asked].map((spec) => clusterCidrs(spec).join(' and '));
   if (networks[0] !== networks[1]) return `cluster network ${networks[0]}, not ${networks[1]}`;
+  if (found.tor !== asked.tor) return found.tor ? 'top-of-rack routers' : 'no top-of-rack routers';
   if (found.uplink !== asked.uplink) return found.uplink ? 'an uplink' : 'no uplink';
   const names = (spec: LabSpec) => spec.nodes.map((node) => node.name).join(', ');
   const sameNodes =
@@ -112,6 +115,7 @@ const WORDS = {
 function checkMachine(spec: LabSpec): void {
   if (labNetns(spec.name).length > 0) return; // it has been checked when the lab was made
   checkKernel(spec.profile);
+  checkRouters(spec);
   checkPort(
     spec.apiPort,
     listLabs().filter((lab) => lab !== spec.name),
@@ -121,6 +125,7 @@ function checkMachine(spec: LabSpec): void {
 function makeNetwork(spec: LabSpec): void {
   using underlay = ensureUnderlay(spec);
   if (spec.uplink) ensureUplink(spec.name, underlay);
+  ensureRouters(spec, underlay);
   for (const node of spec.nodes) {
     ensureNodeFiles(spec.name, node.name);
     if (node.stopped !== true) ensureNode(spec, node, underlay).close();
@@ -147,6 +152,7 @@ async function whenReady(spec: LabSpec, context: UpContext): Promise<void> {
 async function startApi(spec: LabSpec, signal: AbortSignal): Promise<ApiClient> {
   const client = await labClient(spec.name, signal);
   await ensureConfig(client, spec);
+  await ensurePeers(client, spec);
   return client;
 }
 

@@ -8,6 +8,10 @@ import { checkName } from '#lab/names.ts';
 const EXAMPLES = [
   { line: 'polder lab shell node1', does: 'a shell in the node' },
   { line: 'polder lab shell node2 -- tcpdump -ni eth0 icmp', does: 'one command in it' },
+  {
+    line: 'polder lab shell tor.frr -- ip route',
+    does: 'in a router of `lab up --tor`; tor.frr.host is a host behind it',
+  },
 ];
 
 export function shellCommand(io: Terminal): Command {

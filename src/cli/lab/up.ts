@@ -29,12 +29,14 @@ interface UpOptions {
   readonly family?: string;
   readonly mtu?: number;
   readonly uplink?: boolean;
+  readonly tor?: boolean;
 }
 
 const EXAMPLES = [
   { line: 'polder lab up', does: 'three nodes, pods across them by VXLAN' },
   { line: 'polder lab up --nodes 5 --profile flannel-host-gw', does: 'five nodes, routes by node addresses' },
   { line: 'polder lab up --name two --subnets 2', does: 'a second lab beside it, its nodes in two subnets' },
+  { line: 'polder lab up --profile calico-bgp --tor', does: 'BGP with routers of three makes (docs/bgp.md)' },
   { line: 'polder lab up --file cluster.yaml', does: 'as a file says (docs/lab.md describes it)' },
 ];
 
@@ -50,6 +52,7 @@ export function upCommand(io: Terminal): Command {
     .option('--family <family>', "pods' addresses: ipv4, ipv6 or dual (default: ipv4)")
     .option('--mtu <bytes>', `MTU of the nodes' interfaces (default: ${DEFAULT_MTU})`, whole)
     .option('--uplink', 'let nodes and pods reach what this machine reaches (default: sealed)')
+    .option('--tor', 'routers of BIRD, FRR and GoBGP beside the nodes, to speak BGP with (profile calico-bgp)')
     .addOption(yesOption())
     .action((options: UpOptions) => up(io, options));
 }
@@ -77,7 +80,7 @@ async function wantedLab(io: Terminal, options: UpOptions): Promise<WantedLab> {
   };
 }
 
-const KEYS = new Set(['profile', 'subnets', 'apiPort', 'clusterCidr', 'family', 'mtu', 'uplink']);
+const KEYS = new Set(['profile', 'subnets', 'apiPort', 'clusterCidr', 'family', 'mtu', 'uplink', 'tor']);
 
 async function fromFile(io: Terminal, path: string): Promise<Partial<WantedLab>> {
   const { readClusterFile } = await import('#lab/file.ts');

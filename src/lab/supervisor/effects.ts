@@ -74,9 +74,8 @@ export class MachineEffects implements Effects {
   #spawn(spec: ProgramSpec, log: number): ChildProcess {
     const sockets = spec.listen.map((listen) => this.#socket(listen));
     const stdio: ('ignore' | number)[] = ['ignore', log, log, ...sockets];
-    const heap = spec.netns === undefined ? MIDDLE_HEAP : SMALL_HEAP;
-    const args = ['--disable-warning=ExperimentalWarning', ...heap, spec.entry, ...spec.args];
-    const run = () => spawn(process.execPath, args, { stdio, env: this.#env, detached: true, cwd: '/' });
+    const [program, args] = commandOf(spec);
+    const run = () => spawn(program, args, { stdio, env: this.#env, detached: true, cwd: '/' });
     return spec.netns === undefined ? run() : inNamed(spec.netns, run);
   }
 
@@ -85,7 +84,7 @@ export class MachineEffects implements Effects {
     const id = child.pid === undefined ? undefined : processId(child.pid);
     if (id === undefined) {
       child.once('error', () => {}); // said by the exception
-      throw new Error(`Cannot start ${spec.id}: ${process.execPath} does not run`);
+      throw new Error(`Cannot start ${spec.id}: ${commandOf(spec)[0]} does not run`);
     }
     if (this.#cgroupRoot !== undefined) enterGroup(this.#cgroupRoot, spec.cgroup, id.pid);
     writePidFile(spec.pidFile, id);
@@ -156,6 +155,12 @@ export class MachineEffects implements Effects {
     for (const fd of this.#sockets.values()) closeFd(fd);
     this.#sockets.clear();
   }
+}
+
+function commandOf({ entry, args, foreign, netns }: ProgramSpec): [string, string[]] {
+  if (foreign) return [entry, [...args]];
+  const heap = netns === undefined ? MIDDLE_HEAP : SMALL_HEAP;
+  return [process.execPath, ['--disable-warning=ExperimentalWarning', ...heap, entry, ...args]];
 }
 
 function inNamed<T>(name: string, run: () => T): T {
