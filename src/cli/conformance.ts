@@ -22,6 +22,7 @@ interface Flags {
   readonly out?: string;
   readonly grep?: string;
   readonly seed: number;
+  readonly kills: number;
   readonly jobs: number;
   readonly descriptors?: string;
 }
@@ -53,6 +54,7 @@ function cni(io: Terminal): Command {
     .option('--out <file>', 'print into a file')
     .option('--grep <pattern>', 'only cases whose name, PLUGIN/CASE, matches this regular expression')
     .option('--seed <number>', 'of the random moments at which calls are killed', whole, 1)
+    .option('--kills <number>', 'at how many moments each of those cases kills a call', whole, 10)
     .option('--jobs <number>', 'cases at the same time', whole, 2)
     .option('--descriptors <file>', 'JSON list of descriptors of plugins that the suite does not know')
     .action((flags: Flags) => conform(io, flags));
@@ -68,6 +70,7 @@ async function conform(io: Terminal, flags: Flags): Promise<void> {
     types: flags.type ?? [],
     env: flags.env,
     seed: flags.seed,
+    kills: flags.kills,
     jobs: flags.jobs,
     signal: io.signal,
     ...(flags.grep !== undefined && { grep: pattern(flags.grep) }),

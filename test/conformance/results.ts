@@ -64,6 +64,26 @@ export function caseOf(id: string): string {
   return id.slice(typeOf(id).length + 1);
 }
 
+/** Cases, `type/case`, that did not end as is kept; what was skipped for want of a plugin aside. */
+export function endedOtherwise(
+  place: Place,
+  set: SetName,
+  { cases }: { readonly cases: readonly Outcome[] },
+): string[] {
+  const { types } = readResults()[place][set];
+  return cases.flatMap(({ id, status }) => {
+    const kept = types[typeOf(id)];
+    if (!kept) return id === typeOf(id) && status === 'skipped' ? [] : [`${id}: ${status}, and nothing is kept`];
+    const wanted = statusIn(kept, caseOf(id));
+    return wanted === status ? [] : [`${id}: ${status}, not ${wanted}`];
+  });
+}
+
+function statusIn({ failed, skipped }: TypeResult, name: string): Outcome['status'] {
+  if (failed.includes(name)) return 'failed';
+  return Object.values(skipped).flat().includes(name) ? 'skipped' : 'passed';
+}
+
 function counts({ cases, failed, skipped }: TypeResult): [number, number, number] {
   const left = Object.values(skipped).flat().length;
   return [cases - failed.length - left, failed.length, left];

@@ -26,7 +26,8 @@ export interface RunOptions {
 /** Where the tools of iproute2 and nftables are. */
 export const PATH = '/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin';
 
-const TIMEOUT_MS = 20_000;
+/** As long as container runtimes wait for a plugin. */
+const TIMEOUT_MS = 120_000;
 
 /** Ends when the program and whoever else holds its output have ended. @throws Error if it cannot be started. */
 export function run(netns: Netns, program: string, args: readonly string[], options: RunOptions = {}): Promise<Ran> {

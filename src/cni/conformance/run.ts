@@ -24,6 +24,8 @@ export interface SuiteOptions {
   readonly grep?: RegExp;
   readonly env?: Readonly<Record<string, string>>;
   readonly seed: number;
+  /** At how many random moments the cases `killed.*` kill a call; 10 if absent. */
+  readonly kills?: number;
   /** Cases at the same time. */
   readonly jobs: number;
   /** Descriptors of types that the suite does not know by itself, or knows otherwise. */
@@ -31,6 +33,8 @@ export interface SuiteOptions {
   readonly signal?: AbortSignal;
   readonly onResult?: (result: CaseResult) => void;
 }
+
+const KILLS = 10;
 
 export interface SuiteResult {
   readonly passed: number;
@@ -206,6 +210,7 @@ async function tryCase(
       version,
       supported: facts.supported,
       random,
+      kills: options.kills ?? KILLS,
       tmp,
     });
     await one.run(await trial.open());

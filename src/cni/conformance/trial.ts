@@ -64,6 +64,8 @@ export interface TrialOptions {
   readonly version: string;
   readonly supported: readonly string[];
   readonly random: Random;
+  /** At how many moments a call is killed. */
+  readonly kills: number;
   /** Folder in which the trial makes its own. */
   readonly tmp: string;
 }

@@ -148,6 +148,8 @@ for (const [order, steps] of Object.entries(ORDERS)) {
   });
 }
 
+const noIptables = spawnSync('iptables', ['-V']).status === 0 ? false : 'needs iptables';
+
 const MIXED: Record<string, (dir: string) => Step[]> = {
   'reference bridge, then ours': (dir) => [theirs(bridge(dir)), tuning(dir), firewall, portmap, bandwidth],
   'ours and theirs by turns': (dir) => [theirs(bridge(dir)), portmap, theirs(tuning(dir)), bandwidth, theirs(sbr)],
@@ -157,6 +159,17 @@ const MIXED: Record<string, (dir: string) => Step[]> = {
     theirs(bandwidth),
     portmap,
   ],
+  ...(noIptables
+    ? {}
+    : {
+        'our bridge, then theirs, which use iptables': (dir) => [
+          bridge(dir),
+          theirs(firewall),
+          theirs(portmap),
+          bandwidth,
+        ],
+        'reference firewall between ours': (dir) => [bridge(dir), portmap, theirs(firewall), tuning(dir)],
+      }),
 };
 
 for (const [order, steps] of Object.entries(MIXED)) {
@@ -172,7 +185,7 @@ for (const [order, steps] of Object.entries(MIXED)) {
 }
 
 test('portmap gives the reference plugin’s result, and who asks sees no difference', {
-  skip: noReference || (spawnSync('iptables', ['-V']).status === 0 ? false : 'needs iptables'),
+  skip: noReference || noIptables,
 }, async (t) => {
   const { b, pod, far } = await node(t);
   const seen: unknown[] = [];

@@ -221,6 +221,8 @@ export interface Address {
 
 /** No duplicate address detection: the address can be used at once. */
 export const IFA_F_NODAD = 0x02;
+/** Another has it. */
+export const IFA_F_DADFAILED = 0x08;
 /** Still being looked for elsewhere: not to be used yet. */
 export const IFA_F_TENTATIVE = 0x40;
 export const IFA_F_PERMANENT = 0x80;

@@ -6,7 +6,6 @@ import { need } from '#cni/conformance/outcome.ts';
 import type { Pod, Trial } from '#cni/conformance/trial.ts';
 
 const AT_ONCE = 20;
-const KILLED = 10;
 
 export function loadCases(facts: Facts): Case[] {
   const unique = facts.subject.type !== 'static' && facts.subject.type !== 'loopback';
@@ -42,10 +41,10 @@ export function loadCases(facts: Facts): Case[] {
     },
     {
       id: 'killed.add',
-      about: `ADD killed at ${KILLED} random moments: the DEL that follows succeeds and leaves nothing, and ADD then works`,
+      about: `ADD killed at random moments: the DEL that follows succeeds and leaves nothing, and ADD then works`,
       async run(trial) {
         const usual = await usualTime(trial, 'ADD');
-        for (let i = 0; i < KILLED; i++) {
+        for (let i = 0; i < trial.o.kills; i++) {
           const pod = await trial.pod();
           const before = await trial.state(pod);
           await trial.beneath(pod);
@@ -60,10 +59,10 @@ export function loadCases(facts: Facts): Case[] {
     },
     {
       id: 'killed.del',
-      about: `DEL killed at ${KILLED} random moments: the next DEL succeeds and leaves nothing`,
+      about: `DEL killed at random moments: the next DEL succeeds and leaves nothing`,
       async run(trial) {
         const usual = await usualTime(trial, 'DEL');
-        for (let i = 0; i < KILLED; i++) {
+        for (let i = 0; i < trial.o.kills; i++) {
           const pod = await trial.pod();
           const before = await trial.state(pod);
           await trial.add(pod);

@@ -7,6 +7,7 @@ import { dnsOver, ipamAdd, ipamOf } from '#cni/parts/ipam.ts';
 import { bindMac } from '#cni/parts/mac-spoof.ts';
 import { masqueradePod, unmasqueradePod } from '#cni/parts/masquerade.ts';
 import { run } from '#cni/parts/run.ts';
+import { settleAddresses } from '#cni/parts/settle.ts';
 import { Undo } from '#cni/parts/undo.ts';
 import { makeVeth, type Veth } from '#cni/parts/veth.ts';
 import type { PluginCall, PodNetns } from '#cni/plugin.ts';
@@ -71,6 +72,7 @@ async function addressed(call: PluginCall, conf: BridgeConf, pod: PodNetns, brid
       ips.map(({ address }) => address),
     );
   }
+  if (conf.enabledad) await settleAddresses(pod, call.request.ifname);
   return { ips, routes, dns: dnsOver(call.conf, given) };
 }
 

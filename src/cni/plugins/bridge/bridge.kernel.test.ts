@@ -157,6 +157,24 @@ test('bridge: VLANs are refused with one sentence where the kernel has none', { 
   assert.doesNotMatch(node.sh('ip link'), /veth|br7/);
 });
 
+test('bridge enabledad: ADD waits until no other has the address, and fails if one has', { skip }, async (t) => {
+  const b = await bed(t, ROUTED);
+  using node = ourNode(b);
+  using second = scratchNetns();
+  const addresses = [{ address: 'fd00:9::7/64' }];
+  const conf = { ...confOf('', { isDefaultGateway: false, enabledad: true }), ipam: { type: 'static', addresses } };
+  const prevResult = await good(node.cni('ADD', conf));
+  assert.match(node.sh('sysctl -n net.ipv6.conf.eth0.accept_dad', 'pod'), /^1/);
+  assert.doesNotMatch(node.sh('ip -6 addr show dev eth0 scope global', 'pod'), /tentative|dadfailed|nodad/);
+  await good(node.cni('CHECK', { ...conf, prevResult }));
+  const links = node.sh('ip -br link');
+  const refused = await node.cni('ADD', conf, { CNI_CONTAINERID: 'c2', CNI_NETNS: pathOf(second) });
+  assert.deepEqual([refused.exit, refused.json?.code], [1, 110], refused.stdout);
+  assert.match(String(refused.json?.msg), /fd00:9::7: .* has it/);
+  assert.equal(node.sh('ip -br link'), links);
+  await good(node.cni('DEL', conf));
+});
+
 test('bridge disableContainerInterface: the interface is there, and down', { skip }, async (t) => {
   const b = await bed(t, ROUTED);
   using node = ourNode(b);

@@ -67,3 +67,19 @@ test('macvlan: refusals leave nothing; CHECK and STATUS say why', { skip }, asyn
   assert.doesNotMatch(node.sh('ip link', 'pod'), /eth0/);
   assert.equal(await said('DEL'), 'ok');
 });
+
+test('macvlan linkInContainer: it stands on an interface of the pod', { skip }, async (t) => {
+  const b = await bed(t, ROUTED);
+  using node = ourNode(b);
+  const conf = { cniVersion: '1.1.0', name: 'net', type: 'macvlan', master: 'in0', linkInContainer: true };
+  assert.equal((await node.cni('ADD', conf)).json?.code, 7);
+  node.sh('ip link add in0 type veth peer name in1 && ip link set in0 up', 'pod');
+  const { exit, stdout, json: prevResult } = await node.cni('ADD', conf);
+  assert.equal(exit, 0, stdout);
+  const links: { ifname: string; link?: string }[] = JSON.parse(node.sh('ip -j link', 'pod'));
+  assert.equal(links.find(({ ifname }) => ifname === 'eth0')?.link, 'in0');
+  assert.equal((await node.cni('CHECK', { ...conf, prevResult })).exit, 0);
+  assert.equal((await node.cni('STATUS', conf)).exit, 0);
+  assert.equal((await node.cni('DEL', conf)).exit, 0);
+  assert.doesNotMatch(node.sh('ip -br link', 'pod'), /eth0/);
+});

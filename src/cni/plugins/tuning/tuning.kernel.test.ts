@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { ALLOW_LIST } from '#cni/plugins/tuning/sysctl.ts';
 import { tuning } from '#cni/plugins/tuning/tuning.ts';
+import { answerOf, bed, noBed, pathOf, ROUTED, SHIM } from '#cni/testing/bed.ts';
 import { chainBed, macOf, makeBridge, makePod, sh, type TestPod } from '#cni/testing/chain-bed.ts';
-import { noKernel } from '#kernel/testing/scratch-netns.ts';
+import { noKernel, scratchNetns } from '#kernel/testing/scratch-netns.ts';
 
 const skip = noKernel;
 const REFERENCE = '/usr/lib/cni/tuning';
@@ -140,6 +142,30 @@ test('bad configurations are refused with the key', { skip }, async (t) => {
     assert.match(String(json?.msg), said);
   }
   await b.ok('STATUS', tuning, conf({}));
+});
+
+test('where the node has an allow-list, other parameters are refused with the key', { skip: noBed() }, async (t) => {
+  await using b = await bed(t, ROUTED);
+  using pod = scratchNetns();
+  sh('ip link add eth0 type bridge', pod);
+  const env = { CNI_CONTAINERID: 'c1', CNI_NETNS: pathOf(pod), CNI_IFNAME: 'eth0', POLDER_CNI_SOCKET: b.socketPath };
+  // The caller's own view of /etc, as a container runtime in a container has it.
+  const script = `mount -t tmpfs none /etc && mkdir -p /etc/cni/tuning && printf '%s\\n' "$1" >${ALLOW_LIST}
+    ln -s "$2" /etc/tuning && exec /etc/tuning`;
+  const call = (list: string, command: string, sysctl: object) => {
+    const conf = { cniVersion: '1.0.0', name: 'net', type: 'tuning', dataDir: b.dir, sysctl, prevResult: { ips: [] } };
+    const args = ['-m', 'sh', '-c', script, 'sh', list, SHIM];
+    return answerOf(spawn('unshare', args, { env: { ...process.env, ...env, CNI_COMMAND: command } }), conf);
+  };
+  const list = '^net\\.ipv4\\.conf\\.IFNAME\\.[a-z_]*$';
+  const refused = await call(list, 'ADD', { 'net.ipv4.conf.IFNAME.arp_filter': '1', 'net.core.somaxconn': '99' });
+  assert.deepEqual([refused.exit, refused.json?.code], [1, 7], refused.stdout);
+  assert.match(String(refused.json?.msg), /sysctl\.net\.core\.somaxconn is not allowed by .*allowlist\.conf/);
+  assert.equal(sh('sysctl -n net.ipv4.conf.eth0.arp_filter', pod), '0');
+  const done = await call(list, 'ADD', { 'net.ipv4.conf.IFNAME.arp_filter': '1' });
+  assert.equal(done.exit, 0, done.stdout);
+  assert.equal(sh('sysctl -n net.ipv4.conf.eth0.arp_filter', pod), '1');
+  assert.equal((await call('(', 'ADD', { 'net.ipv4.conf.IFNAME.arp_filter': '1' })).json?.code, 5);
 });
 
 test('DEL works without prevResult, netns and interface; GC forgets what is not valid', { skip }, async (t) => {
