@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { startCluster } from '#test/stream/cluster.ts';
 import { LocalBackend } from '#test/stream/local-backend.ts';
 
-const found = spawnSync('python3', ['-c', 'import kubernetes.stream']).status === 0;
+const found = spawnSync('/usr/bin/python3', ['-c', 'import kubernetes.stream']).status === 0;
 const skip = found ? false : 'no Python client: package python3-kubernetes';
 
 /** A server on a port of its own. */
@@ -30,7 +30,7 @@ test('the Python client execs and forwards ports', { skip, timeout: 60_000 }, as
     (flag) => cluster.flags.find((each) => each.startsWith(flag))?.slice(flag.length) ?? '',
   );
   const args = [join(import.meta.dirname, 'client.py'), url, ca, token, String(open.port), String(closed.port)];
-  const { stdout } = await promisify(execFile)('python3', args.map(String), { timeout: 50_000 });
+  const { stdout } = await promisify(execFile)('/usr/bin/python3', args.map(String), { timeout: 50_000 });
   assert.deepEqual(stdout.trim().split('\n'), [
     "whole ['err', 'out']",
     'answer 42',

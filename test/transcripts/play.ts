@@ -13,12 +13,15 @@ import { parseTranscript, type Step, shows } from '#test/transcripts/transcript.
 const LINE_MS = 60_000;
 const AGAIN_MS = 100;
 
-/** `file`: below this folder. The manifests stand in the working directory of the shell. */
-export async function play(file: string, labName: string, kubectl: string): Promise<void> {
+/**
+ * @param file below this folder; the manifests stand in the working directory of the shell
+ * @param programs name -> path, first in the shell's PATH
+ */
+export async function play(file: string, labName: string, programs: Readonly<Record<string, string>>): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), 'polder-'));
   try {
     for (const name of ['manifests']) symlinkSync(join(import.meta.dirname, name), join(dir, name));
-    symlinkSync(kubectl, join(dir, 'kubectl'));
+    for (const [name, path] of Object.entries(programs)) symlinkSync(path, join(dir, name));
     await using terminal = new Terminal(dir, startOf(labName), environmentOf(dir, labName));
     await terminal.prompt(LINE_MS);
     const steps = parseTranscript(readFileSync(join(import.meta.dirname, file), 'utf8'));

@@ -28,7 +28,7 @@ describe('transcripts', { concurrency: 3 }, () => {
     for (const [file, up] of Object.entries(TRANSCRIPTS)) {
       test(`${file} reads as it should with ${name}`, { skip }, async () => {
         await using lab = await testLab('up', ...up);
-        await play(file, lab.name, client(name) ?? '');
+        await play(file, lab.name, { kubectl: client(name) ?? '' });
       });
     }
   }

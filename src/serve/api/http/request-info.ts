@@ -78,6 +78,7 @@ function verbOf(method: string, name: string, url: URL): Verb {
   }
 }
 
+/** A flag of the query as apimachinery reads it: there and neither 0 nor false. Python's client says `True`. */
 export function isTrue(text: string | null): boolean {
-  return text === 'true' || text === '1' || text === '';
+  return text !== null && text !== '0' && text.toLowerCase() !== 'false';
 }
