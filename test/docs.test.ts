@@ -32,3 +32,16 @@ test('every relative link of the documents leads to a file', () => {
   });
   assert.deepEqual(broken, []);
 });
+
+test('every row of what the API serves names a test that is there', () => {
+  const text = readFileSync(join(ROOT, 'docs/api.md'), 'utf8');
+  const rows = text.split('\n').filter((line) => /^\| (?!---|what \||kinds \|)/.test(line));
+  assert.ok(rows.length > 30);
+  const without = rows.filter((row) => {
+    const cell = row.split(' | ').at(-1) ?? '';
+    const tests = Array.from(cell.matchAll(/\]\(([^)]+)\)/g), (match) => match[1] ?? '');
+    const areThere = tests.every((to) => to.endsWith('.test.ts') && existsSync(join(ROOT, 'docs', to)));
+    return tests.length === 0 || !areThere;
+  });
+  assert.deepEqual(without, []);
+});

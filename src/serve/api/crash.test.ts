@@ -105,7 +105,7 @@ describe('the server process', { timeout: 60_000 }, () => {
     socket.close();
     await using server = await starting;
     assert.equal((await server.client.ask('GET', '/readyz')).text, 'ok');
-    assert.ok(existsSync(join(directory.path, 'kubeconfig-nodes')));
+    assert.ok(existsSync(join(directory.path, 'kubeconfig-inside')));
   });
 
   it('says in one sentence why it cannot start, with its own exit status', () => {

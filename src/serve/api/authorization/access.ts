@@ -1,8 +1,9 @@
 /**
  * Who may do what: role-based access control from the stored roles and bindings (Kubernetes "Using RBAC
- * Authorization"). Who is in `system:masters` may do everything. The bindings are read once and again after a change.
+ * Authorization"), and nodes what their pods need. Who is in `system:masters` may do everything. The bindings are read once and again after a change.
  */
 import type { Attributes } from '#serve/api/authorization/attributes.ts';
+import { nodeAllows, nodeOf } from '#serve/api/authorization/node.ts';
 import { type Rule, ruleAllows, ruleOf } from '#serve/api/authorization/rules.ts';
 import type { User } from '#serve/api/pki/tokens.ts';
 import { readStored } from '#serve/api/storage.ts';
@@ -44,6 +45,8 @@ export class Access implements Disposable {
 
   allows(user: User, wanted: Attributes): boolean {
     if (isMaster(user)) return true;
+    const node = nodeOf(user);
+    if (node !== undefined && nodeAllows(this.#store, node, wanted)) return true;
     const namespace = wanted.kind === 'resource' ? wanted.namespace : '';
     return this.rulesOf(user, namespace).some((rule) => ruleAllows(rule, wanted));
   }

@@ -7,6 +7,7 @@ import {
   deniedText,
   type ResourceAttributes,
 } from '#serve/api/authorization/attributes.ts';
+import { restrictNode } from '#serve/api/authorization/node-writes.ts';
 import { type Rule, ruleOf, ruleText, uncovered } from '#serve/api/authorization/rules.ts';
 import type { ResourceRequest } from '#serve/api/http/request-info.ts';
 import { forbiddenTo, StatusError } from '#serve/api/http/status-error.ts';
@@ -66,7 +67,7 @@ function headerOf(request: IncomingMessage, name: string): string[] {
 }
 
 /**
- * Nobody gives rights that they do not have: a role's rules, or those of a bound role, must be held, or the verb
+ * A node writes what is its own (`node-writes.ts`). Nobody gives rights that they do not have: a role's rules, or those of a bound role, must be held, or the verb
  * `escalate` or `bind` on it. Answers the object. @throws StatusError 403
  */
 export function withoutEscalation(
@@ -75,6 +76,7 @@ export function withoutEscalation(
   object: KubeObject,
   old?: KubeObject,
 ): KubeObject {
+  restrictNode(call, object, old);
   if (old !== undefined && GIVING.every((key) => sameJson(object[key], old[key]))) return object;
   const asked = rulesGiven(api, call, object);
   if (asked === undefined || asked.rules.length === 0) return object;

@@ -1,23 +1,26 @@
 /** What every cluster has from the start. */
 import { type Api, keyOf } from '#serve/api/api.ts';
+import { ruleOf, uncovered } from '#serve/api/authorization/rules.ts';
 import {
   DEFAULT_BINDINGS,
   DEFAULT_ROLES,
   type DefaultBinding,
   type DefaultRole,
 } from '#serve/api/content/default-roles.ts';
+import { changeObject } from '#serve/api/verbs/change.ts';
 import { createObject } from '#serve/api/verbs/create.ts';
 import { NAMESPACE } from '#spec/kinds/core/namespace.ts';
 import { SERVICE } from '#spec/kinds/core/service.ts';
 import { KUBERNETES_SERVICE_ADDRESS } from '#spec/kinds/core/service-address.ts';
-import type { JsonObject } from '#spec/kinds/json.ts';
-import { apiVersionOf, type Kind } from '#spec/kinds/kind.ts';
+import { at, type JsonObject, objectsAt } from '#spec/kinds/json.ts';
+import { apiVersionOf, type Kind, type KubeObject } from '#spec/kinds/kind.ts';
 import { CLUSTER_ROLE, CLUSTER_ROLE_BINDING } from '#spec/kinds/rbac.ts';
 
 const NAMESPACES = ['default', 'kube-node-lease', 'kube-public', 'kube-system'];
 const RBAC_GROUP = 'rbac.authorization.k8s.io';
+const AUTO_UPDATE = 'rbac.authorization.kubernetes.io/autoupdate';
 const RBAC_METADATA = {
-  annotations: { 'rbac.authorization.kubernetes.io/autoupdate': 'true' },
+  annotations: { [AUTO_UPDATE]: 'true' },
   labels: { 'kubernetes.io/bootstrapping': 'rbac-defaults' },
 };
 
@@ -32,11 +35,24 @@ export function bootstrap(api: Api): void {
   for (const binding of DEFAULT_BINDINGS) ensureBinding(api, binding);
 }
 
-function ensureRole(api: Api, { name, labels, rules, aggregates }: DefaultRole): void {
+function ensureRole(api: Api, { name, labels, rules, aggregates, exact }: DefaultRole): void {
   const { annotations, labels: common } = structuredClone(RBAC_METADATA);
   const selectors = { clusterRoleSelectors: [{ matchLabels: { [aggregates ?? '']: 'true' } }] };
   const content = { rules: [...rules], ...(aggregates === undefined ? {} : { aggregationRule: selectors }) };
   ensure(api, CLUSTER_ROLE, '', { name, annotations, labels: { ...common, ...labels } }, content);
+  if (aggregates === undefined) updateRules(api, name, rules, exact === true);
+}
+
+/** Brings a role that an older version made up to date, unless its annotation says not to (Kubernetes "Auto-reconciliation"). */
+function updateRules(api: Api, name: string, rules: readonly JsonObject[], exact: boolean): void {
+  const target = { kind: CLUSTER_ROLE, namespace: '', name, subresource: '' };
+  const update = (role: KubeObject): KubeObject => {
+    if (at(role, 'metadata', 'annotations', AUTO_UPDATE) !== 'true') return role;
+    const kept = exact ? [] : objectsAt(role, 'rules');
+    const missing = exact ? rules : rules.filter((one) => uncovered(kept.map(ruleOf), [ruleOf(one)]).length > 0);
+    return missing.length === 0 ? role : { ...role, rules: [...kept, ...structuredClone(missing)] };
+  };
+  changeObject(api, target, update, false);
 }
 
 function ensureBinding(api: Api, { name, role, subjects }: DefaultBinding): void {

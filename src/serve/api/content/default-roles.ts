@@ -10,6 +10,8 @@ export interface DefaultRole {
   readonly rules: readonly JsonObject[];
   /** Its rules are those of all roles with this label; kept up to date by the controller. */
   readonly aggregates?: string;
+  /** Rules of an older version that are no longer here are taken away; else what somebody added stays. */
+  readonly exact?: boolean;
 }
 
 export interface DefaultBinding {
@@ -107,22 +109,35 @@ const ADMINISTER = [
   rule(['rbac.authorization.k8s.io'], ['rolebindings', 'roles'], [...READ, ...WRITE]),
 ];
 
-/** Groups of network resources, which agents keep. */
+/** Groups of network resources, which agents read. */
 const NETWORKS = ['crd.projectcalico.org', 'projectcalico.org', 'k8s.cni.cncf.io', 'polder.dev'];
 
+/** Addresses that agents hand out, and whose they are. */
+const ADDRESSES = ['blockaffinities', 'ipamblocks', 'ipamhandles'];
+
+/**
+ * Kubelets and agents. What of it is a node's own, and which Secrets, ConfigMaps and claims it may read, is decided by
+ * what it is and what its pods name (`authorization/node.ts`, `authorization/node-writes.ts`).
+ */
 const NODE = [
-  rule(['*'], ['*'], READ),
+  rule([''], ['endpoints', 'namespaces', 'nodes', 'pods', 'services'], READ),
+  rule(['discovery.k8s.io'], ['endpointslices'], READ),
+  rule(['networking.k8s.io'], ['networkpolicies'], READ),
+  rule(['policy.networking.k8s.io'], ['*'], READ),
+  rule(['node.k8s.io'], ['runtimeclasses'], READ),
+  rule(['storage.k8s.io'], ['csidrivers'], READ),
+  rule(['storage.k8s.io'], ['csinodes'], ['create', 'delete', 'get', 'patch', 'update']),
   rule([''], ['nodes', 'nodes/status'], ['create', 'patch', 'update']),
   // To patch: polder-multi writes the annotation network-status.
   rule([''], ['pods'], ['create', 'delete', 'patch']),
   rule([''], ['pods/status'], ['patch', 'update']),
-  rule([''], ['pods/eviction', 'serviceaccounts/token'], ['create']),
-  rule([''], ['services/status'], ['patch', 'update']),
+  rule([''], ['pods/eviction'], ['create']),
   rule(['', 'events.k8s.io'], ['events'], ['create', 'patch', 'update']),
-  rule(['coordination.k8s.io'], ['leases'], ['create', 'delete', 'patch', 'update']),
+  rule(['coordination.k8s.io'], ['leases'], ['create', 'delete', 'get', 'patch', 'update']),
   rule(['authentication.k8s.io'], ['tokenreviews'], ['create']),
   rule(['authorization.k8s.io'], ['subjectaccessreviews'], ['create']),
-  rule(NETWORKS, ['*'], ['*']),
+  rule(NETWORKS, ['*'], READ),
+  rule(['crd.projectcalico.org'], ADDRESSES, WRITE),
 ];
 
 const OPEN = ['/healthz', '/livez', '/readyz', '/version', '/version/'];
@@ -146,7 +161,7 @@ export const DEFAULT_ROLES: readonly DefaultRole[] = [
       rule(['authorization.k8s.io'], ['subjectaccessreviews'], ['create']),
     ],
   },
-  { name: 'system:node', rules: NODE },
+  { name: 'system:node', rules: NODE, exact: true },
   { name: 'system:aggregate-to-view', labels: { [`${AGGREGATE}view`]: 'true' }, rules: VIEW },
   { name: 'system:aggregate-to-edit', labels: { [`${AGGREGATE}edit`]: 'true' }, rules: EDIT },
   { name: 'system:aggregate-to-admin', labels: { [`${AGGREGATE}admin`]: 'true' }, rules: ADMINISTER },

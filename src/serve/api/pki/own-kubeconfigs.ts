@@ -5,12 +5,9 @@ import { join } from 'node:path';
 import { readPkiFile } from '#serve/api/pki/files.ts';
 import { ADMIN, type KubeconfigOptions, writeKubeconfig } from '#serve/api/pki/kubeconfig.ts';
 
-/** What all kubelets and agents share: the right to be a node, under no node's name. */
-const NODES = { name: 'system:nodes', groups: ['system:nodes', 'system:authenticated'] };
-
 /**
  * Writes `kubeconfig` (administrator, by a loopback address where there is one), and for the first other address
- * `kubeconfig-inside` (administrator) and `kubeconfig-nodes` (kubelets and agents). Files that still fit are kept.
+ * `kubeconfig-inside` (the same). Files that still fit are kept.
  */
 export async function writeOwnKubeconfigs(
   dataDir: string,
@@ -23,12 +20,6 @@ export async function writeOwnKubeconfigs(
   const common = { dataDir, cluster, user: ADMIN };
   await keepOrWrite(join(dataDir, 'kubeconfig'), { ...common, server: urlOf(loopback) });
   await keepOrWrite(join(dataDir, 'kubeconfig-inside'), { ...common, server: urlOf(inside) });
-  await keepOrWrite(join(dataDir, 'kubeconfig-nodes'), {
-    ...common,
-    server: urlOf(inside),
-    user: NODES,
-    credential: 'token',
-  });
 }
 
 async function keepOrWrite(path: string, options: KubeconfigOptions): Promise<void> {

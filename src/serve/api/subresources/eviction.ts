@@ -1,5 +1,6 @@
 /** `pods/eviction` (policy/v1): a deletion that a PodDisruptionBudget may refuse. */
 import { type Api, type Call, keyOf, timeText } from '#serve/api/api.ts';
+import { restrictNode } from '#serve/api/authorization/node-writes.ts';
 import { readObject } from '#serve/api/http/body.ts';
 import { forbiddenTo, internalError, notFound, StatusError } from '#serve/api/http/status-error.ts';
 import { matchesLabels, requirementsOf } from '#serve/api/select/labels.ts';
@@ -24,6 +25,7 @@ export async function evictPod(api: Api, call: Call): Promise<void> {
   const stored = api.store.get(keyOf(kind, info.namespace, info.name));
   if (stored === undefined) throw notFound(kind, info.name);
   const pod = readAs(kind, stored);
+  restrictNode(call, undefined, pod);
   if (counts(pod)) askBudget(api, pod, options);
   if (!options.dryRun) noteDisruption(api, call);
   removeObject(api, kind, info.namespace, info.name, options);

@@ -1,5 +1,6 @@
 /** `serviceaccounts/token` (authentication.k8s.io/v1 TokenRequest): a token of a ServiceAccount, bound in time. */
 import { type Api, type Call, keyOf } from '#serve/api/api.ts';
+import { restrictToken } from '#serve/api/authorization/node-writes.ts';
 import { readObject } from '#serve/api/http/body.ts';
 import { conflict, invalidObject, notFound } from '#serve/api/http/status-error.ts';
 import { ISSUER } from '#serve/api/pki/tokens.ts';
@@ -19,6 +20,7 @@ export async function requestToken(api: Api, call: Call): Promise<void> {
   const body = await readObject(call.request);
   const stored = api.store.get(keyOf(kind, info.namespace, info.name));
   if (stored === undefined) throw notFound(kind, info.name);
+  restrictToken(api, call, body);
   const seconds = numberAt(body, 'spec', 'expirationSeconds') ?? DEFAULT;
   if (seconds < SHORTEST) {
     const problem = invalid('spec.expirationSeconds', seconds, 'may not specify a duration less than 10 minutes');

@@ -1,6 +1,7 @@
 /** One request for a resource: its verb, done. */
 import { type Api, type Call, keyOf } from '#serve/api/api.ts';
 import { withoutEscalation } from '#serve/api/authorization/guard.ts';
+import { restrictNodeOn } from '#serve/api/authorization/node-writes.ts';
 import { mediaTypeOf, parseBody, readBody, readParsed, requireObject } from '#serve/api/http/body.ts';
 import { methodNotAllowed, notFound, tooLargeRevision } from '#serve/api/http/status-error.ts';
 import { madeObjects } from '#serve/api/metrics/metrics.ts';
@@ -131,6 +132,7 @@ async function deleteOptions(call: Call) {
 async function remove(api: Api, call: Call): Promise<void> {
   const { kind, info } = call;
   if (info.subresource !== '') throw methodNotAllowed();
+  restrictNodeOn(api, call);
   const removal = removeObject(api, kind, info.namespace, info.name, await deleteOptions(call));
   if (!removal.gone || kind.grace !== undefined) return await answerWritten(api, call, 200, removal);
   const details: JsonObject = { name: info.name, kind: kind.plural, uid: textAt(removal.object, 'metadata', 'uid') };
