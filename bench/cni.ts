@@ -10,11 +10,14 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type AloneSide, aloneSide } from '#bench/cni-add/alone.ts';
+import { callChain, LATER, type Link } from '#bench/cni-add/chain.ts';
 import {
+  build,
   buildTimer,
   burst,
   type Conf,
   call,
+  floorSide,
   type OurServer,
   REFERENCE,
   referenceOf,
@@ -92,6 +95,8 @@ async function run(bench: Bench): Promise<readonly Measured[]> {
   for (const [what, conf] of Object.entries(CASES)) {
     measured.push(...(await onePod(bench, timer, what, sidesOf(dir, server, what, conf))));
   }
+  measured.push(...(await floors(bench, timer, dir)));
+  measured.push(...(await chained(bench, timer, dir, server)));
   for (const what of ALONE_CASES) measured.push(...(await withoutAgent(bench, timer, dir, what)));
   return [
     ...measured,
@@ -137,6 +142,58 @@ async function onePod(bench: Bench, timer: string, what: string, sides: Sides): 
   await pairs(bench, timer, sides, pod, WARM_UP);
   const { add, del } = await pairs(bench, timer, sides, pod, PAIRS);
   return [measured(`${what}: ADD`, add), measured(`${what}: DEL`, del)];
+}
+
+/** How low the kernel lets a plugin come: a program that only sends the requests, against the reference plugin. */
+async function floors(bench: Bench, timer: string, dir: string): Promise<Measured[]> {
+  const program = build(dir, 'floor');
+  const measured: Measured[] = [];
+  for (const [what, name] of Object.entries({ bridge: 'brob', 'host-device': 'devo', loopback: 'lo' })) {
+    bench.progress(`${what}, the kernel alone: ${FIRST_PAIRS} pairs`);
+    const conf = CASES[what];
+    if (!conf) throw new RangeError(`There is no case ${what}`);
+    if (what === 'bridge') spawnSync('sh', ['-c', `ip link add ${name} type bridge; ip link set ${name} up`]);
+    using pod = scratchNetns();
+    const sides = pairOf(dir, `${what} floor`, conf, () => floorSide(dir, program, [what, name]));
+    await pairs(bench, timer, sides, pod, WARM_UP);
+    const { add, del } = await pairs(bench, timer, sides, pod, FIRST_PAIRS);
+    measured.push(shown(`${what}, the kernel alone: ADD`, add), shown(`${what}, the kernel alone: DEL`, del));
+  }
+  return measured;
+}
+
+/** Without a target. */
+function shown(what: string, samples: Samples): Measured {
+  const { target: _, ...rest } = measured(what, samples);
+  return rest;
+}
+
+/** All executables of the list together. */
+async function chained(bench: Bench, timer: string, dir: string, server: OurServer): Promise<Measured[]> {
+  const what = 'bridge, ipMasq, portmap, bandwidth';
+  bench.progress(`${what}: ${PAIRS} pairs`);
+  using pod = scratchNetns();
+  const chains = { ours: chainOf(dir, 'o', 211, server.side), reference: chainOf(dir, 'r', 210, referenceOf) };
+  const round = (chain: readonly Link[], dels: number[]) => async (i: number) => {
+    bench.signal.throwIfAborted();
+    const { ADD, DEL } = callChain(timer, chain, pod, `c${i}`);
+    dels.push(DEL);
+    await sleep(SETTLE_MS);
+    return ADD;
+  };
+  await pairwise(WARM_UP, round(chains.ours, []), round(chains.reference, []));
+  const del: Samples = { ours: [], baseline: [] };
+  const add = await pairwise(PAIRS, round(chains.ours, del.ours), round(chains.reference, del.baseline));
+  return [measured(`${what}: ADD`, add), measured(`${what}: DEL`, del)];
+}
+
+function chainOf(dir: string, side: 'o' | 'r', net: number, sideOf: (dir: string, conf: Conf) => Side): Link[] {
+  const ipam = { type: 'host-local', subnet: `10.${net}.0.0/16`, dataDir: join(dir, `chain-${side}-ipam`) };
+  const first = { type: 'bridge', bridge: `br${side}c`, isDefaultGateway: true, ipMasq: true, ipam };
+  return [first, ...LATER].map((own): Link => {
+    const conf: Conf = { ...own, name: `net-${side}` };
+    return { side: sideOf(join(dir, `chain-${side}-${conf.type}`), conf), conf };
+  });
 }
 
 /** The call that starts a worker, and those that it serves: a runtime sees both. */

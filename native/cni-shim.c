@@ -405,13 +405,23 @@ static int read_exactly(int fd, char *into, size_t length) {
   return 1;
 }
 
-static void *room(size_t size) {
-  void *memory = malloc(size);
-  if (!memory) fail("5", "Out of memory", "The CNI shim could not get memory for its request.");
-  return memory;
+/* Memory that is not touched costs nothing; asking for it as it is needed would cost a system call each time. */
+static char body[MAX_STDIN], environment[MAX_ENV], answer[MAX_ANSWER];
+static struct alone alone;
+
+/* Where no agent is, or none was reached before it had the request: a worker, or this process. */
+static int without_agent(char *name, size_t body_length) {
+  if (!read_alone(name, &alone)) no_agent();
+  int fd = connect_worker(&alone);
+  if (fd >= 0) return fd;
+  run_alone(&alone, name, body, body_length);
+  no_agent();
+  return -1;
 }
 
 int main(int argc, char **argv) {
+  static char nameless[] = "";
+  char *name = argc > 0 ? argv[0] : nameless;
   signal(SIGALRM, on_alarm);
   signal(SIGPIPE, SIG_IGN);
   alarm(TIMEOUT_SECONDS);
@@ -421,38 +431,37 @@ int main(int argc, char **argv) {
     say("Polder's CNI plugin. A container runtime runs it with CNI_COMMAND set; by hand use `polder cni`.\n");
     return 0;
   }
+  /* At once: the agent wakes up and gets ready for the call while it is read here. */
+  int fd = connect_agent(), by_worker = fd < 0;
   int too_much;
-  char *body = room(MAX_STDIN);
   size_t body_length = read_all(0, body, MAX_STDIN, &too_much);
   find_version(body, body_length);
   if (too_much) fail("6", "The network configuration is too large", "Standard input may have 4 MB.");
 
-  char *environment = room(MAX_ENV);
-  size_t environment_length = put_environment(environment, argc > 0 ? argv[0] : "");
+  size_t environment_length = put_environment(environment, name);
   char head[8];
   header(head, environment_length + body_length);
-  struct iovec parts[3] = {{head, sizeof head}, {environment, environment_length}, {body, body_length}};
-  static char nameless[] = "";
-  char *name = argc > 0 ? argv[0] : nameless;
-  static struct alone alone;
-  int fd = connect_agent(), by_worker = fd < 0;
-  if (by_worker) {
-    if (!read_alone(name, &alone)) no_agent();
-    fd = connect_worker(&alone);
-    if (fd < 0) run_alone(&alone, name, body, body_length);
-    if (fd < 0) no_agent();
+  if (by_worker) fd = without_agent(name, body_length);
+  for (;;) {
+    struct iovec parts[3] = {{head, sizeof head}, {environment, environment_length}, {body, body_length}};
+    char reply[8];
+    if (send_all(fd, parts, 3) && read_exactly(fd, reply, sizeof reply)) {
+      memcpy(head, reply, sizeof head);
+      break;
+    }
+    /* Who goes before he has read the request has done nothing of it. */
+    int unread = errno == ECONNRESET || errno == EPIPE;
+    if (unread && by_worker) run_alone(&alone, name, body, body_length);
+    if (by_worker) fail("11", "The Polder worker ended before it answered: try again later", "It was killed, or ended by a fault that its .log beside the agent's socket tells.");
+    if (!unread) no_agent();
+    close(fd);
+    by_worker = 1;
+    fd = without_agent(name, body_length);
   }
 
-  if (!send_all(fd, parts, 3) || !read_exactly(fd, head, sizeof head)) {
-    /* A worker that has gone before it read the request has done nothing of it. */
-    if (by_worker && (errno == ECONNRESET || errno == EPIPE)) run_alone(&alone, name, body, body_length);
-    if (by_worker) fail("11", "The Polder worker ended before it answered: try again later", "It was killed, or ended by a fault that its .log beside the agent's socket tells.");
-    no_agent();
-  }
   size_t length = ((size_t)(uint8_t)head[4] << 24) | ((size_t)(uint8_t)head[5] << 16) | ((size_t)(uint8_t)head[6] << 8) | (uint8_t)head[7];
   if (memcmp(head, "PCN1", 4) != 0 || length < 1 || length > MAX_ANSWER)
     fail("5", "The agent's answer is not understood", "The CNI shim and the agent are of different versions: install both from one release.");
-  char *answer = room(length);
   if (!read_exactly(fd, answer, length)) no_agent();
   if (by_worker && (uint8_t)answer[0] == RUN_BY_YOURSELF) {
     run_alone(&alone, name, body, body_length);

@@ -1,6 +1,6 @@
 /** The two sides of `cni-add`: an executable each, with its configuration, called in the same way. */
 
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,6 +17,8 @@ export interface Side {
   /** Its configuration. */
   readonly confFile: string;
   readonly env: Readonly<Record<string, string>>;
+  /** Its arguments: a plugin has none. */
+  readonly words?: readonly string[];
 }
 
 export type Attachment = 'routed' | 'bridge';
@@ -87,21 +89,43 @@ export type Command = 'ADD' | 'DEL';
 
 /** One call. @returns milliseconds from the start of the executable to its end. */
 export function call(timer: string, side: Side, command: Command, pod: Netns, id: string): number {
-  const cni = { CNI_CONTAINERID: id, CNI_NETNS: `/proc/${process.pid}/fd/${pod.fd}` };
-  const env = { ...environment(side, command), ...cni };
-  const done = spawnSync(timer, [side.confFile, side.program], { env, encoding: 'utf8' });
+  const env = environment(side, command, pod, id);
+  const done = spawnSync(timer, [side.confFile, side.program, ...(side.words ?? [])], { env, encoding: 'utf8' });
   if (done.status !== 0) throw new Error(`${side.name} ${command}: ${done.stdout}${done.stderr}`);
   return Number(done.stdout.trimEnd().split('\n').at(-1)) / 1000;
 }
 
 /** Builds the timer in the folder, with the compiler that builds the native programs. */
 export function buildTimer(dir: string): string {
-  const path = join(dir, 'exec-timer');
-  execFileSync('cc', ['-O2', '-o', path, join(import.meta.dirname, 'exec-timer.c')], { stdio: 'inherit' });
-  return path;
+  return build(dir, 'exec-timer');
 }
 
-function environment(side: Side, command: Command): Record<string, string> {
+/** The requests to the kernel that an attachment needs at least, as a program. */
+export function floorSide(dir: string, program: string, words: readonly string[]): Side {
+  const confFile = join(dir, 'nothing');
+  writeFileSync(confFile, '');
+  return { name: 'the kernel alone', program, words, confFile, env: {} };
+}
+
+/** Of a source of this folder, static as our executables are. @returns its path. */
+export function build(dir: string, name: string): string {
+  const path = join(dir, name);
+  const source = join(import.meta.dirname, `${name}.c`);
+  const compilers = ['musl-gcc', 'cc'].filter((one) => name !== 'exec-timer' || one === 'cc');
+  for (const compiler of compilers) {
+    const done = spawnSync(compiler, ['-Os', '-static', '-o', path, source], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
+    if (done.status === 0) return path;
+  }
+  throw new Error(`Cannot build ${source}`);
+}
+
+export function environment(side: Side, command: Command, pod: Netns, id: string): Record<string, string> {
+  return { ...common(side, command), CNI_CONTAINERID: id, CNI_NETNS: `/proc/${process.pid}/fd/${pod.fd}` };
+}
+
+function common(side: Side, command: Command): Record<string, string> {
   return { ...side.env, CNI_COMMAND: command, CNI_IFNAME: 'eth0', CNI_PATH: REFERENCE };
 }
 
@@ -112,7 +136,7 @@ export async function burst(side: Side, command: Command, pods: readonly Netns[]
       CNI_CONTAINERID=${round}-$fd CNI_NETNS=/proc/${process.pid}/fd/$fd "$0" <"$1" >/dev/null || echo failed &
     done
     wait`;
-  const options = { env: environment(side, command), stdio: ['ignore', 'pipe', 'inherit'] as const };
+  const options = { env: common(side, command), stdio: ['ignore', 'pipe', 'inherit'] as const };
   const child = spawn('sh', ['-c', script, side.program, side.confFile], { ...options, stdio: [...options.stdio] });
   let failed = 0;
   child.stdout?.on('data', (chunk: Buffer) => {

@@ -83,7 +83,7 @@ async function execute(call: PluginCall, to: Delegate, command: Command): Promis
     env: environment(call, { ...call.request, ...to.request }, command),
     stdin: JSON.stringify(to.conf ?? call.conf.raw),
     timeoutMs: TIMEOUT_MS,
-    within: call.caller.within,
+    within: (fn) => call.caller.within(fn),
   });
 }
 

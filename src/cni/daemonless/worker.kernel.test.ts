@@ -207,7 +207,7 @@ test('a worker killed while it attaches pods: each was answered or refused, and 
 }, async (t) => {
   moveAway();
   const a = alone(t, ['bridge']);
-  const all = pods(t, 8);
+  const all = pods(t, 5);
   t.after(() => spawnSync('ip', ['link', 'del', 'br-alone']));
   for (let round = 0; round < 6; round++) {
     const env = (pod: Netns, i: number) => ({

@@ -70,7 +70,7 @@ function needVlanFiltering({ name, info }: Link): void {
  * overlap; any other is in the way. @throws PolderError cni-config if one is, unless `force` removes it.
  */
 export function ensureAddress(netlink: Netlink, link: Link, address: IfAddr, force: boolean): void {
-  const [failure] = netlink.run([{ op: 'addr.add', address: addressOn(link.name, address) }]);
+  const [failure] = netlink.run([{ op: 'addr.add', address: addressOn(link.name, address) }], [link]);
   // The usual case: a pod before has made it. All of a node's addresses are read only if it is new.
   if (failure?.code === 'EEXIST') return;
   if (failure) throw refusalError(failure);

@@ -6,28 +6,35 @@ import { type Addr, addrFromBigInt, addrToBigInt, type Family, familyOf } from '
 import { addrOf, type IfAddr, lengthOf, prefixFamily } from '#net/prefix.ts';
 import type { CniIp, CniResult, CniRoute } from '#wire/cni/result.ts';
 import { scopeName } from '#wire/netlink/scope.ts';
-import { type Address, PROTO_BOOT, type Route, TABLE_MAIN } from '#wire/netlink/values.ts';
+import { type Address, type NetlinkOp, PROTO_BOOT, type Route, TABLE_MAIN } from '#wire/netlink/values.ts';
 
 export interface ConfigureOptions {
   /** IPv6 duplicate address detection, which delays the address by a second; off: it is ours by allocation. */
   readonly dad?: boolean;
   /** Gratuitous ARP and unsolicited neighbour advertisements, so that neighbours forget the address's last holder. */
   readonly announce?: boolean;
+  /** To be done in the pod with the same request. */
+  readonly then?: readonly NetlinkOp[];
+  /** errno's names that are no failure. */
+  readonly tolerated?: readonly string[];
 }
 
-/** Sets the interface up with its addresses, then its routes. @throws PolderError kernel-refused */
+/** Sets the interface up with its addresses, then its routes, then does what follows. @throws PolderError kernel-refused */
 export function configureInterface(
   pod: PodNetns,
   ifname: string,
   { ips, routes }: Pick<CniResult, 'ips' | 'routes'>,
-  { dad = false, announce = true }: ConfigureOptions = {},
+  { dad = false, announce = true, then = [], tolerated = [] }: ConfigureOptions = {},
 ): void {
   prepare(pod, ifname, ips, dad, announce);
-  run(pod.netlink, [
+  const ops: NetlinkOp[] = [
+    ...(announce ? [{ op: 'link.set', name: ifname, change: { arpNotify: true } } as const] : []),
     ...ips.map(({ address }) => ({ op: 'addr.add', address: addressOn(ifname, address, dad) }) as const),
     { op: 'link.set', name: ifname, change: { up: true } },
     ...routesOn(ifname, ips, routes).map((route) => ({ op: 'route.append', route }) as const),
-  ]);
+    ...then,
+  ];
+  run(pod.netlink, ops, ...tolerated);
 }
 
 /**
@@ -35,9 +42,8 @@ export function configureInterface(
  * with IPv6 addresses is left where there is none: each parameter of a new interface costs as much as a route.
  */
 function prepare(pod: PodNetns, ifname: string, ips: readonly CniIp[], dad: boolean, announce: boolean): void {
+  if (!ips.some(({ address }) => prefixFamily(address) === 6)) return;
   pod.within(() => {
-    if (announce) set(pod, `net/ipv4/conf/${ifname}/arp_notify`, '1');
-    if (!ips.some(({ address }) => prefixFamily(address) === 6)) return;
     if (announce) set(pod, `net/ipv6/conf/${ifname}/ndisc_notify`, '1');
     // On a bridge in hairpin mode a port hears its own solicitation and would take itself for a duplicate.
     if (!dad) set(pod, `net/ipv6/conf/${ifname}/accept_dad`, '0');

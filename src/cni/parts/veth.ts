@@ -5,6 +5,7 @@ import { run } from '#cni/parts/run.ts';
 import { tagOf } from '#cni/parts/tag.ts';
 import type { Undo } from '#cni/parts/undo.ts';
 import type { PluginCall, PodNetns } from '#cni/plugin.ts';
+import type { KnownLink } from '#kernel/netlink/handle.ts';
 import { localMac, type Mac } from '#net/mac.ts';
 import { PolderError } from '#spec/errors.ts';
 import { refusalError } from '#wire/netlink/refusal.ts';
@@ -21,7 +22,7 @@ export interface VethWanted {
   readonly mac?: Mac;
   readonly mtu?: number;
   /** Bridge that the host's end joins. */
-  readonly master?: string;
+  readonly master?: KnownLink;
 }
 
 /** What is known of an end without asking the kernel. */
@@ -52,8 +53,8 @@ export async function makeVeth(call: PluginCall, pod: PodNetns, wanted: VethWant
   const mtu = wanted.mtu ?? DEFAULT_MTU;
   const host = { name, mac: localMac(randomBytes(6)), mtu };
   const inside = { name: call.request.ifname, mac: wanted.mac ?? localMac(randomBytes(6)), mtu };
-  const op = vethOp(call, pod, { host, pod: inside }, wanted.master);
-  const [failure] = netlink.run([op]);
+  const op = vethOp(call, pod, { host, pod: inside }, wanted.master?.name);
+  const [failure] = netlink.run([op], wanted.master && [wanted.master]);
   if (failure) {
     if (failure.code !== 'EEXIST') throw refusalError(failure);
     refuseTaken(call, pod);

@@ -4,7 +4,7 @@ import { fstatSync, readlinkSync } from 'node:fs';
 import { LinkRemover } from '#cni/link-remover.ts';
 import type { CallerNetns, PodNetns } from '#cni/plugin.ts';
 import type { Netlink } from '#kernel/netlink/handle.ts';
-import { openNetlink } from '#kernel/netlink/netlink.ts';
+import { openBriefNetlink, openNetlink } from '#kernel/netlink/netlink.ts';
 import { inNetns } from '#kernel/netns/enter.ts';
 import { type Netns, openNetns } from '#kernel/netns/netns.ts';
 import { type KernelNft, openNft } from '#kernel/nft/nft.ts';
@@ -16,46 +16,39 @@ const OWN_MOUNTS = readlinkSync('/proc/self/ns/mnt');
 
 /** Callers' namespaces for one server: its own is opened once, others for the length of a call. */
 export class Callers implements Disposable {
-  readonly #own: Netns;
-  readonly #netlink: Netlink;
-  readonly #remover: LinkRemover;
-  readonly #nft: LazyNft;
+  readonly #parts: CallerParts;
   /** `net:[4026531840]`: comparing names costs one system call, comparing opened files four. */
   readonly #name = readlinkSync(OWN_NETNS);
 
   constructor() {
-    this.#own = openNetns({ path: OWN_NETNS });
-    this.#netlink = openNetlink(this.#own.fd);
-    this.#remover = new LinkRemover(() => openNetlink(this.#own.fd));
-    this.#nft = new LazyNft(this.#own);
+    const netns = openNetns({ path: OWN_NETNS });
+    const remover = new LinkRemover(() => openNetlink(netns.fd));
+    this.#parts = { netns, netlink: openNetlink(netns.fd), remover, nft: new LazyNft(netns), here: true };
   }
 
   /** The namespace that the server itself is in. */
   own(): CallerNetns {
-    return caller({ ...this.#parts(), pid: process.pid });
+    return new Caller(this.#parts, process.pid, false);
   }
 
   /** Runs `use` with the namespace of the process. @throws PolderError cni-netns if the process is gone. */
   async of<T>(pid: number, netnsOverride: boolean, use: (caller: CallerNetns) => Promise<T>): Promise<T> {
     if (netnsName(pid) === this.#name) {
-      return use(caller({ ...this.#parts(), pid, netnsOverride }));
+      return use(new Caller(this.#parts, pid, netnsOverride));
     }
     using netns = openOf(pid);
     using netlink = openNetlink(netns.fd);
     using remover = new LinkRemover(() => openNetlink(netns.fd));
     using nft = new LazyNft(netns);
-    return await use(caller({ netns, netlink, remover, nft, pid, here: false, netnsOverride }));
-  }
-
-  #parts() {
-    return { netns: this.#own, netlink: this.#netlink, remover: this.#remover, nft: this.#nft, here: true };
+    return await use(new Caller({ netns, netlink, remover, nft, here: false }, pid, netnsOverride));
   }
 
   [Symbol.dispose](): void {
-    this.#remover[Symbol.dispose]();
-    this.#netlink.close();
-    this.#nft[Symbol.dispose]();
-    this.#own.close();
+    const { remover, netlink, nft, netns } = this.#parts;
+    remover[Symbol.dispose]();
+    netlink.close();
+    nft[Symbol.dispose]();
+    netns.close();
   }
 }
 
@@ -78,32 +71,112 @@ class LazyNft implements Disposable {
   }
 }
 
+/** What calls from one namespace share. */
 interface CallerParts {
   readonly netns: Netns;
   readonly netlink: Netlink;
   readonly remover: LinkRemover;
   readonly nft: LazyNft;
-  readonly pid: number;
   /** It is the server's own namespace: no need to enter it. */
   readonly here: boolean;
-  readonly netnsOverride?: boolean;
 }
 
-function caller({ netns, netlink, remover, nft, pid, here, netnsOverride = false }: CallerParts): CallerNetns {
-  const ns = here ? undefined : netns;
-  return {
-    fd: netns.fd,
-    netlink,
-    remover,
-    get nft() {
-      return nft.get();
-    },
-    seen: (path) => asSeenBy(pid, path),
-    within: (fn) => (ns ? inNetns(ns, fn) : fn()),
-    openPod: (path) => openPod(path, pid, netns, netnsOverride),
-    readSysctl: (name) => readSysctl(name, ns),
-    writeSysctl: (name, value) => writeSysctl(name, value, ns),
-  };
+class Caller implements CallerNetns {
+  readonly #parts: CallerParts;
+  readonly #pid: number;
+  readonly #netnsOverride: boolean;
+  /** Undefined until a path is asked for. */
+  #sameMounts: boolean | undefined;
+
+  constructor(parts: CallerParts, pid: number, netnsOverride: boolean) {
+    this.#parts = parts;
+    this.#pid = pid;
+    this.#netnsOverride = netnsOverride;
+  }
+
+  get fd(): number {
+    return this.#parts.netns.fd;
+  }
+
+  get netlink(): Netlink {
+    return this.#parts.netlink;
+  }
+
+  get remover(): LinkRemover {
+    return this.#parts.remover;
+  }
+
+  get nft(): KernelNft {
+    return this.#parts.nft.get();
+  }
+
+  /** /proc/self is the caller, not us; and the caller may live in another mount namespace. */
+  seen(path: string): string {
+    const self = /^\/proc\/(?:self|thread-self)\//.exec(path);
+    if (self) return `/proc/${this.#pid}/${path.slice(self[0].length)}`;
+    this.#sameMounts ??= sameMounts(this.#pid);
+    return this.#sameMounts ? path : `/proc/${this.#pid}/root${path}`;
+  }
+
+  within<T>(fn: () => T): T {
+    return this.#parts.here ? fn() : inNetns(this.#parts.netns, fn);
+  }
+
+  openPod(path: string): PodNetns {
+    const netns = openPath(path, this.seen(path));
+    try {
+      if (!this.#netnsOverride && sameFile(netns.fd, this.fd)) {
+        throw new PolderError('cni-netns', { path, what: 'it is the node’s own' });
+      }
+      return new Pod(path, netns);
+    } catch (error) {
+      netns.close();
+      if (error instanceof PolderError) throw error;
+      throw new PolderError('cni-netns', { path, what: 'it is no network namespace' }, { cause: error });
+    }
+  }
+
+  readSysctl(name: string): string {
+    return readSysctl(name, this.#parts.here ? undefined : this.#parts.netns);
+  }
+
+  writeSysctl(name: string, value: string): void {
+    writeSysctl(name, value, this.#parts.here ? undefined : this.#parts.netns);
+  }
+}
+
+class Pod implements PodNetns {
+  readonly path: string;
+  readonly netlink: Netlink;
+  readonly #netns: Netns;
+
+  /** Owns the namespace's descriptor, if it succeeds. @throws SystemError if it is of something else. */
+  constructor(path: string, netns: Netns) {
+    this.path = path;
+    this.#netns = netns;
+    this.netlink = openBriefNetlink(netns.fd);
+  }
+
+  get fd(): number {
+    return this.#netns.fd;
+  }
+
+  within<T>(fn: () => T): T {
+    return inNetns(this.#netns, fn);
+  }
+
+  readSysctl(name: string): string {
+    return readSysctl(name, this.#netns);
+  }
+
+  writeSysctl(name: string, value: string): void {
+    writeSysctl(name, value, this.#netns);
+  }
+
+  [Symbol.dispose](): void {
+    this.netlink.close();
+    this.#netns.close();
+  }
 }
 
 /** @throws PolderError cni-netns if the process is gone. */
@@ -123,47 +196,14 @@ function openOf(pid: number): Netns {
   }
 }
 
-function openPod(path: string, pid: number, host: Netns, netnsOverride: boolean): PodNetns {
-  const netns = openPath(path, pid);
+/** @param path as the caller says it. @param seen as this process can open it */
+function openPath(path: string, seen: string): Netns {
   try {
-    if (!netnsOverride && sameFile(netns.fd, host.fd)) {
-      throw new PolderError('cni-netns', { path, what: 'it is the node’s own' });
-    }
-    const netlink = openNetlink(netns.fd);
-    const close = () => {
-      netlink.close();
-      netns.close();
-    };
-    return {
-      fd: netns.fd,
-      path,
-      netlink,
-      within: (fn) => inNetns(netns, fn),
-      readSysctl: (name) => readSysctl(name, netns),
-      writeSysctl: (name, value) => writeSysctl(name, value, netns),
-      [Symbol.dispose]: close,
-    };
-  } catch (error) {
-    netns.close();
-    if (error instanceof PolderError) throw error;
-    throw new PolderError('cni-netns', { path, what: 'it is no network namespace' }, { cause: error });
-  }
-}
-
-function openPath(path: string, pid: number): Netns {
-  try {
-    return openNetns({ path: asSeenBy(pid, path) });
+    return openNetns({ path: seen });
   } catch (error) {
     const gone = error instanceof Error && 'code' in error && error.code === 'ENOENT';
     throw new PolderError('cni-netns', { path, what: gone ? 'it does not exist' : reason(error) }, { cause: error });
   }
-}
-
-/** /proc/self is the caller, not us; and the caller may live in another mount namespace. */
-function asSeenBy(pid: number, path: string): string {
-  const self = /^\/proc\/(?:self|thread-self)\//.exec(path);
-  if (self) return `/proc/${pid}/${path.slice(self[0].length)}`;
-  return sameMounts(pid) ? path : `/proc/${pid}/root${path}`;
 }
 
 function sameMounts(pid: number): boolean {

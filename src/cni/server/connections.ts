@@ -7,8 +7,11 @@ import { closeFd, peerCred } from '#kernel/ffi/sockets.ts';
 import { acceptOne, peerGone, receiveBytes, refuseMore, sendBytes } from '#kernel/ffi/unix-socket.ts';
 import { frameLength } from '#wire/cni/frame.ts';
 
-/** A request must arrive whole within this time, or its connection is closed. */
-const REQUEST_TIMEOUT_MS = 30_000;
+/** A request must arrive whole within this time, or its connection is closed; the shim gives up by then, too. */
+const REQUEST_TIMEOUT_MS = 150_000;
+
+/** What a shim takes to read its standard input, if that is there. Only processes of our own user can connect and be silent. */
+const SOON_MS = 1;
 
 /** One for all connections: what is received is copied out before the next call. The usual request has 1 kB. */
 const buffer = new Uint8Array(64 * 1024);
@@ -29,7 +32,9 @@ export class Connections {
   readonly #log: Log;
   readonly #poll: { close(): void };
   readonly #waiting = new Set<Incoming>();
-  readonly #running = new Set<Promise<void>>();
+  #running = 0;
+  /** Called when the last request under way is answered. */
+  #drained: (() => void) | undefined;
   #closed = false;
 
   /** Owns the listening descriptor. */
@@ -43,7 +48,7 @@ export class Connections {
 
   /** True while a request is under way, or may be. */
   get busy(): boolean {
-    return this.#running.size > 0 || this.#waiting.size > 0;
+    return this.#running > 0 || this.#waiting.size > 0;
   }
 
   /** Takes no more callers, except those that have connected already; ends when they have their answers. */
@@ -56,7 +61,10 @@ export class Connections {
     // A request that is not whole by now is not waited for.
     await new Promise<void>((resolve) => setImmediate(resolve));
     for (const incoming of this.#waiting) incoming.drop();
-    await Promise.all(this.#running);
+    await new Promise<void>((resolve) => {
+      this.#drained = resolve;
+      if (this.#running === 0) resolve();
+    });
     closeFd(this.#listener);
   }
 
@@ -64,13 +72,7 @@ export class Connections {
     try {
       const fd = acceptOne(this.#listener);
       if (fd === undefined) return false;
-      const incoming = new Incoming(fd, (frame) => {
-        this.#waiting.delete(incoming);
-        if (frame) this.#begin(fd, frame);
-        else closeFd(fd);
-      });
-      this.#waiting.add(incoming);
-      incoming.read();
+      this.#receive(fd);
       return true;
     } catch (error) {
       this.#log.error({ error: String(error) }, 'cni connection failed');
@@ -78,12 +80,19 @@ export class Connections {
     }
   }
 
-  #begin(fd: number, frame: Uint8Array): void {
-    const running = this.#answer(fd, frame).finally(() => this.#running.delete(running));
-    this.#running.add(running);
+  /** The shim connects before it reads its standard input: mostly the request is there once we have come so far. */
+  #receive(fd: number): void {
+    const incoming = new Incoming(fd, (frame) => {
+      this.#waiting.delete(incoming);
+      if (frame) void this.#answer(fd, frame);
+      else closeFd(fd);
+    });
+    this.#waiting.add(incoming);
+    incoming.read(SOON_MS);
   }
 
   async #answer(fd: number, frame: Uint8Array): Promise<void> {
+    this.#running++;
     try {
       const { pid } = peerCred(fd);
       await sendBytes(fd, await this.#serve(frame, { pid, gone: () => peerGone(fd) }));
@@ -91,6 +100,8 @@ export class Connections {
       if (!peerGone(fd)) this.#log.error({ error: String(error) }, 'cni connection failed');
     } finally {
       closeFd(fd);
+      this.#running--;
+      if (this.#running === 0) this.#drained?.();
     }
   }
 }
@@ -108,9 +119,10 @@ class Incoming {
     this.#done = done;
   }
 
-  read(): void {
+  /** @param patienceMs how long to wait here for the first bytes: less than watching the descriptor would cost */
+  read(patienceMs = 0): void {
     try {
-      const length = receiveBytes(this.#fd, buffer);
+      const length = receiveBytes(this.#fd, buffer, patienceMs);
       if (length === 0) this.drop();
       else if (length === undefined) this.#wait();
       else this.#take(buffer.subarray(0, length));

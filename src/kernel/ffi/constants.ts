@@ -48,6 +48,8 @@ export const MSG_DONTWAIT = 0x40;
 export const MSG_NOSIGNAL = 0x4000;
 export const SHUT_RDWR = 2;
 
+export const POLLIN = 1;
+
 /** ioctl that opens the network namespace of a socket (linux/sockios.h). */
 export const SIOCGSKNS = 0x894c;
 

@@ -48,6 +48,10 @@ export const listen: (fd: number, backlog: number) => number = libc.func('int li
 export const accept4: (fd: number, addr: null, length: null, flags: number) => number = libc.func(
   'int accept4(int fd, void *addr, void *length, int flags)',
 );
+/** `fds`: `struct pollfd` each. */
+export const poll: (fds: Bytes, count: number, timeoutMs: number) => number = libc.func(
+  'int poll(_Inout_ uint8_t *fds, ulong count, int timeout)',
+);
 export const shutdown: (fd: number, how: number) => number = libc.func('int shutdown(int fd, int how)');
 export const getsockopt: (fd: number, level: number, name: number, value: Bytes, length: Uint32Array) => number =
   libc.func('int getsockopt(int fd, int level, int name, _Out_ uint8_t *value, _Inout_ uint *length)');

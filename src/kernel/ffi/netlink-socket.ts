@@ -28,6 +28,17 @@ export function openRouteSocket(groups: readonly number[] = []): number {
   return openSocket(C.NETLINK_ROUTE, groups);
 }
 
+/** For a few requests; `prepareForMany` makes it a full one. @throws SystemError */
+export function openBriefRouteSocket(): number {
+  return openBrief(C.NETLINK_ROUTE);
+}
+
+/** Room for many answers, and dumps of only what was asked for. @throws SystemError */
+export function prepareForMany(fd: number): void {
+  setIntOption(fd, C.SOL_NETLINK, C.NETLINK_GET_STRICT_CHK, 1, 'NETLINK_GET_STRICT_CHK');
+  enlargeBuffer(fd);
+}
+
 /** @throws SystemError (EPROTONOSUPPORT: the kernel has no netfilter) */
 export function openNetfilterSocket(): number {
   return openSocket(C.NETLINK_NETFILTER, []);
@@ -38,14 +49,23 @@ export function openGenericSocket(): number {
   return openSocket(C.NETLINK_GENERIC, []);
 }
 
-function openSocket(protocol: number, groups: readonly number[]): number {
+function openBrief(protocol: number): number {
   const type = C.SOCK_RAW | C.SOCK_CLOEXEC;
   const fd = checked(libc.socket(C.AF_NETLINK, type, protocol), 'socket', 'open a netlink socket');
   try {
     setIntOption(fd, C.SOL_NETLINK, C.NETLINK_EXT_ACK, 1, 'NETLINK_EXT_ACK');
     setIntOption(fd, C.SOL_NETLINK, C.NETLINK_CAP_ACK, 1, 'NETLINK_CAP_ACK');
-    setIntOption(fd, C.SOL_NETLINK, C.NETLINK_GET_STRICT_CHK, 1, 'NETLINK_GET_STRICT_CHK');
-    enlargeBuffer(fd);
+    return fd;
+  } catch (error) {
+    libc.close(fd);
+    throw error;
+  }
+}
+
+function openSocket(protocol: number, groups: readonly number[]): number {
+  const fd = openBrief(protocol);
+  try {
+    prepareForMany(fd);
     // Notifications do not reach a socket that has no address yet.
     checked(libc.bind(fd, SOCKADDR_NL, SOCKADDR_NL.length), 'bind', 'bind a netlink socket');
     for (const group of groups) setIntOption(fd, C.SOL_NETLINK, C.NETLINK_ADD_MEMBERSHIP, group, 'a netlink group');

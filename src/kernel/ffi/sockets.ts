@@ -14,15 +14,19 @@ export interface PeerCred {
 
 /** @throws SystemError if the descriptor is no connected unix socket. */
 export function peerCred(fd: number): PeerCred {
-  const value = new Uint8Array(12);
-  checked(
-    libc.getsockopt(fd, C.SOL_SOCKET, C.SO_PEERCRED, value, Uint32Array.of(12)),
-    'getsockopt',
-    'read SO_PEERCRED',
-  );
-  const view = new DataView(value.buffer);
-  return { pid: view.getInt32(0, true), uid: view.getUint32(4, true), gid: view.getUint32(8, true) };
+  ucredLength[0] = ucred.length;
+  checked(libc.getsockopt(fd, C.SOL_SOCKET, C.SO_PEERCRED, ucred, ucredLength), 'getsockopt', 'read SO_PEERCRED');
+  return {
+    pid: ucredView.getInt32(0, true),
+    uid: ucredView.getUint32(4, true),
+    gid: ucredView.getUint32(8, true),
+  };
 }
+
+/** `struct ucred`, read before the next call. */
+const ucred = new Uint8Array(12);
+const ucredView = new DataView(ucred.buffer);
+const ucredLength = new Uint32Array(1);
 
 /** A socket option whose value is an int. @throws SystemError */
 export function setIntOption(fd: number, level: number, option: number, value: number, what: string): void {

@@ -51,11 +51,25 @@ export function refuseMore(listener: number): void {
   libc.shutdown(listener, C.SHUT_RDWR);
 }
 
-/** How many bytes came; 0 at the end of the stream; undefined if none are there yet. @throws SystemError (ECONNRESET) */
-export function receiveBytes(fd: number, into: Uint8Array): number | undefined {
+/**
+ * How many bytes came; 0 at the end of the stream; undefined if none are there yet, nor within `patienceMs` milliseconds,
+ * for which the whole thread waits. @throws SystemError (ECONNRESET)
+ */
+export function receiveBytes(fd: number, into: Uint8Array, patienceMs = 0): number | undefined {
   const length = libc.recv(fd, into, into.length, C.MSG_DONTWAIT);
-  if (length < 0 && errnoName(lastErrno()) === 'EAGAIN') return undefined;
+  if (length < 0 && errnoName(lastErrno()) === 'EAGAIN') {
+    return patienceMs > 0 && readableWithin(fd, patienceMs) ? receiveBytes(fd, into) : undefined;
+  }
   return checked(length, 'recv', 'receive from a unix socket');
+}
+
+/** `struct pollfd`: the descriptor, POLLIN, and what the kernel answers. */
+const pollfd = new Int32Array([0, C.POLLIN]);
+const pollBytes = new Uint8Array(pollfd.buffer);
+
+function readableWithin(fd: number, ms: number): boolean {
+  pollfd[0] = fd;
+  return libc.poll(pollBytes, 1, ms) > 0;
 }
 
 const oneByte = new Uint8Array(1);

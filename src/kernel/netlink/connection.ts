@@ -1,6 +1,13 @@
 /** One netlink socket: requests in one send, their answers gathered. */
 
-import { netnsOfSocket, openRouteSocket, sendRequest, sendRequestAsync } from '#kernel/ffi/netlink-socket.ts';
+import {
+  netnsOfSocket,
+  openBriefRouteSocket,
+  openRouteSocket,
+  prepareForMany,
+  sendRequest,
+  sendRequestAsync,
+} from '#kernel/ffi/netlink-socket.ts';
 import { closeFd } from '#kernel/ffi/sockets.ts';
 import { collect } from '#kernel/netlink/collect.ts';
 import { inNetns } from '#kernel/netns/enter.ts';
@@ -14,11 +21,23 @@ export interface Batch {
   readonly count: number;
 }
 
+/** So many answers fit into the buffer that any socket has. */
+const FEW = 64;
+
 export class Connection {
   readonly #fd: number;
   readonly #openSocket: () => number;
   #seq = 1;
   #open = true;
+  /** Its socket is made for few requests, none of them a dump. */
+  #brief = false;
+
+  /** For a few requests: what only many need is set up when they come. @throws SystemError */
+  static brief(netnsFd: number): Connection {
+    const connection = new Connection(netnsFd, openBriefRouteSocket);
+    connection.#brief = true;
+    return connection;
+  }
 
   /** In the namespace of the descriptor, else in the thread's own. @throws SystemError */
   constructor(netnsFd?: number, openSocket = () => openRouteSocket()) {
@@ -30,7 +49,7 @@ export class Connection {
   again(): Connection {
     const netns = netnsOfSocket(this.#fd);
     try {
-      return new Connection(netns, this.#openSocket);
+      return this.#brief ? Connection.brief(netns) : new Connection(netns, this.#openSocket);
     } finally {
       closeFd(netns);
     }
@@ -41,9 +60,16 @@ export class Connection {
     return this.#seq;
   }
 
+  /** To be called before a dump. @throws SystemError */
+  expectMany(): void {
+    if (this.#brief) prepareForMany(this.#fd);
+    this.#brief = false;
+  }
+
   /** One result for each request. @throws SystemError, SyntaxError */
   exchange(batch: Batch, onMessage: (message: Message) => void): Ack[] {
     this.#advance(batch);
+    if (batch.count > FEW) this.expectMany();
     sendRequest(this.#fd, batch.bytes);
     return collect(this.#fd, batch.firstSeq, batch.count, onMessage);
   }
@@ -51,6 +77,7 @@ export class Connection {
   /** As `exchange`; the kernel works while the event loop goes on. One at a time. */
   async exchangeAsync(batch: Batch, onMessage: (message: Message) => void): Promise<Ack[]> {
     this.#advance(batch);
+    if (batch.count > FEW) this.expectMany();
     await sendRequestAsync(this.#fd, batch.bytes);
     return collect(this.#fd, batch.firstSeq, batch.count, onMessage);
   }

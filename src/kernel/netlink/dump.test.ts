@@ -21,6 +21,7 @@ function scripted(answers: readonly { flags: number; ack?: Ack }[]) {
   let asked = 0;
   return {
     nextSeq: 1,
+    expectMany() {},
     exchange(_: unknown, onMessage: (message: Message) => void): Ack[] {
       const { flags, ack = { errno: 0 } } = answers[Math.min(asked, answers.length - 1)] ?? { flags: 0 };
       onMessage(message(flags, asked++));

@@ -12,7 +12,7 @@ const TRIES = 32;
 
 const writer = new Writer();
 
-type Exchanger = Pick<Connection, 'nextSeq' | 'exchange'>;
+type Exchanger = Pick<Connection, 'nextSeq' | 'exchange' | 'expectMany'>;
 
 export interface Dump<T> {
   /** RTM_GET…. */
@@ -21,6 +21,8 @@ export interface Dump<T> {
   readonly what: string;
   readonly body: (writer: Writer) => void;
   readonly read: (message: Message) => T | undefined;
+  /** `read` leaves out by itself what was not asked for. */
+  readonly sifted?: boolean;
 }
 
 /**
@@ -28,6 +30,7 @@ export interface Dump<T> {
  * it is read again. Empty if there is no such table (ENOENT). @throws SystemError, SyntaxError
  */
 export function dump<T>(connection: Exchanger, spec: Dump<T>): T[] {
+  if (!spec.sifted) connection.expectMany();
   for (let i = 0; i < TRIES; i++) {
     const found = attempt(connection, spec);
     if (found) return found;

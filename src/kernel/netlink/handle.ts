@@ -14,6 +14,9 @@ export interface OpFailure {
   readonly text?: string;
 }
 
+/** An interface as it was read a moment ago. */
+export type KnownLink = Pick<Link, 'name' | 'index'>;
+
 /**
  * A handle on one network namespace. All calls are synchronous system calls of microseconds, so within one turn of
  * the event loop nothing else of this process comes between reading and writing.
@@ -22,7 +25,8 @@ export interface Netlink extends Disposable {
   links(): Link[];
   /** Undefined if there is none of this name. */
   link(name: string): Link | undefined;
-  addresses(): Address[];
+  /** Of all interfaces unless one is given. */
+  addresses(of?: KnownLink): Address[];
   /** All tables unless one is named. */
   routes(filter?: { readonly family?: Family; readonly table?: number; readonly protocol?: number }): Route[];
   neighbours(link?: string): Neighbour[];
@@ -36,8 +40,11 @@ export interface Netlink extends Disposable {
   classes(link: string): TcClass[];
   /** In the kernel's order: by priority. */
   filters(link: string, parent: Filter['parent']): Filter[];
-  /** Runs the operations in order, batched; goes on past a failure and returns every one. Empty: all done. */
-  run(ops: readonly NetlinkOp[]): OpFailure[];
+  /**
+   * Runs the operations in order, batched; goes on past a failure and returns every one. Empty: all done.
+   * @param known saves looking up those that the operations name
+   */
+  run(ops: readonly NetlinkOp[], known?: readonly KnownLink[]): OpFailure[];
   /** As `run`, but waits for slow acknowledgements (a link's deletion) off the event loop. */
   runAsync(ops: readonly NetlinkOp[]): Promise<OpFailure[]>;
   close(): void;

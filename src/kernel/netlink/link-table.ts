@@ -4,6 +4,7 @@ import { constants } from 'node:os';
 import { SystemError } from '#kernel/ffi/errno.ts';
 import type { Connection } from '#kernel/netlink/connection.ts';
 import { dump } from '#kernel/netlink/dump.ts';
+import type { KnownLink } from '#kernel/netlink/handle.ts';
 import * as N from '#wire/netlink/constants.ts';
 import { readLink, readLinkName, writeLinkDump, writeLinkQuery } from '#wire/netlink/link.ts';
 import type { IndexToName } from '#wire/netlink/names.ts';
@@ -11,7 +12,11 @@ import type { Link } from '#wire/netlink/values.ts';
 import { Writer } from '#wire/netlink/writer.ts';
 
 export class LinkTable implements IndexToName {
-  readonly #names = new Map<number, string>();
+  readonly #names: Map<number, string>;
+
+  constructor(links: readonly KnownLink[] = []) {
+    this.#names = new Map(links.map(({ index, name }) => [index, name]));
+  }
 
   nameOf(index: number): string | undefined {
     return this.#names.get(index);
@@ -32,9 +37,7 @@ export class LinkTable implements IndexToName {
 
   /** Names only. @throws SystemError */
   static read(connection: Connection): LinkTable {
-    const table = new LinkTable();
-    for (const { index, name } of dump(connection, { ...LINKS, read: readLinkName })) table.set(index, name);
-    return table;
+    return new LinkTable(dump(connection, { ...LINKS, read: readLinkName }));
   }
 }
 

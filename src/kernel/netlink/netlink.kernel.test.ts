@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { openNetlink } from '#kernel/netlink/netlink.ts';
+import { openBriefNetlink, openNetlink } from '#kernel/netlink/netlink.ts';
 import { address, route } from '#kernel/netlink/testing/scripts.ts';
+import { readSysctl } from '#kernel/sysctl.ts';
 import { noKernel, scratchNetns } from '#kernel/testing/scratch-netns.ts';
 import { refusalError } from '#wire/netlink/refusal.ts';
 import type { NetlinkOp } from '#wire/netlink/values.ts';
@@ -145,4 +146,29 @@ test("a refusal carries the kernel's words and the line that does the same", { s
   ]);
   assert.ok(failure);
   assert.match(refusalError(failure).message, /`ip link (set dev|del dev) lo/);
+});
+
+test('link.set says whether an interface announces its addresses, and of which it has not found one', { skip }, () => {
+  using ns = scratchNetns();
+  using netlink = openBriefNetlink(ns.fd);
+  assert.deepEqual(netlink.run([veth('a'), { op: 'link.set', name: 'a', change: { arpNotify: true } }]), []);
+  assert.equal(readSysctl('net/ipv4/conf/a/arp_notify', ns), '1');
+  assert.equal(readSysctl('net/ipv4/conf/pa/arp_notify', ns), '0');
+  assert.deepEqual(netlink.run([{ op: 'link.set', name: 'a', change: { arpNotify: false } }]), []);
+  assert.equal(readSysctl('net/ipv4/conf/a/arp_notify', ns), '0');
+  const [failure] = netlink.run([{ op: 'link.set', name: 'nope', change: { up: true } }]);
+  assert.deepEqual([failure?.code, failure?.text], ['ENODEV', 'no interface "nope"']);
+});
+
+test('a brief handle takes many requests and reads tables whole, too', { skip }, () => {
+  using ns = scratchNetns();
+  using netlink = openBriefNetlink(ns.fd);
+  const addresses = Array.from({ length: 600 }, (_, i) => address('a', `10.${i >> 8}.${i & 255}.1/32`));
+  const ops = addresses.map((one): NetlinkOp => ({ op: 'addr.add', address: one }));
+  assert.deepEqual(netlink.run([veth('a'), ...ops]), []);
+  const index = netlink.link('a')?.index ?? assert.fail();
+  assert.equal(netlink.addresses({ name: 'a', index }).filter(({ scope }) => scope === 'global').length, 600);
+  using another = openBriefNetlink(ns.fd);
+  assert.equal(another.addresses({ name: 'a', index }).filter(({ scope }) => scope === 'global').length, 600);
+  assert.deepEqual(another.neighbours('a'), []);
 });

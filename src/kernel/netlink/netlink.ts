@@ -2,7 +2,7 @@
 
 import { Connection } from '#kernel/netlink/connection.ts';
 import { dump } from '#kernel/netlink/dump.ts';
-import type { Netlink, OpFailure } from '#kernel/netlink/handle.ts';
+import type { KnownLink, Netlink, OpFailure } from '#kernel/netlink/handle.ts';
 import { LinkTable, readLinks, readOneLink } from '#kernel/netlink/link-table.ts';
 import { Runner } from '#kernel/netlink/run.ts';
 import { readInterfaceAddress, writeAddressDump } from '#wire/netlink/address.ts';
@@ -23,6 +23,11 @@ import type { Writer } from '#wire/netlink/writer.ts';
  */
 export function openNetlink(netnsFd?: number): Netlink {
   return new KernelNetlink(new Connection(netnsFd));
+}
+
+/** The same, for a few operations: made and closed in less time. @throws SystemError */
+export function openBriefNetlink(netnsFd: number): Netlink {
+  return new KernelNetlink(Connection.brief(netnsFd));
 }
 
 type RouteFilter = NonNullable<Parameters<Netlink['routes']>[0]>;
@@ -54,13 +59,15 @@ class KernelNetlink implements Netlink {
     return readOneLink(this.#connection, name);
   }
 
-  addresses(): Address[] {
-    const names = this.#names();
+  addresses(of?: KnownLink): Address[] {
+    const names = of ? new LinkTable([of]) : this.#names();
     return dump(this.#connection, {
       type: N.RTM_GETADDR,
       what: 'the addresses',
-      body: writeAddressDump,
+      body: (writer) => writeAddressDump(writer, of?.index),
+      // Of an interface that has no name in the table it reads nothing.
       read: (message) => readInterfaceAddress(message, names),
+      sifted: true,
     });
   }
 
@@ -146,8 +153,8 @@ class KernelNetlink implements Netlink {
     });
   }
 
-  run(ops: readonly NetlinkOp[]): OpFailure[] {
-    const runner = new Runner(this.#connection, ops);
+  run(ops: readonly NetlinkOp[], known: readonly KnownLink[] = []): OpFailure[] {
+    const runner = new Runner(this.#connection, ops, known);
     const steps = runner.steps();
     let step = steps.next();
     while (!step.done) step = steps.next(this.#connection.exchange(step.value, runner.onMessage));

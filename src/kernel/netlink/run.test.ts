@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Batch } from '#kernel/netlink/connection.ts';
-import type { OpFailure } from '#kernel/netlink/handle.ts';
+import type { KnownLink, OpFailure } from '#kernel/netlink/handle.ts';
 import { Runner } from '#kernel/netlink/run.ts';
 import { address, MAC, route } from '#kernel/netlink/testing/scripts.ts';
 import { parseAddr } from '#net/addr.ts';
@@ -13,6 +13,7 @@ import { type NetlinkOp, NUD_PERMANENT } from '#wire/netlink/values.ts';
 import { Writer } from '#wire/netlink/writer.ts';
 
 const ENODEV = 19;
+const RTM_SETLINK = 19;
 
 function messagesOf(bytes: Uint8Array): Message[] {
   return readMessages(new DataView(bytes.slice().buffer), bytes.length);
@@ -31,7 +32,11 @@ function linkMessage(seq: number, name: string): Message {
 }
 
 /** Runs against a kernel in which the named interfaces are, and that does everything; tells the messages of each send. */
-function runIn(links: ReadonlySet<string>, ops: readonly NetlinkOp[]): { sends: number[][]; failures: OpFailure[] } {
+function runIn(
+  links: ReadonlySet<string>,
+  ops: readonly NetlinkOp[],
+  known: readonly KnownLink[] = [],
+): { sends: number[][]; failures: OpFailure[] } {
   const sends: number[][] = [];
   let nextSeq = 0xfffffffe;
   const runner = new Runner(
@@ -41,6 +46,7 @@ function runIn(links: ReadonlySet<string>, ops: readonly NetlinkOp[]): { sends: 
       },
     },
     ops,
+    known,
   );
   const answer = ({ bytes, firstSeq, count }: Batch): Ack[] => {
     nextSeq = (firstSeq + count) >>> 0;
@@ -71,7 +77,16 @@ const POD: readonly NetlinkOp[] = [
 test('operations on an interface that is there take one look-up and one send', () => {
   const { sends, failures } = runIn(new Set(['eth0']), POD);
   assert.deepEqual(failures, []);
-  assert.deepEqual(sends, [[RTM_GETLINK], [19, 20, 24, 28]]);
+  assert.deepEqual(sends, [
+    [RTM_SETLINK, RTM_GETLINK],
+    [20, 24, 28],
+  ]);
+});
+
+test('operations on an interface that is known take one send', () => {
+  const { sends, failures } = runIn(new Set(), POD, [{ name: 'eth0', index: 2 }]);
+  assert.deepEqual(failures, []);
+  assert.deepEqual(sends, [[RTM_SETLINK, 20, 24, 28]]);
 });
 
 test('an interface is made and looked up in one send, and used in the next', () => {

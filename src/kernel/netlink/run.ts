@@ -9,7 +9,7 @@
 import { constants } from 'node:os';
 import { errnoName } from '#kernel/ffi/errno.ts';
 import type { Batch, Connection } from '#kernel/netlink/connection.ts';
-import type { OpFailure } from '#kernel/netlink/handle.ts';
+import type { KnownLink, OpFailure } from '#kernel/netlink/handle.ts';
 import type { Ack } from '#wire/netlink/ack.ts';
 import * as N from '#wire/netlink/constants.ts';
 import { readLinkName, writeLinkQuery } from '#wire/netlink/link.ts';
@@ -36,9 +36,11 @@ export class Runner {
   #firstSeq = 0;
   readonly #failures = new Map<number, OpFailure>();
 
-  constructor(connection: Pick<Connection, 'nextSeq'>, ops: readonly NetlinkOp[]) {
+  /** @param known interfaces that need no look-up */
+  constructor(connection: Pick<Connection, 'nextSeq'>, ops: readonly NetlinkOp[], known: readonly KnownLink[] = []) {
     this.#connection = connection;
     this.#ops = ops;
+    for (const { name, index } of known) this.#indices.set(name, index);
   }
 
   /** Yields batches, is to be continued with their results, and returns the failures in the order of the operations. */
@@ -138,8 +140,14 @@ export class Runner {
   #fail(place: number, { errno, text }: Ack): void {
     const op = this.#ops[place];
     if (!op || this.#failures.has(place)) return;
-    this.#failures.set(place, { op, errno, code: errnoName(errno), ...(text === undefined ? {} : { text }) });
+    const why = text ?? missing(op, errno);
+    this.#failures.set(place, { op, errno, code: errnoName(errno), ...(why === undefined ? {} : { text: why }) });
   }
+}
+
+/** The kernel does not say which interface it has not found by name. */
+function missing(op: NetlinkOp, errno: number): string | undefined {
+  return op.op === 'link.set' && errno === constants.errno.ENODEV ? new NoSuchLink(op.name).message : undefined;
 }
 
 /** What cannot be written is refused as the kernel would refuse it. */

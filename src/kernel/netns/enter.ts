@@ -45,6 +45,7 @@ function goBack(fd: number): void {
 export function inNetns<T>(ns: NetnsRef, fn: () => T): T {
   const before = present();
   const target = netnsFd(ns);
+  if (target === before) return synchronous(fn());
   checked(libc.setns(target, CLONE_NEWNET), 'setns', 'enter the network namespace');
   here = target;
   try {

@@ -8,8 +8,12 @@
 import { PolderError } from '#spec/errors.ts';
 import type { Environment } from '#wire/cni/request.ts';
 
-const MAGIC = 'PCN1';
+/** "PCN1" */
+const MAGIC = [0x50, 0x43, 0x4e, 0x31] as const;
 const HEADER = 8;
+
+const decoder = new TextDecoder(undefined, { ignoreBOM: true });
+const encoder = new TextEncoder();
 
 /** Exit status of an answer by which a worker without an agent says: not by me, run the plugin by yourself. */
 export const RUN_BY_YOURSELF = 255;
@@ -27,7 +31,7 @@ export interface ShimCall {
 /** Bytes of a whole request, once the header is there; undefined while it is not. @throws PolderError cni-decode. */
 export function frameLength(bytes: Uint8Array): number | undefined {
   if (bytes.length < HEADER) return undefined;
-  if (text(bytes.subarray(0, 4)) !== MAGIC)
+  if (!MAGIC.every((byte, i) => bytes[i] === byte))
     throw new PolderError('cni-decode', { what: 'Not a request of the CNI shim' });
   const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(4);
   if (length > LARGEST) throw new PolderError('cni-decode', { what: `A request of ${length} bytes is too large` });
@@ -38,18 +42,17 @@ export function frameLength(bytes: Uint8Array): number | undefined {
 export function decodeCall(frame: Uint8Array): ShimCall {
   if (frameLength(frame) !== frame.length)
     throw new PolderError('cni-decode', { what: 'The CNI request is cut short' });
-  const end = endOfStrings(frame);
-  const [argv0 = '', ...pairs] = text(frame.subarray(HEADER, end)).split('\0');
-  // One empty string ends the list, and the last of them its own.
-  return { argv0, env: Object.fromEntries(pairs.map(split)), stdin: text(frame.subarray(end + 2)) };
+  const body = decoder.decode(frame.subarray(HEADER));
+  // One NUL ends the last string, another is the empty string behind it. argv[0] may be empty, too.
+  const end = body.indexOf('\0\0');
+  if (end < 0) throw new PolderError('cni-decode', { what: 'The CNI request has no end of its environment' });
+  const [argv0 = '', ...pairs] = body.slice(0, end).split('\0');
+  return { argv0, env: Object.fromEntries(pairs.map(split)), stdin: withoutMark(body.slice(end + 2)) };
 }
 
-/** Where the NUL of the last string is: another follows it. argv[0] may be empty; the list ends with the first empty string after it. */
-function endOfStrings(frame: Uint8Array): number {
-  let end = frame.indexOf(0, HEADER);
-  while (end >= 0 && frame[end + 1] !== 0) end = frame.indexOf(0, end + 1);
-  if (end < 0) throw new PolderError('cni-decode', { what: 'The CNI request has no end of its environment' });
-  return end;
+/** Some editors begin a file with a byte order mark. */
+function withoutMark(text: string): string {
+  return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
 }
 
 function split(pair: string): readonly [string, string] {
@@ -60,25 +63,19 @@ function split(pair: string): readonly [string, string] {
 /** The same bytes as the shim sends: for tests and for callers without the shim. */
 export function encodeCall(call: ShimCall): Uint8Array {
   const pairs = Object.entries(call.env).map(([name, value]) => `${name}=${value ?? ''}`);
-  return frame(new TextEncoder().encode(`${[call.argv0, ...pairs].join('\0')}\0\0${call.stdin}`));
+  return frame(encoder.encode(`${[call.argv0, ...pairs].join('\0')}\0\0${call.stdin}`));
 }
 
 export function encodeAnswer(exit: number, stdout: string): Uint8Array {
-  const body = new TextEncoder().encode(`\0${stdout}`);
+  const body = encoder.encode(`\0${stdout}`);
   body[0] = exit;
   return frame(body);
 }
 
 function frame(body: Uint8Array): Uint8Array {
   const out = new Uint8Array(HEADER + body.length);
-  out.set(new TextEncoder().encode(MAGIC));
+  out.set(MAGIC);
   new DataView(out.buffer).setUint32(4, body.length);
   out.set(body, HEADER);
   return out;
-}
-
-const decoder = new TextDecoder();
-
-function text(bytes: Uint8Array): string {
-  return decoder.decode(bytes);
 }

@@ -38,9 +38,24 @@ export function parseObject(text: string, what: string): JsonObject {
  */
 export function lookup(object: JsonObject, key: string): unknown {
   if (Object.hasOwn(object, key)) return object[key];
-  const lower = key.toLowerCase();
-  for (const [name, value] of Object.entries(object)) if (name.toLowerCase() === lower) return value;
-  return undefined;
+  const name = foldedNames(object).get(key.toLowerCase());
+  return name === undefined ? undefined : object[name];
+}
+
+/** Most keys that a plugin knows are absent: the names of an object are folded once, not for each of them. */
+const folded = new WeakMap<JsonObject, ReadonlyMap<string, string>>();
+
+function foldedNames(object: JsonObject): ReadonlyMap<string, string> {
+  const known = folded.get(object);
+  if (known) return known;
+  // The first of several spellings counts.
+  const names = new Map(
+    Object.keys(object)
+      .toReversed()
+      .map((name) => [name.toLowerCase(), name]),
+  );
+  folded.set(object, names);
+  return names;
 }
 
 /** null counts as absent: Go programs write it for an empty slice or pointer. */

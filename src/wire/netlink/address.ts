@@ -26,10 +26,10 @@ export function writeAddress(writer: Writer, address: Address, names: NameToInde
   if (address.flags !== undefined) writer.attrU32(N.IFA_FLAGS, address.flags);
 }
 
-/** Body of an RTM_GETADDR dump. */
-export function writeAddressDump(writer: Writer): void {
+/** Body of an RTM_GETADDR dump, of one interface or (0) of all. */
+export function writeAddressDump(writer: Writer, index = 0): void {
   writer.u32(N.AF_UNSPEC);
-  writer.u32(0);
+  writer.u32(index);
 }
 
 /** Reads an RTM_NEWADDR or RTM_DELADDR. Undefined if it is not IP or its interface is gone. @throws SyntaxError */

@@ -181,6 +181,7 @@ const linkChange: fc.Arbitrary<LinkChange> = some(
     arp: fc.boolean(),
     txQueueLen: u32,
     addrGenMode: fc.constantFrom('eui64', 'none', 'stable_secret', 'random'),
+    arpNotify: fc.boolean(),
   },
   [],
 );
@@ -383,11 +384,11 @@ function expected(op: NetlinkOp): unknown {
   if (op.op === 'link.del') return { ...bare, name: op.name };
   if (op.op === 'link.delGroup') return { ...bare, group: op.group };
   const said: Partial<NewLink> & LinkChange = op.op === 'link.add' ? op.link : op.change;
-  const { master, parent, promisc, allmulti, arp, ...rest } = said;
-  const index = op.op === 'link.set' ? names.indexOf(op.name) : 0;
+  // `arpNotify` is never told.
+  const { master, parent, promisc, allmulti, arp, arpNotify: _, ...rest } = said;
   return {
     ...bare,
-    index,
+    ...(op.op === 'link.set' && { name: op.name }),
     ...rest,
     ...(master === undefined ? {} : { master: names.indexOf(master) }),
     ...(parent === undefined ? {} : { parent: names.indexOf(parent) }),

@@ -78,6 +78,9 @@ export const IFLA_INFO_DATA = 2;
 export const IFLA_INFO_SLAVE_KIND = 4;
 export const IFLA_INFO_SLAVE_DATA = 5;
 export const IFLA_PERM_ADDRESS = 54;
+export const IFLA_INET_CONF = 1;
+/** A parameter's number, below IFLA_INET_CONF (linux/ip.h). */
+export const IPV4_DEVCONF_ARP_NOTIFY = 22;
 export const IFLA_INET6_ADDR_GEN_MODE = 8;
 export const RTEXT_FILTER_SKIP_STATS = 8;
 export const RTEXT_FILTER_BRVLAN_COMPRESSED = 4;

@@ -82,13 +82,16 @@ function writePeer(writer: Writer, peer: NonNullable<NewLink['peer']>, queues: n
   });
 }
 
-/** Body of an RTM_SETLINK. @throws NoSuchLink if the interface or its new master is missing. */
+/**
+ * Body of an RTM_SETLINK. The kernel finds the interface by its name, except where that is the new one.
+ * @throws NoSuchLink if the interface that gets another name, or the new master, is missing.
+ */
 export function writeLinkChange(writer: Writer, name: string, change: LinkChange, names: NameToIndex): void {
-  writeHeader(writer, names.indexOf(name), change);
-  if (change.name !== undefined) writer.attrText(N.IFLA_IFNAME, change.name);
+  writeHeader(writer, change.name === undefined ? 0 : names.indexOf(name), change);
+  writer.attrText(N.IFLA_IFNAME, change.name ?? name);
   writeCommon(writer, change);
   if (change.txQueueLen !== undefined) writer.attrU32(N.IFLA_TXQLEN, change.txQueueLen);
-  if (change.addrGenMode !== undefined) writeAddrGenMode(writer, change.addrGenMode);
+  writeFamilies(writer, change);
   if (change.alias !== undefined) writer.attrText(N.IFLA_IFALIAS, change.alias);
   if (change.master !== undefined) {
     writer.attrU32(N.IFLA_MASTER, change.master === '' ? 0 : names.indexOf(change.master));
@@ -98,9 +101,18 @@ export function writeLinkChange(writer: Writer, name: string, change: LinkChange
 
 const ADDR_GEN_MODES = words<AddrGenMode>({ eui64: 0, none: 1, stable_secret: 2, random: 3 }, 'eui64');
 
-function writeAddrGenMode(writer: Writer, mode: AddrGenMode): void {
+/** What belongs to an address family. */
+function writeFamilies(writer: Writer, { addrGenMode, arpNotify }: LinkChange): void {
+  if (addrGenMode === undefined && arpNotify === undefined) return;
   writer.nest(N.IFLA_AF_SPEC, () => {
-    writer.nest(N.AF_INET6, () => writer.attrU8(N.IFLA_INET6_ADDR_GEN_MODE, ADDR_GEN_MODES.number(mode)));
+    if (arpNotify !== undefined) {
+      const conf = () => writer.attrU32(N.IPV4_DEVCONF_ARP_NOTIFY, Number(arpNotify));
+      writer.nest(N.AF_INET, () => writer.nest(N.IFLA_INET_CONF, conf));
+    }
+    if (addrGenMode !== undefined) {
+      const mode = () => writer.attrU8(N.IFLA_INET6_ADDR_GEN_MODE, ADDR_GEN_MODES.number(addrGenMode));
+      writer.nest(N.AF_INET6, mode);
+    }
   });
 }
 

@@ -104,6 +104,15 @@ export function followUp(op: NetlinkOp): NetlinkOp | undefined {
   return { op: 'link.set', name: op.link.name, change: { alias: op.link.alias } };
 }
 
+/** True if the kernel must be told the interface by its index: its name is said of what it becomes, or not looked at. */
+function byIndex(change: LinkChange): boolean {
+  return change.name !== undefined || asPort(change);
+}
+
+function asPort({ hairpin, isolated, learning, unicastFlood }: LinkChange): boolean {
+  return [hairpin, isolated, learning, unicastFlood].some((wish) => wish !== undefined);
+}
+
 /** What concerns a bridge's port goes last: it must have joined the bridge first. */
 function linkSetRequests(writer: Writer, name: string, change: LinkChange, names: NameToIndex): Request[] {
   const { hairpin, isolated, learning, unicastFlood, ...own } = change;
@@ -112,7 +121,7 @@ function linkSetRequests(writer: Writer, name: string, change: LinkChange, names
   if (Object.keys(own).length > 0) {
     requests.push({ type, flags: 0, body: () => writeLinkChange(writer, name, own, names) });
   }
-  if ([hairpin, isolated, learning, unicastFlood].some((wish) => wish !== undefined)) {
+  if (asPort(change)) {
     requests.push({ type, flags: 0, body: () => writePortChange(writer, name, change, names) });
   }
   return requests;
@@ -124,7 +133,7 @@ export function linksNeeded(op: NetlinkOp): readonly string[] {
     case 'link.add':
       return [...kindNeeds(op.link.info), ...[op.link.master, op.link.parent].filter((name) => name !== undefined)];
     case 'link.set':
-      return op.change.master ? [op.name, op.change.master] : [op.name];
+      return [...(byIndex(op.change) ? [op.name] : []), ...(op.change.master ? [op.change.master] : [])];
     case 'bridgeVlan.add':
     case 'bridgeVlan.del':
       return [op.vlan.link];

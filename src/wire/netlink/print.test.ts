@@ -212,6 +212,10 @@ test('every wish of a change prints', () => {
     'ip link set dev v txqueuelen 5 promisc on allmulticast off arp off addrgenmode none && ' +
       'bridge link set dev v learning off flood off',
   );
+  assert.equal(
+    printOp({ op: 'link.set', name: 'v', change: { arpNotify: true, up: true } }),
+    'sysctl -w net/ipv4/conf/v/arp_notify=1 && ip link set dev v up',
+  );
 });
 
 test('an alias prints as a second command, quoted for a shell', () => {

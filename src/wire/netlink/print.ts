@@ -147,6 +147,9 @@ function printLinkSet(name: string, change: LinkChange): string {
     ...onOrOff('flood', change.unicastFlood),
   ];
   const lines = [
+    ...(change.arpNotify === undefined
+      ? []
+      : [`sysctl -w net/ipv4/conf/${name}/arp_notify=${Number(change.arpNotify)}`]),
     ...(own.length > 0 ? [line('ip link set dev', [name, ...own])] : []),
     ...(port.length > 0 ? [line('bridge link set dev', [change.name ?? name, ...port])] : []),
   ];

@@ -182,6 +182,8 @@ export interface LinkChange {
   /** Packets. */
   readonly txQueueLen?: number;
   readonly addrGenMode?: AddrGenMode;
+  /** `net.ipv4.conf.NAME.arp_notify`: coming up it tells its neighbours its addresses. */
+  readonly arpNotify?: boolean;
   /**
    * Moves it into the namespace of this descriptor, where it gets `name` if that is said: in one request, also when
    * its present name is taken there. If only `name` is taken it arrives under its present one, and EEXIST is answered.

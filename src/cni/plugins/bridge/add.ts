@@ -26,7 +26,7 @@ export async function add(call: PluginCall): Promise<CniResult> {
   using pod = call.caller.openPod(call.request.netns);
   await using undo = new Undo(call.host.log);
   const bridge = ensureBridge(call.caller, bridgeWanted(conf), undo);
-  const veth = await makeVeth(call, pod, { ...conf, master: conf.bridge }, undo);
+  const veth = await makeVeth(call, pod, { ...conf, master: bridge }, undo);
   setPort(call, conf, veth);
   const attached = ipamOf(call.conf) ? await addressed(call, conf, pod, bridge, undo) : bare(call, conf, pod);
   if (conf.macspoofchk) bindMac(call, veth.host.name, veth.pod.mac, undo);

@@ -12,7 +12,7 @@ export const dummy = singlePlugin({
     const mac = askedMac(call.conf, call.request);
     const { mtu } = call.conf;
     const link = { info: { kind: 'dummy' }, ...(mtu !== undefined && { mtu }), ...(mac && { mac }) } as const;
-    makeInPod(call, pod, link, undo, pod.netlink);
+    makeInPod(call, pod, link, undo, undefined, pod.netlink);
   },
   status: () => {},
   differences: () => [],

@@ -167,3 +167,40 @@ test('100 ADDs at once get 100 addresses, and 100 DELs give them back', { skip }
   await all('DEL');
   assert.deepEqual(Object.keys(files(join(b.dir, 'many'))).sort(), ['last_reserved_ip.0', 'lock']);
 });
+
+test('host-local takes away the file of somebody who was killed before he wrote his name into it', {
+  skip,
+}, async (t) => {
+  const b = await bed(t, ROUTED);
+  using node = ourNode(b);
+  const dataDir = join(b.dir, 'ipam');
+  const call = async (command: string, id: string) =>
+    (await node.cni(command, confOf(dataDir), { CNI_CONTAINERID: id })).exit;
+  assert.equal(await call('ADD', 'a'), 0);
+  writeFileSync(join(dataDir, 'net', '10.9.0.3'), '');
+  assert.equal(await call('DEL', 'killed'), 0);
+  assert.deepEqual(Object.keys(files(dataDir)).toSorted(), ['10.9.0.2', 'last_reserved_ip.0', 'lock']);
+  writeFileSync(join(dataDir, 'net', '10.9.0.3'), '');
+  assert.equal(await call('ADD', 'b'), 0);
+  assert.equal(files(dataDir)['10.9.0.3'], 'b\r\neth0');
+});
+
+test('host-local: the address that was given last is whole when it is shorter than the one before', {
+  skip,
+}, async (t) => {
+  const b = await bed(t, ROUTED);
+  using node = ourNode(b);
+  const dataDir = join(b.dir, 'ipam');
+  const more = { subnet: '10.9.0.0/24', rangeStart: '10.9.0.99', rangeEnd: '10.9.0.101' };
+  for (const [id, addr] of [
+    ['a', '10.9.0.99'],
+    ['b', '10.9.0.100'],
+    ['c', '10.9.0.101'],
+  ] as const) {
+    assert.equal((await node.cni('ADD', confOf(dataDir, more), { CNI_CONTAINERID: id })).exit, 0);
+    assert.equal(files(dataDir)['last_reserved_ip.0'], addr);
+  }
+  assert.equal((await node.cni('DEL', confOf(dataDir, more), { CNI_CONTAINERID: 'a' })).exit, 0);
+  assert.equal((await node.cni('ADD', confOf(dataDir, more), { CNI_CONTAINERID: 'd' })).exit, 0);
+  assert.equal(files(dataDir)['last_reserved_ip.0'], '10.9.0.99');
+});

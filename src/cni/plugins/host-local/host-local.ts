@@ -57,7 +57,7 @@ function assign({ sets, asked }: HostLocalConf): Map<number, Addr> {
 }
 
 function choose(store: DirStore, set: RangeSet, index: number, asked: Addr | undefined): Addr {
-  const taken = new Set(store.taken());
+  const { taken } = store;
   if (asked !== undefined) return chosen(set, taken, asked);
   const addr = nextFree(set, store.last(index), taken);
   if (addr !== undefined) return addr;
@@ -104,7 +104,7 @@ async function check(call: PluginCall): Promise<void> {
 /** @throws PolderError cni-not-available if a set has no address left, or the folder cannot be used. */
 async function status(call: PluginCall): Promise<void> {
   const conf = readHostLocalConf(call);
-  const taken = await withStore(conf.dir, (store) => new Set(store.taken()));
+  const taken = await withStore(conf.dir, (store) => store.taken);
   const full = conf.sets.find((set) => nextFree(set, undefined, taken) === undefined);
   if (full) throw new PolderError('cni-not-available', { what: `No free address in ${setText(full)}` });
 }

@@ -5,7 +5,17 @@
  * locked by flock(2) while anybody reads or writes.
  */
 
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  ftruncateSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  unlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { makeFolder } from '#cni/parts/folder.ts';
 import { lockFile } from '#kernel/file-lock.ts';
 import { type Addr, readAddr } from '#net/addr.ts';
@@ -26,8 +36,7 @@ const LOCK_TIMEOUT_MS = 30_000;
  */
 export async function withStore<T>(dir: string, use: (store: DirStore) => T): Promise<T> {
   try {
-    makeFolder(dir);
-    using lock = await lockFile(`${dir}/${LOCK}`, 'exclusive', LOCK_TIMEOUT_MS);
+    using lock = await lockStore(dir);
     if (!lock) throw new PolderError('cni-try-later', { what: `Another process holds ${dir}/${LOCK}` });
     return use(new DirStore(dir));
   } catch (error) {
@@ -37,54 +46,113 @@ export async function withStore<T>(dir: string, use: (store: DirStore) => T): Pr
   }
 }
 
+/** The folder is there, but for the first call of its network. */
+async function lockStore(dir: string): Promise<Disposable | undefined> {
+  const path = `${dir}/${LOCK}`;
+  try {
+    return await lockFile(path, 'exclusive', LOCK_TIMEOUT_MS);
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+    makeFolder(dir);
+    return await lockFile(path, 'exclusive', LOCK_TIMEOUT_MS);
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}
+
+/** The folder as it is while it is locked. */
 export class DirStore {
   readonly #dir: string;
+  /** Read once: nobody else changes it meanwhile. */
+  #taken: Set<Addr> | undefined;
+  /** How long the text is that a set's last address was read from. */
+  readonly #lastLength = new Map<number, number>();
 
   constructor(dir: string) {
     this.#dir = dir;
   }
 
   /** Every address that somebody has. */
-  taken(): Addr[] {
-    return readdirSync(this.#dir).flatMap((name) => readAddr(name) ?? []);
+  get taken(): ReadonlySet<Addr> {
+    return this.#addresses();
   }
 
-  /** What the owner has. */
+  #addresses(): Set<Addr> {
+    this.#taken ??= new Set(readdirSync(this.#dir).flatMap((name) => readAddr(name) ?? []));
+    return this.#taken;
+  }
+
+  /** What the owner has. Takes away what nobody has. */
   of({ containerId, ifname }: Owner): Addr[] {
     const whole = `${containerId}\r\n${ifname}`;
-    return this.taken().filter((addr) => {
-      const text = this.#read(addr);
-      return text === whole || text === containerId;
-    });
+    return this.#texts()
+      .filter(({ text }) => text === whole || text === containerId)
+      .map(({ addr }) => addr);
   }
 
   /** Everybody, for GC. Without an interface's name: the oldest form. */
   all(): { readonly addr: Addr; readonly containerId: string; readonly ifname?: string }[] {
-    return this.taken().map((addr) => {
-      const [containerId = '', ifname] = (this.#read(addr) ?? '').split(/\r?\n/);
+    return this.#texts().map(({ addr, text }) => {
+      const [containerId = '', ifname] = text.split(/\r?\n/);
       return { addr, containerId, ...(ifname && { ifname }) };
+    });
+  }
+
+  /**
+   * An empty file is of somebody who was killed before he wrote his name: whoever holds the lock sees no other's half
+   * done work, and no DEL would ever find it.
+   */
+  #texts(): { readonly addr: Addr; readonly text: string }[] {
+    return [...this.#addresses()].flatMap((addr) => {
+      const text = this.#read(addr) ?? '';
+      if (text === '') this.release(addr);
+      return text === '' ? [] : [{ addr, text }];
     });
   }
 
   reserve(addr: Addr, { containerId, ifname }: Owner, set: number): void {
     writeFileSync(`${this.#dir}/${addr}`, `${containerId}\r\n${ifname}`, { flag: 'wx', mode: 0o600 });
-    writeFileSync(`${this.#dir}/${LAST}${set}`, addr, { mode: 0o600 });
+    this.#addresses().add(addr);
+    overwrite(`${this.#dir}/${LAST}${set}`, addr, this.#lastLength.get(set));
   }
 
   release(addr: Addr): void {
-    rmSync(`${this.#dir}/${addr}`, { force: true });
+    this.#addresses().delete(addr);
+    try {
+      unlinkSync(`${this.#dir}/${addr}`);
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+    }
   }
 
   last(set: number): Addr | undefined {
-    return readAddr((this.#read(`${LAST}${set}`) ?? '').trim());
+    const text = this.#read(`${LAST}${set}`) ?? '';
+    this.#lastLength.set(set, text.length);
+    return readAddr(text.trim());
   }
 
   #read(name: string): string | undefined {
     try {
       return readFileSync(`${this.#dir}/${name}`, 'utf8');
     } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+      if (isMissing(error)) return undefined;
       throw error;
     }
+  }
+}
+
+/**
+ * In place: ext4 frees the block of a file that is cut to nothing, and looks for another when it is written again, which
+ * took a fifth of the time of an ADD. It is cut only where it is, or may be, too long.
+ */
+function overwrite(path: string, text: string, before = Number.POSITIVE_INFINITY): void {
+  const fd = openSync(path, constants.O_WRONLY | constants.O_CREAT, 0o600);
+  try {
+    writeSync(fd, text, 0);
+    if (before > text.length) ftruncateSync(fd, text.length);
+  } finally {
+    closeSync(fd);
   }
 }

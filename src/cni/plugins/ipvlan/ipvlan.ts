@@ -16,8 +16,8 @@ export const ipvlan = singlePlugin({
     const info = { kind: 'ipvlan', mode: readMode(call), flag: 'bridge' } as const;
     const master = masterOf(call, pod, masterOfChain(call));
     const mtu = fittingMtu(call, master);
-    const link = { info, parent: master.link.name, ...(mtu !== undefined && { mtu }) };
-    makeInPod(call, pod, link, undo, master.netlink);
+    const link = { info, ...(mtu !== undefined && { mtu }) };
+    makeInPod(call, pod, link, undo, master.link, master.netlink);
   },
   status(call) {
     readMode(call);

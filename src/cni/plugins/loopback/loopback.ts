@@ -9,8 +9,9 @@ import { PolderError } from '#spec/errors.ts';
 import type { CniResult } from '#wire/cni/result.ts';
 import type { Address } from '#wire/netlink/values.ts';
 
-/** Whatever CNI_IFNAME says. */
+/** Whatever CNI_IFNAME says. Its index is the same in every namespace (LOOPBACK_IFINDEX of the kernel's net/flow.h). */
 const LO = 'lo';
+const LO_INDEX = 1;
 
 const LOOPBACK = [parsePrefix('127.0.0.0/8'), parsePrefix('::1/128')];
 
@@ -19,7 +20,7 @@ export const loopback: Plugin = { type: 'loopback', add, del, check, status: asy
 async function add(call: PluginCall): Promise<CniResult> {
   using pod = call.caller.openPod(call.request.netns);
   run(pod.netlink, [{ op: 'link.set', name: LO, change: { up: true } }]);
-  const addresses = pod.netlink.addresses().filter(({ link }) => link === LO);
+  const addresses = pod.netlink.addresses({ name: LO, index: LO_INDEX });
   const stranger = addresses.find((address) => !isLoopback(address));
   if (stranger)
     throw new PolderError('cni-netns', { path: pod.path, what: `its lo has the address ${stranger.address}` });

@@ -18,8 +18,8 @@ export const macvlan = singlePlugin({
     const mac = askedMac(call.conf, call.request);
     const master = masterOf(call, pod);
     const mtu = fittingMtu(call, master);
-    const link = { info, parent: master.link.name, ...(mtu !== undefined && { mtu }), ...(mac && { mac }) };
-    makeInPod(call, pod, link, undo, master.netlink);
+    const link = { info, ...(mtu !== undefined && { mtu }), ...(mac && { mac }) };
+    makeInPod(call, pod, link, undo, master.link, master.netlink);
   },
   status(call) {
     infoOf(call);

@@ -22,6 +22,7 @@ import { prefixFamily } from '#net/prefix.ts';
 import { PolderError } from '#spec/errors.ts';
 import { optBoolean } from '#wire/cni/json.ts';
 import { appendResult, type CniIp, type CniResult } from '#wire/cni/result.ts';
+import type { NetlinkOp } from '#wire/netlink/values.ts';
 
 export const ptp: Plugin = { type: 'ptp', add, del, check, status, gc };
 
@@ -74,25 +75,17 @@ function configure(
   placed: readonly Placed[],
 ): void {
   const { ifname } = call.request;
-  configureInterface(pod, ifname, result);
-  for (const ip of placed) {
-    run(pod.netlink, [{ op: 'route.del', route: connectedRoute(ifname, ip) }], 'ESRCH');
-    run(
-      pod.netlink,
-      podRoutes(ifname, ip).map((route) => ({ op: 'route.add', route })),
-    );
-  }
-  run(
-    call.caller.netlink,
-    [...new Map(placed.map((ip) => [ip.gateway, ip])).values()].map((ip) => ({
-      op: 'addr.add',
-      address: hostAddress(host.name, ip),
-    })),
-  );
-  run(
-    call.caller.netlink,
-    placed.map((ip) => ({ op: 'route.add', route: hostRoute(host.name, ip) })),
-  );
+  const then = placed.flatMap((ip): NetlinkOp[] => [
+    { op: 'route.del', route: connectedRoute(ifname, ip) },
+    ...podRoutes(ifname, ip).map((route): NetlinkOp => ({ op: 'route.add', route })),
+  ]);
+  // ESRCH: there is no connected route.
+  configureInterface(pod, ifname, result, { then, tolerated: ['ESRCH'] });
+  const gateways = [...new Map(placed.map((ip) => [ip.gateway, ip])).values()];
+  run(call.caller.netlink, [
+    ...gateways.map((ip): NetlinkOp => ({ op: 'addr.add', address: hostAddress(host.name, ip) })),
+    ...placed.map((ip): NetlinkOp => ({ op: 'route.add', route: hostRoute(host.name, ip) })),
+  ]);
 }
 
 async function del(call: PluginCall): Promise<void> {

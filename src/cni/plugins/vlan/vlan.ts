@@ -14,8 +14,8 @@ export const vlan = singlePlugin({
     const info = { kind: 'vlan', id: readId(call), protocol: '802.1q' } as const;
     const master = masterOf(call, pod);
     const mtu = fittingMtu(call, master);
-    const link = { info, parent: master.link.name, ...(mtu !== undefined && { mtu }) };
-    makeInPod(call, pod, link, undo, master.netlink);
+    const link = { info, ...(mtu !== undefined && { mtu }) };
+    makeInPod(call, pod, link, undo, master.link, master.netlink);
   },
   status(call) {
     readId(call);

@@ -5,7 +5,7 @@ import { deleteFdbEntry, deleteNeighbour, putFdbEntry, replaceNeighbour } from '
 import { addAddress, addRoute, deleteAddress, deleteRoute } from '#kernel/netlink/fake/routes.ts';
 import { type FakeState, findLink, needLink, newState, Refused, same } from '#kernel/netlink/fake/state.ts';
 import { changeTraffic } from '#kernel/netlink/fake/traffic.ts';
-import type { Netlink, OpFailure } from '#kernel/netlink/handle.ts';
+import type { KnownLink, Netlink, OpFailure } from '#kernel/netlink/handle.ts';
 import { prefixFamily } from '#net/prefix.ts';
 import type { Filter, Qdisc, TcClass } from '#wire/netlink/tc-values.ts';
 import type { Address, BridgeVlan, FdbEntry, Link, Neighbour, NetlinkOp, Route, Rule } from '#wire/netlink/values.ts';
@@ -30,8 +30,8 @@ export class FakeNetlink implements Netlink {
     return link && reportLink(this.#state, link);
   }
 
-  addresses(): Address[] {
-    return [...this.#state.addresses];
+  addresses(of?: KnownLink): Address[] {
+    return this.#state.addresses.filter(({ link }) => of === undefined || link === of.name);
   }
 
   routes(filter: Parameters<Netlink['routes']>[0] = {}): Route[] {

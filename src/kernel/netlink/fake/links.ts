@@ -142,7 +142,7 @@ export function changeLink(state: FakeState, name: string, change: LinkChange, n
   const { master: _m, netns, hairpin, isolated, learning, unicastFlood, name: newName = name, ...rest } = change;
   const port = said({ hairpin, isolated, learning, unicastFlood });
   if (Object.keys(port).length > 0 && master === undefined) throw new Refused('EOPNOTSUPP');
-  const { promisc, allmulti, arp, ...plain } = rest;
+  const { promisc, allmulti, arp, arpNotify: _, ...plain } = rest;
   const { master: _old, port: oldPort, ...kept } = link;
   const changed: FakeLink & { alias?: string } = {
     ...flagged(kept, { promisc, allmulti, noArp: arp === undefined ? undefined : !arp }),
