@@ -1,6 +1,7 @@
 /**
- * Loads a plugin when it is needed: a process that lives for one call pays for each module that it imports.
- * Plugins are found by their place, `plugins/TYPE/TYPE.ts`; load.test.ts holds that against the agent's table.
+ * Loads a plugin when it is needed: a process that lives for one call pays for each module that it imports, and an agent
+ * for as long as it lives (9 MB for all of them). Plugins are found by their place, `plugins/TYPE/TYPE.ts`; load.test.ts
+ * holds that against the table of all.
  */
 
 import { existsSync } from 'node:fs';
@@ -13,9 +14,22 @@ const PLUGINS_DIR = join(import.meta.dirname, '../plugins');
 /** Those whose state is the agent's. */
 export const NEED_AGENT: readonly string[] = ['polder'];
 
-/** Undefined if there is no such plugin. */
-export async function loadPlugin(type: string): Promise<Plugin | undefined> {
-  if (NEED_AGENT.includes(type)) return needsAgent(type);
+/** Finds plugins by their type; undefined if there is no such one. Knows those that it has found. */
+export function pluginLoader(known: readonly Plugin[]): (type: string) => Promise<Plugin | undefined> {
+  const found = new Map(known.map((plugin) => [plugin.type, plugin]));
+  return async (type) => {
+    const there = found.get(type);
+    if (there) return there;
+    const plugin = await load(type);
+    if (plugin) found.set(type, plugin);
+    return plugin;
+  };
+}
+
+/** As a process without an agent finds them. */
+export const loadPlugin = pluginLoader(NEED_AGENT.map(needsAgent));
+
+async function load(type: string): Promise<Plugin | undefined> {
   const late: unknown = Reflect.get(globalThis, 'polderLate');
   const module = typeof late === 'object' && late !== null ? bundled(late, type) : await found(type);
   return Object.values(module ?? {}).find((value): value is Plugin => isPlugin(value, type));

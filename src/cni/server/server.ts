@@ -3,6 +3,7 @@
 import { chmodSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
+import { pluginLoader } from '#cni/daemonless/load.ts';
 import { takeNode } from '#cni/daemonless/lock.ts';
 import { LeaseFolder } from '#cni/dhcp/folder.ts';
 import { LeaseKeeper } from '#cni/dhcp/keeper.ts';
@@ -11,7 +12,7 @@ import { EndpointStore } from '#cni/ipam/store.ts';
 import { KeyedLock } from '#cni/keyed-lock.ts';
 import type { Log } from '#cni/log.ts';
 import type { CallerNetns, PluginHost } from '#cni/plugin.ts';
-import { PLUGINS } from '#cni/plugins/table.ts';
+import { polder } from '#cni/plugins/polder/polder.ts';
 import { type AddressBook, NODE_CIDRS } from '#cni/pools/book.ts';
 import { Callers } from '#cni/server/caller.ts';
 import { Connections, type Serve } from '#cni/server/connections.ts';
@@ -81,7 +82,7 @@ export async function startCniServer(options: CniServerOptions): Promise<CniServ
   const folder = new LeaseFolder(options.socketPath, options.log);
   const keeper = new LeaseKeeper(folder, options.log);
   const host: PluginHost = {
-    plugin: async (type) => PLUGINS.get(type),
+    plugin: pluginLoader([polder]),
     store,
     addresses: options.addresses?.(store) ?? NODE_CIDRS,
     nodeNetwork: options.nodeNetwork,
