@@ -125,7 +125,7 @@ export const PROFILES = {
     ...CALICO,
     name: 'calico-ipip',
     pool: { ipip: 'always', vxlan: 'never' },
-    distribution: 'agent',
+    distribution: 'bird',
     ready: true,
     like: 'Calico IPIP',
   },

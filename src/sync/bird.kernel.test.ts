@@ -10,12 +10,14 @@ import type { BgpState } from '#calc/bgp/state.ts';
 import { BGP_CLUSTERS } from '#calc/testing/bgp-clusters.ts';
 import { UNDERLAY } from '#calc/testing/clusters.ts';
 import { birdAt } from '#kernel/bird/bird.ts';
+import type { Bird, BirdControl } from '#kernel/bird/handle.ts';
 import { watchNetlink } from '#kernel/netlink/watch.ts';
 import { inNetns } from '#kernel/netns/enter.ts';
 import { noBird } from '#kernel/testing/bird.ts';
 import { type Prefix, parsePrefix } from '#net/prefix.ts';
 import type { ClusterNode, Snapshot } from '#spec/cluster.ts';
 import { poolOf } from '#spec/pool.ts';
+import { BirdKeeper } from '#sync/bird.ts';
 import { type BirdNode, BirdNodes, bgpStateOf, birdPid, birdRoutes, meshOf, until } from '#sync/testing/bird-pair.ts';
 import { printConf } from '#wire/bird/print-conf.ts';
 import { readProtocols } from '#wire/bird/show-protocols.ts';
@@ -121,6 +123,56 @@ test('a BIRD that is asked many things at once answers all of them', { skip: noB
   const answers = await Promise.all(asked);
   assert.deepEqual(new Set(answers.map((reply) => reply && readRoutes(reply)[0]?.net)), new Set(['10.244.1.0/24']));
 });
+
+test('an agent that was killed after a change was loaded: the next one has the old routes judged anew', {
+  skip: noBird,
+}, async () => {
+  await using mesh = new BirdNodes(2);
+  const snapshot = meshOf(2);
+  const [a, b] = start(mesh, snapshot);
+  await until('both have heard', () => birdRoutes(a).length === 1 && birdRoutes(b).length === 1);
+  await a.endKeeper();
+  const pools = [poolOf('default', parsePrefix('10.244.0.0/16'), { disableBgpExport: true })];
+  const bird = birdAt(a.files);
+  const load: Bird = {
+    readConf: () => bird.readConf(),
+    writeConf: (text) => bird.writeConf(text),
+    removeConf: () => {},
+    get owes() {
+      return bird.owes;
+    },
+    set owes(owes) {
+      bird.owes = owes;
+    },
+    // As far as `configure soft`, and no command more.
+    connect: async () => cutOffAfterLoading(await bird.connect()),
+    start: (how) => bird.start(how),
+  };
+  const killed = new BirdKeeper({ bird: load, passwordOf: () => undefined, sweep: () => {} });
+  const stop = new AbortController();
+  killed.aim({ kind: 'speak', state: bgpStateOf({ ...snapshot, pools }, 'node1') });
+  const running = killed.run(stop.signal);
+  await until('it is loaded', () => killed.trouble === 'it was killed.');
+  stop.abort();
+  await running;
+  assert.deepEqual(birdRoutes(b), ['10.244.1.0/24'], 'the old route still stands');
+  const next = mesh.keep(a);
+  mesh.nodes[0] = next;
+  next.keeper.aim({ kind: 'speak', state: bgpStateOf({ ...snapshot, pools }, 'node1') });
+  await until('what must not be told is taken back', () => birdRoutes(b).length === 0);
+});
+
+/** Answers no command that reloads. */
+function cutOffAfterLoading(control: BirdControl | undefined): BirdControl | undefined {
+  if (!control) return undefined;
+  return {
+    ask: (command) => (/^reload/.test(command) ? Promise.reject(new Error('it was killed')) : control.ask(command)),
+    onSaid: (handler) => control.onSaid(handler),
+    closed: control.closed,
+    close: () => control.close(),
+    [Symbol.dispose]: () => control.close(),
+  };
+}
 
 test('a node that speaks no BGP any more keeps nothing of BIRD', { skip: noBird }, async () => {
   await using mesh = new BirdNodes(2);

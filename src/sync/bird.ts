@@ -56,6 +56,8 @@ export class BirdKeeper {
   #last: BirdConf | undefined;
   #problems: readonly Problem[] = [];
   #trouble: string | undefined;
+  /** What was heard must be asked for again. */
+  #renew = false;
   #dirty = true;
   #wake = new AbortController();
 
@@ -89,6 +91,12 @@ export class BirdKeeper {
   trigger(): void {
     this.#dirty = true;
     this.#wake.abort();
+  }
+
+  /** A device that routes lead over was made anew: BIRD holds on to the one that has gone. */
+  renew(): void {
+    this.#renew = true;
+    this.trigger();
   }
 
   /** Until the signal ends it; the daemon goes on. Never rejects. */
@@ -139,8 +147,10 @@ export class BirdKeeper {
       if (wrong !== undefined) throw new BirdGone(`BIRD does not take its configuration: ${wrong}`);
     }
     const control = await this.#running();
-    if (await hasLoaded(control, conf.version)) this.#last ??= conf;
-    else await this.#reconfigure(control, conf);
+    if (!(await hasLoaded(control, conf.version))) await this.#load(control, conf.version);
+    await this.#apply(control, conf);
+    if (this.#renew) await control.ask('reload in all');
+    this.#renew = false;
   }
 
   async #running(): Promise<BirdControl> {
@@ -162,14 +172,23 @@ export class BirdKeeper {
     this.trigger();
   }
 
-  /** Sessions stay up; peers are told, and asked, only where a filter of theirs is another one now. */
-  async #reconfigure(control: BirdControl, conf: BirdConf): Promise<void> {
+  /** Sessions stay up, and what went by the old filters stands as they had it: that it does not is owed from here on. */
+  async #load(control: BirdControl, version: string): Promise<void> {
+    this.#options.bird.owes = true;
     await demand(control, 'configure soft');
-    if (!(await hasLoaded(control, conf.version))) throw new BirdGone('BIRD has not loaded its new configuration yet');
-    const commands = this.#last ? reloads(this.#last, conf) : ['reload all'];
+    if (!(await hasLoaded(control, version))) throw new BirdGone('BIRD has not loaded its new configuration yet');
+  }
+
+  /** Peers are told, and asked, only where a filter of theirs is another one now; by a new process, all of them. */
+  async #apply(control: BirdControl, conf: BirdConf): Promise<void> {
+    const { bird } = this.#options;
+    if (bird.owes) {
+      const commands = this.#last ? reloads(this.#last, conf) : ['reload all'];
+      // One that is not up has nothing to reload.
+      for (const command of commands) await control.ask(command);
+      bird.owes = false;
+    }
     this.#last = conf;
-    // One that is not up has nothing to reload.
-    for (const command of commands) await control.ask(command);
   }
 
   async #leave(): Promise<void> {

@@ -2,8 +2,19 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { eventually, labPids, leftovers, testLab } from '#test/support/lab.ts';
-import { agentSpeaks, birdPid, isUp, losesNothing, noBgpLab, onNode, sessions, startPod, whenUp } from './support.ts';
+import { eventually, labPids, leftovers, type TestLab, testLab } from '#test/support/lab.ts';
+import {
+  agentSpeaks,
+  birdPid,
+  isUp,
+  losesNothing,
+  neverWithout,
+  noBgpLab,
+  onNode,
+  sessions,
+  startPod,
+  whenUp,
+} from './support.ts';
 
 const skip = noBgpLab;
 const MESH = { node1: ['Mesh_192_168_1_102'], node2: ['Mesh_192_168_1_101'] };
@@ -76,6 +87,9 @@ test('BIRD and agent are killed and come back, and not one packet is lost', { sk
   });
 });
 
+/** Node -> the other one's block. */
+const BLOCKS: Readonly<Record<string, string>> = { node1: '10.244.2.0/26', node2: '10.244.1.0/26' };
+
 function configuration(spec: object): string {
   const object = { apiVersion: 'projectcalico.org/v3', kind: 'BGPConfiguration', metadata: { name: 'default' }, spec };
   return `${JSON.stringify(object)}\n`;
@@ -99,4 +113,69 @@ test('a node that comes and goes takes its BIRD along; lab down leaves none', { 
   await lab.must('verify');
   await lab.must('down', '-y');
   assert.deepEqual(leftovers(lab.name), []);
+});
+
+for (const profile of ['calico-bgp', 'calico-ipip'] as const) {
+  test(`${profile}: a pool goes over to VXLAN and back; a way leads to each block at every moment, and one stays`, {
+    skip,
+  }, async () => {
+    await using lab = await testLab('up', '--nodes', '2', '--profile', profile);
+    await startPod(lab, 'a', 'node1');
+    const to = await startPod(lab, 'b', 'node2');
+    const own = profile === 'calico-ipip' ? 'dev tunl0' : 'dev eth0';
+    for (const vxlan of [true, false]) {
+      const [ipipMode, vxlanMode] = [
+        !vxlan && profile === 'calico-ipip' ? 'Always' : 'Never',
+        vxlan ? 'Always' : 'Never',
+      ];
+      const patch = JSON.stringify({ spec: { ipipMode, vxlanMode } });
+      using _1 = neverWithout(lab, 'node1', BLOCKS.node1 ?? '');
+      using _2 = neverWithout(lab, 'node2', BLOCKS.node2 ?? '');
+      await lab.kubectl(`kubectl patch ippool default-ipv4-ippool --type merge -p '${patch}'`);
+      for (const node of ['node1', 'node2']) await goesBy(lab, node, vxlan ? 'dev vxlan.calico' : own, !vxlan);
+      await lab.kubectl(`kubectl exec a -- ping -c 1 -W 1 ${to}`);
+    }
+  });
+}
+
+test('routes that become the agent’s, and BIRD’s again: a way at every moment, and BIRD goes and comes', {
+  skip,
+}, async () => {
+  await using lab = await testLab('up', '--nodes', '2', '--profile', 'calico-bgp');
+  for (const [name, node] of Object.entries({ a: 'node1', b: 'node2' })) await startPod(lab, name, node);
+  // A profile of the same pools and devices, whose routes the agent makes.
+  for (const profile of ['calico-vxlan', 'calico-bgp']) {
+    using _1 = neverWithout(lab, 'node1', BLOCKS.node1 ?? '');
+    using _2 = neverWithout(lab, 'node2', BLOCKS.node2 ?? '');
+    const patch = JSON.stringify({ data: { profile } });
+    await lab.kubectl(`kubectl patch configmap polder-config -n kube-system --type merge -p '${patch}'`);
+    const birds = profile === 'calico-bgp';
+    for (const node of ['node1', 'node2']) {
+      await goesBy(lab, node, 'dev eth0', birds);
+      assert.equal(birdPid(lab, node) !== undefined, birds);
+    }
+  }
+});
+
+/** Waits until the one route to the other node's block is as it should be, and nothing stands behind it. */
+function goesBy(lab: TestLab, node: string, device: string, birds: boolean): Promise<true> {
+  const block = BLOCKS[node] ?? '';
+  return eventually(`${node} goes by ${device}`, async () => {
+    const ways = (await onNode(lab, node, `ip route show exact ${block}`)).trim().split('\n');
+    const [way = ''] = ways;
+    return ways.length === 1 && way.includes(device) && way.includes('proto bird') === birds ? true : undefined;
+  });
+}
+
+test('calico-ipip: tunl0 that somebody deletes comes back, and BIRD’s routes over it', { skip }, async () => {
+  await using lab = await testLab('up', '--nodes', '2', '--profile', 'calico-ipip');
+  await startPod(lab, 'a', 'node1');
+  const to = await startPod(lab, 'b', 'node2');
+  await goesBy(lab, 'node1', 'dev tunl0', true);
+  // The kernel's own cannot be deleted, only what hangs on it.
+  await onNode(lab, 'node1', 'ip link del tunl0 || ip link set tunl0 down');
+  await goesBy(lab, 'node1', 'dev tunl0', true);
+  await eventually('a reaches b again', async () =>
+    (await lab.tryKubectl(`kubectl exec a -- ping -c 1 -W 1 ${to}`)).status === 0 ? true : undefined,
+  );
 });

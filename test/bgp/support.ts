@@ -3,9 +3,12 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { connectBird } from '#kernel/bird/control.ts';
+import { openNetlink } from '#kernel/netlink/netlink.ts';
+import { watchNetlink } from '#kernel/netlink/watch.ts';
+import { openNetns } from '#kernel/netns/netns.ts';
 import { noBird } from '#kernel/testing/bird.ts';
 import { askAgent } from '#lab/agent-client.ts';
-import { labPaths, nodePaths } from '#lab/names.ts';
+import { labPaths, nodeNetns, nodePaths } from '#lab/names.ts';
 import { eventually, labPids, type TestLab } from '#test/support/lab.ts';
 import { noKubectl, noLab, polder } from '#test/support/polder.ts';
 import { type ProtocolState, readProtocols } from '#wire/bird/show-protocols.ts';
@@ -111,4 +114,36 @@ export async function losesNothing(lab: TestLab, from: string, to: string, act: 
   const [, sent, heard] = /(\d+) packets transmitted, (\d+) received/.exec(text) ?? [];
   assert.ok(Number(sent) > 100, `${sent} packets were sent`);
   assert.equal(heard, sent, text.slice(-400));
+}
+
+/** Follows the kernel's word of a node's routes to a network until it is disposed; then there must always have been one. */
+export function neverWithout(lab: TestLab, node: string, network: string): Disposable {
+  const netns = openNetns({ name: nodeNetns(lab.name, node) });
+  const seen: string[] = [];
+  // Another one of the same metric takes its place.
+  const metrics = new Set<number>();
+  const watch = watchNetlink(
+    ['route'],
+    (event) => {
+      if (event.event !== 'route' || event.route.to !== network) return;
+      const { metric = 0, protocol, hops } = event.route;
+      if (event.gone) metrics.delete(metric);
+      else metrics.add(metric);
+      seen.push(`${event.gone ? '-' : '+'} ${metric} proto ${protocol} dev ${hops[0]?.link}: ${metrics.size}`);
+    },
+    { netnsFd: netns.fd },
+  );
+  using netlink = openNetlink(netns.fd);
+  for (const { to, metric = 0 } of netlink.routes()) if (to === network) metrics.add(metric);
+  assert.ok(metrics.size > 0, `${node} has no route to ${network}`);
+  return {
+    [Symbol.dispose]: () => {
+      watch[Symbol.dispose]();
+      netns.close();
+      assert.ok(
+        seen.every((each) => !each.endsWith(': 0')),
+        `${node} was without a route to ${network}:\n${seen.join('\n')}`,
+      );
+    },
+  };
 }

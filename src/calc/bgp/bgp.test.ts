@@ -139,9 +139,12 @@ test('a peer is told the node’s own networks and what lies in pools, and nothi
     return `${what}: ${because}`;
   };
   assert.equal(verdict(facts('10.244.1.0/24', { source: 'static', proto: 'own4' })), 'accept: this node’s own network');
-  assert.equal(verdict(facts('10.244.2.0/24')), 'accept: inside IPPool default');
+  assert.equal(verdict(facts('10.244.2.0/24')), 'accept: heard of inside IPPool default');
   assert.equal(verdict(facts('10.9.1.0/24', { proto: 'own4' })), 'reject: IPPool quiet has disableBGPExport');
-  assert.equal(verdict(facts('172.16.0.0/24')), 'reject: it lies in no IPPool and is not this node’s own');
+  const rest = 'reject: it is not this node’s own, and was not heard of inside an IPPool';
+  assert.equal(verdict(facts('172.16.0.0/24')), rest);
+  // The address of its own tunnel device.
+  assert.equal(verdict(facts('10.244.1.0/32', { source: 'device', proto: 'direct1' })), rest);
 });
 
 test('BGPFilters come first, in their order, and say which rule decided', () => {
@@ -152,7 +155,7 @@ test('BGPFilters come first, in their order, and say which rule decided', () => 
   const taken = (net: string, more: Partial<RouteFacts> = {}) =>
     evaluate(importFilter(found, session, 4), facts(net, more));
   assert.equal(out('10.244.2.0/24'), 'BGPFilter tor, exportV4 rule 1');
-  assert.equal(out('10.244.2.0/26'), 'inside IPPool default');
+  assert.equal(out('10.244.2.0/26'), 'heard of inside IPPool default');
   assert.equal(out('10.9.0.0/16'), 'BGPFilter tor, exportV4 rule 2');
   assert.deepEqual(taken('0.0.0.0/0'), { verdict: 'reject', because: 'BGPFilter tor, importV4 rule 1' });
   assert.equal(taken('198.51.100.0/24', { ifname: 'eth1' }).because, 'BGPFilter tor, importV4 rule 2');

@@ -20,6 +20,8 @@ function net(...prefixes: readonly Prefix[]): Condition {
   return { kind: 'net', in: prefixes.map(within) };
 }
 
+const HEARD: Condition = { kind: 'source', is: 'bgp' };
+
 /** What a peer is told. */
 export function exportFilter(state: BgpState, session: BgpSession, family: Family): Filter {
   return named('out', family, [
@@ -31,8 +33,9 @@ export function exportFilter(state: BgpState, session: BgpSession, family: Famil
     accept({ kind: 'proto', is: ownProtocol(family) }, 'this node’s own network'),
     ...poolsOf(state, family)
       .filter(({ exported }) => exported)
-      .map(({ name, cidr }) => accept(net(cidr), `inside IPPool ${name}`)),
-    reject(undefined, 'it lies in no IPPool and is not this node’s own'),
+      .map(({ name, cidr }) => accept({ kind: 'all', of: [net(cidr), HEARD] }, `heard of inside IPPool ${name}`)),
+    // Among them what devices have of the node's own blocks: the blocks say it.
+    reject(undefined, 'it is not this node’s own, and was not heard of inside an IPPool'),
   ]);
 }
 
@@ -47,13 +50,12 @@ export function importFilter(state: BgpState, session: BgpSession, family: Famil
 
 /** What BIRD puts into the kernel. */
 export function kernelFilter(state: BgpState, family: Family): Filter {
-  const heard: Condition = { kind: 'source', is: 'bgp' };
   const reach: Condition = { kind: 'proto', is: reachProtocol(family) };
   const not = (of: Condition): Condition => ({ kind: 'not', of });
   return {
     name: `kernel_out${family}`,
     body: [
-      reject({ kind: 'all', of: [not(heard), not(reach)] }, 'not heard by BGP: it is in the kernel already'),
+      reject({ kind: 'all', of: [not(HEARD), not(reach)] }, 'not heard by BGP: it is in the kernel already'),
       ...poolsOf(state, family)
         .filter(({ kernel }) => kernel === 'agent')
         .map(({ name, cidr }) => reject(net(cidr), `IPPool ${name} goes by VXLAN, whose routes the agent makes`)),

@@ -1,7 +1,17 @@
 /** BIRD 2 as a process: checked, started, found again. It is nobody's child: it goes on when its starter ends. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connectBird } from '#kernel/bird/control.ts';
 import { type Bird, type BirdControl, BirdGone } from '#kernel/bird/handle.ts';
@@ -32,6 +42,8 @@ export function birdAt(files: BirdFiles): Bird {
 class RealBird implements Bird {
   readonly #conf: string;
   readonly #log: string;
+  /** There as long as it owes. */
+  readonly #debt: string;
   readonly #socket: string;
   readonly #program: string;
   readonly #netns: NetnsRef | undefined;
@@ -40,6 +52,7 @@ class RealBird implements Bird {
     this.#netns = netns;
     this.#conf = `${dir}/bird.conf`;
     this.#log = `${dir}/bird.log`;
+    this.#debt = `${dir}/reload-owed`;
     this.#socket = socket;
     this.#program = program;
   }
@@ -64,6 +77,16 @@ class RealBird implements Bird {
 
   removeConf(): void {
     rmSync(this.#conf, { force: true });
+    this.owes = false;
+  }
+
+  get owes(): boolean {
+    return existsSync(this.#debt);
+  }
+
+  set owes(owes: boolean) {
+    if (owes) writeFileSync(this.#debt, '');
+    else rmSync(this.#debt, { force: true });
   }
 
   async #check(file: string): Promise<string | undefined> {

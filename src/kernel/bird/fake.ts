@@ -15,6 +15,7 @@ export class FakeBird implements Bird {
   wrong: string | undefined;
   /** Why it cannot start. */
   broken: string | undefined;
+  owes = false;
   #conf: string | undefined;
   #loaded: string | undefined;
   #controls: FakeControl[] = [];

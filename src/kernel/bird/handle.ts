@@ -22,6 +22,8 @@ export interface Bird {
    */
   writeConf(text: string): Promise<string | undefined>;
   removeConf(): void;
+  /** Whether a change was loaded by which routes have not been judged anew yet; outlives this process. */
+  owes: boolean;
   /** The running daemon; undefined if none runs. */
   connect(): Promise<BirdControl | undefined>;
   /**

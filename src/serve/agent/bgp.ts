@@ -68,6 +68,11 @@ export class BgpSpeaker {
     this.#sessions.expect(this.#state);
   }
 
+  /** A tunnel's device was made: routes over one of its name that BIRD has are dead. */
+  renew(): void {
+    this.#keeper.renew();
+  }
+
   /** False while routes of other nodes may still be on their way for the first time. */
   get settled(): boolean {
     return this.#sessions.settled;

@@ -114,7 +114,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   const publisher = new Publisher(client, node, log);
   const annotations = new AnnotationPublisher(client, node, log);
   const ipip = new IpipDriver(netlink);
-  const bgp = new BgpSpeaker({
+  const bgp: BgpSpeaker = new BgpSpeaker({
     ...{ stateDir: options.stateDir, netlink, log },
     socket: join(dirname(options.statusSocket), BIRD_SOCKET),
     secrets: secretSource(client, SECRETS_NAMESPACE),
@@ -142,6 +142,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
       quicken();
       say(annotations, sync, node, ipip);
       bgp.follow(sync);
+      if (report.done.some(({ op }) => op === 'link.add')) bgp.renew();
       if (sync.reached && sync.view) keepSubnet(sync.reached, sync.view.snapshot.config);
       if (sync.reached && sync.view?.kind === 'complete' && bgp.settled) publisher.publish(signal);
     },

@@ -44,6 +44,16 @@ test('evaluate names the statement that decides', () => {
   });
 });
 
+test('evaluate: what goes by a tunnel is accepted', () => {
+  const body = [
+    { do: 'tunnel', if: { kind: 'internal' }, device: 'tunl0' },
+    { do: 'reject', because: 'from afar' },
+  ] as const;
+  const verdict = (asPath: number[]) =>
+    evaluate({ name: 'in', body }, facts('10.9.0.0/16', { source: 'bgp', asPath })).because;
+  assert.deepEqual([verdict([]), verdict([64_600])], ['it goes by tunl0', 'from afar']);
+});
+
 test('holds knows every kind of condition', () => {
   const route = facts('10.9.0.0/16', { ifname: 'eth0', nextHop: parseAddr('192.168.1.2') });
   const cases: [Condition, boolean][] = [

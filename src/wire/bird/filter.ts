@@ -64,9 +64,9 @@ export interface Verdict {
 /** What the filter does with the route, and the statement that decides. */
 export function evaluate(filter: Filter, route: RouteFacts): Verdict {
   for (const statement of filter.body) {
-    if (statement.do !== 'accept' && statement.do !== 'reject') continue;
-    if (statement.if === undefined || holds(statement.if, route))
-      return { verdict: statement.do, because: statement.because };
+    if (statement.do === 'add-community' || (statement.if && !holds(statement.if, route))) continue;
+    if (statement.do === 'tunnel') return { verdict: 'accept', because: `it goes by ${statement.device}` };
+    return { verdict: statement.do, because: statement.because };
   }
   return { verdict: 'reject', because: `nothing in filter ${filter.name} accepts it` };
 }
