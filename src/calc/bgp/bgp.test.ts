@@ -5,12 +5,14 @@ import { calcBgp } from '#calc/bgp/bgp.ts';
 import { birdConf } from '#calc/bgp/bird-conf.ts';
 import { exportFilter, importFilter, kernelFilter } from '#calc/bgp/filters.ts';
 import type { BgpState } from '#calc/bgp/state.ts';
+import { calcNodeState } from '#calc/routes/node-state.ts';
 import { BGP_CLUSTERS, bgpCluster, bgpNode, peer } from '#calc/testing/bgp-clusters.ts';
 import { UNDERLAY } from '#calc/testing/clusters.ts';
 import { parseAddr } from '#net/addr.ts';
 import { parsePrefix } from '#net/prefix.ts';
 import type { Snapshot } from '#spec/cluster.ts';
 import { poolOf } from '#spec/pool.ts';
+import type { WayKind } from '#spec/ways.ts';
 import { evaluate, type RouteFacts } from '#wire/bird/filter.ts';
 import { printConf } from '#wire/bird/print-conf.ts';
 
@@ -227,3 +229,26 @@ for (const [name, snapshot] of Object.entries(BGP_CLUSTERS)) {
     );
   });
 }
+
+test('while a cluster changes over, what does not go as its pool says is the agent’s, and BIRD keeps out of it', () => {
+  const ways = (...accepts: WayKind[]) => ({ ways: { accepts, sends: accepts } });
+  const nodes = [
+    bgpNode('node1', 1, ways('bgp', 'ipip', 'vxlan')),
+    bgpNode('node2', 2, ways('vxlan')),
+    bgpNode('node3', 3, ways('bgp', 'ipip', 'vxlan')),
+  ];
+  const pools = [poolOf('default', parsePrefix('10.244.0.0/16'), { ipip: 'always' })];
+  const outcome = calcNodeState(bgpCluster({ nodes, pools }), UNDERLAY);
+  if (outcome.kind !== 'ready') assert.fail(outcome.problem.sentence);
+  assert.deepEqual(
+    outcome.state.peers.map(({ node, way, route }) => `${node} ${way.kind} ${route}`),
+    ['node2 vxlan agent', 'node3 ipip bird'],
+  );
+  const { bgp } = outcome.state;
+  assert.deepEqual(bgp?.held, ['10.244.2.0/24']);
+  const verdict = (net: string) => evaluate(kernelFilter(bgp, 4), facts(net)).because;
+  assert.deepEqual(
+    [verdict('10.244.2.0/24'), verdict('10.244.3.0/24')],
+    ['the agent leads there while the cluster changes over', 'heard by BGP'],
+  );
+});

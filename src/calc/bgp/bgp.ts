@@ -19,8 +19,13 @@ export interface BgpOutcome {
 /** Label by which a node is kept out of load balancing, and so out of what is said of Services. */
 const NO_LOAD_BALANCER = 'node.kubernetes.io/exclude-from-external-load-balancers';
 
-/** The same for any order of the snapshot's lists. */
-export function calcBgp(snapshot: Snapshot, self: ClusterNode, underlay: Underlay): BgpOutcome {
+/** The same for any order of the snapshot's lists. `held`: networks whose routes are the agent's for now. */
+export function calcBgp(
+  snapshot: Snapshot,
+  self: ClusterNode,
+  underlay: Underlay,
+  held: readonly Prefix[] = [],
+): BgpOutcome {
   const { config, bgp } = snapshot;
   const configuration = configurationOf(bgp, self.name);
   const asNumber = asNumberOf(bgp, self);
@@ -39,6 +44,7 @@ export function calcBgp(snapshot: Snapshot, self: ClusterNode, underlay: Underla
     sessions,
     announced: announcedBy(snapshot, self),
     pools: [...snapshot.pools].map((pool) => poolOf(pool, config.profile.devices.ipip.device)).sort(byName),
+    held: [...held].sort(),
     subnets,
     communities: configuration.prefixAdvertisements,
     filters: bgp.filters.filter(({ name }) => used.has(name)).sort(byName),

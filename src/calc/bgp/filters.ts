@@ -59,10 +59,17 @@ export function kernelFilter(state: BgpState, family: Family): Filter {
       ...poolsOf(state, family)
         .filter(({ kernel }) => kernel === 'agent')
         .map(({ name, cidr }) => reject(net(cidr), `IPPool ${name} goes by VXLAN, whose routes the agent makes`)),
+      ...heldOf(state, family),
       reject({ kind: 'unreachable' }, 'no way leads to its next hop'),
       accept(undefined, 'heard by BGP'),
     ],
   };
+}
+
+function heldOf({ held }: BgpState, family: Family): Statement[] {
+  const here = held.filter((network) => prefixFamily(network) === family);
+  if (here.length === 0) return [];
+  return [reject({ kind: 'net', in: here.map(exactly) }, 'the agent leads there while the cluster changes over')];
 }
 
 /** Of the kernel's routes of others only the default one: by it next hops beyond the own network are found. */

@@ -21,6 +21,8 @@ export interface BgpState {
   readonly announced: readonly Prefix[];
   /** By name. */
   readonly pools: readonly BgpPool[];
+  /** Networks to which the agent makes the routes for now, whatever their pool: the cluster changes over. Sorted. */
+  readonly held: readonly Prefix[];
   /** What is on-link: towards next hops there 'cross-subnet' does not encapsulate. */
   readonly subnets: readonly Prefix[];
   /** Communities that go with what lies in their networks. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import type { BgpState } from '#calc/bgp/state.ts';
 import { waysToSay } from '#calc/routes/change-over.ts';
 import { calcNodeState } from '#calc/routes/node-state.ts';
 import type { NodeState } from '#calc/state.ts';
@@ -64,10 +65,10 @@ class World {
   /** Who falls silent is forgotten by all at once, by himself only when his BIRD is swept. */
   #withdraw(): void {
     for (const [i, routes] of this.#bird.entries()) {
-      const programs = this.kernels[i]?.bgp?.pools.some(({ kernel }) => kernel === 'agent') !== true;
+      const bgp = this.kernels[i]?.bgp;
       for (const to of routes) {
         const holder = NODES.findIndex(({ networks }) => networks.includes(to));
-        if (this.kernels[holder]?.bgp === undefined || !programs) routes.delete(to);
+        if (this.kernels[holder]?.bgp === undefined || (bgp && !programs(bgp, to))) routes.delete(to);
       }
     }
   }
@@ -77,9 +78,10 @@ class World {
     const { bgp, peers } = this.kernels[i] ?? assert.fail('no pass yet');
     const routes = this.#bird[i] ?? assert.fail();
     if (!bgp) routes.clear();
-    if (!bgp || bgp.pools.some(({ kernel }) => kernel === 'agent')) return;
+    if (!bgp) return;
     for (const { node: holder, network, route } of peers) {
-      if (this.kernels.find((kernel) => kernel?.node === holder)?.bgp && route !== 'agent') routes.add(network);
+      if (this.kernels.find((kernel) => kernel?.node === holder)?.bgp && route !== 'agent' && programs(bgp, network))
+        routes.add(network);
     }
   }
 
@@ -117,10 +119,20 @@ class World {
   }
 }
 
+/** Whether BIRD puts what it hears of the network into the kernel. */
+function programs({ pools, held }: BgpState, network: Prefix): boolean {
+  return !held.includes(network) && pools.every(({ kernel }) => kernel === 'bird');
+}
+
+/** The kind of BIRD's routes. */
+function birdsKind({ bgp }: NodeState): WayKind {
+  return bgp?.pools.some(({ tunnel }) => tunnel) ? 'ipip' : 'direct';
+}
+
 function arrives(from: NodeState, to: NodeState, bird: ReadonlySet<Prefix>, key: string, settled: boolean): void {
   const peer = from.peers.find((each) => each.node === to.node);
   const told = peer !== undefined && bird.has(peer.network) && peer.route !== 'agent';
-  const way = told ? { kind: 'direct' } : peer?.route === 'bird' ? undefined : peer?.way;
+  const way = told ? { kind: birdsKind(from) } : peer?.route === 'bird' ? undefined : peer?.way;
   const what = `${from.node} to ${to.node}`;
   const encrypted = from.wireguard[0]?.peers.some((peer) => peer.node === to.node && peer.routes.length > 0);
   if (encrypted) {
@@ -141,7 +153,7 @@ function arrives(from: NodeState, to: NodeState, bird: ReadonlySet<Prefix>, key:
 const COEXISTING = ['calico-vxlan', 'calico-ipip', 'calico-bgp', 'wireguard'] as const;
 const KINDS: Readonly<Record<string, readonly WayKind[]>> = {
   'calico-vxlan': ['vxlan'],
-  'calico-ipip': ['ipip'],
+  'calico-ipip': ['bgp', 'ipip'],
   'calico-bgp': ['bgp', 'direct'],
   wireguard: ['wireguard', 'direct'],
 };

@@ -15,9 +15,9 @@
  */
 
 import { addrOfFamily } from '#calc/routes/ways.ts';
-import type { PeerNetwork, Underlay, Way } from '#calc/state.ts';
+import type { PeerNetwork, Underlay } from '#calc/state.ts';
 import { type Prefix, prefixFamily } from '#net/prefix.ts';
-import type { ClusterNode, Profile, Snapshot } from '#spec/cluster.ts';
+import type { ClusterNode, Snapshot } from '#spec/cluster.ts';
 import type { Pool } from '#spec/pool.ts';
 import { inOrder, type SaidWays, type WayKind } from '#spec/ways.ts';
 
@@ -72,9 +72,12 @@ export function waysToSay(nodes: Snapshot['nodes'], self: ClusterNode, { asked, 
   return { accepts: inOrder(new Set([...asked, ...kept])), sends: inOrder(new Set([...asked, ...used])) };
 }
 
-/** Who leads to a network, by what the kernel has: the one lets go of it only when the other's route is there. */
-export function routeOf(network: Prefix, way: Way, { distribution }: Profile, asked: boolean, { told }: Underlay) {
-  const bird = told?.bird.has(network) === true;
-  if (distribution === 'agent' || (way.kind === 'vxlan' && asked)) return bird ? 'beside' : 'agent';
-  return !bird && told?.own.has(network) === true ? 'beside' : 'bird';
+/**
+ * Whose route leads to a network, by who is to lead there and what the kernel has: the one lets go of it only when the
+ * other's is there.
+ */
+export function routeOf(network: Prefix, leads: 'agent' | 'bird', { told }: Underlay): PeerNetwork['route'] {
+  const birds = told?.bird.has(network) === true;
+  if (leads === 'agent') return birds ? 'beside' : 'agent';
+  return !birds && told?.own.has(network) === true ? 'beside' : 'bird';
 }

@@ -45,10 +45,12 @@ function stateOf(snapshot: Snapshot, self: ClusterNode, underlay: Underlay, feat
   const asked = askedKinds(snapshot, self);
   const taken = takenKinds(asked, self);
   const tunnels = tunnelsOf(snapshot, self, underlay, features, taken);
-  const { peers, stranded, problems } = peersOf(snapshot, self, underlay);
+  const { peers, held, stranded, problems } = peersOf(snapshot, self, underlay);
   const encryption = encryptionOf(snapshot, { self, underlay, features, asked, networks: [...peers, ...stranded] });
   const { wireguard } = encryption;
-  const bgp: BgpOutcome = taken.has('bgp') ? calcBgp(snapshot, self, underlay) : { problems: [] };
+  const bgp: BgpOutcome = taken.has('bgp')
+    ? calcBgp(snapshot, self, underlay, heldBack(snapshot, held))
+    : { problems: [] };
   const tunnelled = new Set(wireguard.flatMap((device) => device.peers.flatMap(({ routes }) => routes)));
   const largest = Math.min(underlay.mtu, ...[...tunnels, ...wireguard].map(({ mtu }) => mtu));
   const podMtu = config.mtu || largest;
@@ -85,6 +87,11 @@ function stateOf(snapshot: Snapshot, self: ClusterNode, underlay: Underlay, feat
       ...bgp.problems,
     ],
   };
+}
+
+/** Networks that BIRD would lead to by their pools, were the cluster not changing over. */
+function heldBack({ pools }: Snapshot, held: readonly Prefix[]): Prefix[] {
+  return held.filter((network) => poolOfNetwork(pools, network)?.vxlan === 'never');
 }
 
 /** By pool: who gets the node's address, and where everybody keeps his own. */

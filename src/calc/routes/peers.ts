@@ -3,14 +3,17 @@
 import { askedKinds, commonKinds, routeOf, takenKinds } from '#calc/routes/change-over.ts';
 import { type Claim, Holders } from '#calc/routes/claims.ts';
 import { problem } from '#calc/routes/problems.ts';
-import { type Here, poolOfNetwork, vtepMacOf, wayNow } from '#calc/routes/ways.ts';
+import { type Here, poolOfNetwork, vtepMacOf, wayNow, wayTo } from '#calc/routes/ways.ts';
 import type { PeerNetwork, Problem, Underlay } from '#calc/state.ts';
 import type { Addr } from '#net/addr.ts';
 import type { Mac } from '#net/mac.ts';
+import type { Prefix } from '#net/prefix.ts';
 import type { ClusterNode, Snapshot } from '#spec/cluster.ts';
 
 export interface Peers {
   readonly peers: readonly PeerNetwork[];
+  /** Networks to which the agent is to lead, and nobody else. */
+  readonly held: readonly Prefix[];
   /** Networks to which plain routes cannot lead, and why: a tunnel of another kind still may. */
   readonly stranded: readonly Stranded[];
   readonly problems: readonly Problem[];
@@ -24,31 +27,42 @@ const STRANDING: ReadonlySet<Problem['code']> = new Set(['other-subnet', 'family
 
 /** Peers and the problems among them, both in the order of node names: a function of the set, not of its order. */
 export function peersOf(snapshot: Snapshot, self: ClusterNode, underlay: Underlay): Peers {
-  const { profile } = snapshot.config;
-  const here = { node: self, underlay, devices: profile.devices };
-  const asked = askedKinds(snapshot, self);
+  const here = { node: self, underlay, devices: snapshot.config.profile.devices };
+  const taken = takenKinds(askedKinds(snapshot, self), self);
   const peers: PeerNetwork[] = [];
+  const held: Prefix[] = [];
   const stranded: Stranded[] = [];
   const others = otherNodes(snapshot, self);
-  const refused = nodesRefused(others, self, takenKinds(asked, self).has('vxlan'));
+  const refused = nodesRefused(others, self, taken.has('vxlan'));
   const problems = [...refused.values()];
   const holders = new Holders([self, ...others].flatMap(({ networks }) => networks));
   for (const network of self.networks) holders.take({ node: self, network });
   for (const claim of claimsOf(others.filter(({ name }) => !refused.has(name)))) {
     const wrong = refuse(claim, holders.holder(claim.network));
     if (!wrong) holders.take(claim);
-    const way = wrong ?? leading(claim, snapshot, here);
+    const { way, leads }: Led = wrong ? { way: wrong, leads: 'agent' } : leading(claim, snapshot, here);
     const place = { node: claim.node.name, network: claim.network };
     if ('code' in way && STRANDING.has(way.code)) stranded.push({ ...place, problem: way });
     else if ('code' in way) problems.push(way);
-    else peers.push({ ...place, way, route: routeOf(place.network, way, profile, asked.has(way.kind), underlay) });
+    else peers.push({ ...place, way, route: routeOf(place.network, leads, underlay) });
+    if (leads === 'agent') held.push(claim.network);
   }
-  return { peers, stranded, problems };
+  return { peers, held, stranded, problems };
 }
 
-function leading(claim: Claim, snapshot: Snapshot, here: Here): PeerNetwork['way'] | Problem {
+interface Led {
+  readonly way: PeerNetwork['way'] | Problem;
+  readonly leads: 'agent' | 'bird';
+}
+
+/** BIRD knows of pools, not of how far another node is with a change: a way that is not the pool's own is the agent's. */
+function leading(claim: Claim, snapshot: Snapshot, here: Here): Led {
   const pool = poolOfNetwork(snapshot.pools, claim.network);
-  return pool ? wayNow(claim, pool, here, commonKinds(here.node, claim.node)) : outside(claim, snapshot);
+  if (!pool) return { way: outside(claim, snapshot), leads: 'agent' };
+  const way = wayNow(claim, pool, here, commonKinds(here.node, claim.node));
+  const told = snapshot.config.profile.distribution === 'bird' && pool.vxlan === 'never';
+  const own = told && JSON.stringify(way) === JSON.stringify(wayTo(claim, pool, here));
+  return { way, leads: own ? 'bird' : 'agent' };
 }
 
 /** By name; of two entries of one name the last one counts. */
