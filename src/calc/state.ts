@@ -16,7 +16,7 @@ export interface Underlay {
   readonly addrs: readonly IfAddr[];
   /** Bytes. */
   readonly mtu: number;
-  /** Networks to which routes lead by now, ours and BIRD's; absent: nobody has looked, as BGP does not matter here. */
+  /** Networks to which routes lead by now, ours and BIRD's; absent: nobody has looked. */
   readonly told?: { readonly own: ReadonlySet<Prefix>; readonly bird: ReadonlySet<Prefix> };
 }
 

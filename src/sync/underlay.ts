@@ -4,8 +4,7 @@ import type { Underlay } from '#calc/state.ts';
 import type { Netlink } from '#kernel/netlink/handle.ts';
 import type { Addr } from '#net/addr.ts';
 import { addrOf } from '#net/prefix.ts';
-import { ownsRoute } from '#sync/drivers/routes.ts';
-import { PROTO_BIRD, TABLE_MAIN } from '#wire/netlink/values.ts';
+import { PROTO_BIRD, PROTO_POLDER, TABLE_MAIN } from '#wire/netlink/values.ts';
 
 /** How the interface is found: by its name, or by the node's address that it bears. */
 export type UnderlayChoice = { readonly ifname: string } | { readonly addr: Addr };
@@ -22,7 +21,7 @@ export function readUnderlay(netlink: Netlink, choice: UnderlayChoice): Underlay
 
 /** Where routes lead by now, ours and BIRD's. */
 export function readTold(netlink: Netlink): NonNullable<Underlay['told']> {
-  const routes = netlink.routes({ table: TABLE_MAIN });
-  const own = new Set(routes.filter((route) => ownsRoute(route) && route.type === 'unicast').map(({ to }) => to));
-  return { own, bird: new Set(routes.filter(({ protocol }) => protocol === PROTO_BIRD).map(({ to }) => to)) };
+  const [own, birds] = [PROTO_POLDER, PROTO_BIRD].map((protocol) => netlink.routes({ protocol, table: TABLE_MAIN }));
+  const leading = own?.filter(({ type }) => type === 'unicast') ?? [];
+  return { own: new Set(leading.map(({ to }) => to)), bird: new Set(birds?.map(({ to }) => to)) };
 }

@@ -132,13 +132,14 @@ export class NodeSync {
     if (!underlay) return waiting('no-underlay', this.#options.node, { ifname: this.#options.underlay ?? self.addr });
     const { node, endpoints, has } = this.#options;
     const taken = takenKinds(askedKinds(snapshot, self), self);
-    const told = taken.has('bgp') ? { told: readTold(this.#options.kernel.netlink) } : {};
+    // Also where BGP is none of the node's: what BIRD has left stays until the agent's own stand beside it.
+    const told = readTold(this.#options.kernel.netlink);
     const features = {
       ipip: !taken.has('ipip') || has('ipip'),
       wireguard: familiesToEncrypt(snapshot, self).length === 0 || has('wireguard'),
     };
     const local = { node, endpoints: endpoints(), wireguardKeys: this.#keys(snapshot, self, features) };
-    const outcome = calcNodeState({ ...snapshot, local }, { ...underlay, ...told }, features);
+    const outcome = calcNodeState({ ...snapshot, local }, { ...underlay, told }, features);
     if (outcome.kind !== 'ready') return { outcome, goal: undefined };
     const wanted = want(outcome.state);
     if (kind === 'stale') return { outcome, goal: { kind: 'partial', wanted } };
