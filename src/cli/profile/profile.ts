@@ -14,19 +14,21 @@ interface Options extends ClusterOptions {
   readonly output: Format;
 }
 
+const LIST = { line: 'polder profile list', does: 'which there are, and which the running cluster can change to' };
+const SHOW = { line: 'polder profile show', does: 'how packets go now, node by node' };
 const EXAMPLES = [
-  { line: 'polder profile list', does: 'which there are, and which the running cluster can change to' },
-  { line: 'polder profile show', does: 'how packets go now, node by node' },
+  LIST,
+  SHOW,
   { line: 'polder profile set calico-ipip', does: 'change the running cluster; pods and connections stay' },
 ];
 
 export function profileCommand(io: Terminal): Command {
-  const list = command('list', 'List the profiles, and those that the running cluster can change to.')
+  const list = command('list', 'List the profiles, and those that the running cluster can change to.', [LIST])
     .addOption(nameOption())
     .addOption(kubeconfigOption())
     .addOption(outputOption())
     .action((options: Options) => listAll(io, options));
-  const show = command('show', 'Show the profile of a running cluster, and by which ways its nodes go.')
+  const show = command('show', 'Show the profile of a running cluster, and by which ways its nodes go.', [SHOW])
     .addOption(nameOption())
     .addOption(kubeconfigOption())
     .addOption(outputOption())

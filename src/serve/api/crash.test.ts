@@ -43,9 +43,9 @@ async function writeUntilDeath(
   }
 }
 
-describe('the server process', { timeout: 60_000 }, () => {
+describe('the server process', { timeout: 240_000 }, () => {
   it('loses nothing that it acknowledged when it is killed under load, again and again', {
-    timeout: 60_000,
+    timeout: 120_000,
   }, async () => {
     using directory = new Directory();
     const acknowledged = new Map<string, string>();
