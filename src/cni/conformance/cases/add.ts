@@ -5,7 +5,7 @@ import { type Case, type Facts, since } from '#cni/conformance/case.ts';
 import { seeEffects } from '#cni/conformance/effects.ts';
 import { must } from '#cni/conformance/exec.ts';
 import { need } from '#cni/conformance/outcome.ts';
-import { read } from '#cni/conformance/read.ts';
+import { has, read } from '#cni/conformance/read.ts';
 import { difference } from '#cni/conformance/snapshot.ts';
 import { isSandboxed, type Pod, type Trial } from '#cni/conformance/trial.ts';
 import type { JsonObject } from '#wire/cni/json.ts';
@@ -22,7 +22,7 @@ export function addCases(facts: Facts): Case[] {
     // A plugin that changes only the node need not look at the namespace.
     ...(subject.kind === 'main' ? [netnsGone] : []),
     ...(subject.kind === 'main' && subject.ifname !== 'lo' ? [nameTaken] : []),
-    ...(subject.kind === 'meta' ? [keepsResult, needsPrev] : []),
+    ...(subject.kind === 'meta' ? [keepsResult, ...(facts.has('1.1.0') ? [keepsFields] : []), needsPrev] : []),
   ];
 }
 
@@ -259,6 +259,23 @@ const keepsResult: Case = {
         .sort();
     need(String(routes(result)) === String(routes(prev)), `routes ${routes(prev).join(', ')}`, seen);
     need(JSON.stringify(result.dns) === JSON.stringify(dns), `dns ${JSON.stringify(dns)}`, seen);
+  },
+};
+
+/** Of CNI 1.1.0: what a plugin does not use itself, another of the chain or the runtime may. */
+const FIELDS = { name: 'vhost0', mtu: 1400, socketPath: '/run/vhost0.sock', pciID: '0000:00:1f.6' };
+
+const keepsFields: Case = {
+  id: 'chain.keeps-fields',
+  about: 'an interface that a plugin before it named keeps its mtu, socketPath and pciID',
+  version: '1.1.0',
+  async run(trial) {
+    const pod = await trial.pod();
+    await trial.beneath(pod);
+    const prev = { ...pod.prev, interfaces: [...objects(pod.prev?.interfaces), FIELDS] };
+    const answer = await trial.call('ADD', pod, { prev });
+    const kept = objects(printed(answer).interfaces).find(({ name }) => name === FIELDS.name);
+    need(has(kept, FIELDS), `an interface ${JSON.stringify(FIELDS)}`, () => shown(answer));
   },
 };
 

@@ -1,10 +1,10 @@
 /** What is particular to one type, as traffic: black box, so that it does not matter which tables a plugin uses. */
 
 import { spawn } from 'node:child_process';
-import { hostAddress, shown } from '#cni/conformance/answer.ts';
+import { hostAddress, printed, shown } from '#cni/conformance/answer.ts';
 import type { Case, Facts } from '#cni/conformance/case.ts';
 import { must, PATH, run } from '#cni/conformance/exec.ts';
-import { need } from '#cni/conformance/outcome.ts';
+import { NotHere, need } from '#cni/conformance/outcome.ts';
 import { read } from '#cni/conformance/read.ts';
 import { NODE_ADDRESS, OUTSIDE_ADDRESS, type Pod, type Trial } from '#cni/conformance/trial.ts';
 import { inNetns } from '#kernel/netns/enter.ts';
@@ -19,7 +19,7 @@ export function specialCases(facts: Facts): Case[] {
     case 'portmap':
       return portmapCases();
     case 'firewall':
-      return [sameBridge];
+      return [sameBridge, isolated];
     case 'host-device':
       return [deviceReturns];
     case 'host-local':
@@ -161,12 +161,14 @@ async function askOnce(netns: Netns, protocol: 'tcp' | 'udp', address: string, p
   return (await run(netns, 'socat', [...flags, '-', to], { stdin: 'x', timeoutMs: 3_000 })).stdout;
 }
 
+const NO_BRIDGE = 'there is no bridge to go before it';
+
 const sameBridge: Case = {
   id: 'traffic.same-bridge',
   about: 'ingressPolicy same-bridge: pods of one bridge reach one another, pods of two bridges do not',
   async run(trial) {
     const bridge = trial.o.beneath;
-    if (bridge?.type !== 'bridge') return;
+    if (bridge?.type !== 'bridge') throw new NotHere(NO_BRIDGE);
     const pods: Pod[] = [];
     trial.extra = { ingressPolicy: 'same-bridge' };
     for (const [name, subnet] of [
@@ -180,6 +182,26 @@ const sameBridge: Case = {
     if (!a || !b || !c) return;
     need(await trial.ping(a.netns, hostAddress(b.result ?? {})), 'an answer on the same bridge', () => 'none');
     need(!(await trial.ping(a.netns, hostAddress(c.result ?? {}))), 'no answer from another bridge', () => 'one');
+  },
+};
+
+const isolated: Case = {
+  id: 'traffic.isolated',
+  about: 'ingressPolicy isolated: pods of one bridge do not reach one another; the node reaches them',
+  async run(trial) {
+    if (trial.o.beneath?.type !== 'bridge') throw new NotHere(NO_BRIDGE);
+    trial.extra = { ingressPolicy: 'isolated' };
+    const pods = [await trial.pod(), await trial.pod()];
+    for (const pod of pods) {
+      const answer = await trial.call('ADD', pod);
+      if (answer.exit !== 0 && /ingress ?policy/i.test(answer.stdout)) throw new NotHere('it has no policy "isolated"');
+      pod.result = printed(answer);
+    }
+    const [a, b] = pods;
+    if (!a || !b) return;
+    const address = hostAddress(b.result ?? {});
+    need(await trial.ping(trial.node, address), 'an answer to the node', () => 'none');
+    need(!(await trial.ping(a.netns, address)), 'no answer to a pod of the same bridge', () => 'one');
   },
 };
 
