@@ -88,5 +88,6 @@ function collect(roots: readonly string[]): Record<string, string> {
 }
 
 const target = join(import.meta.dirname, '../spec/kinds/schema/fields.json');
-const roots = KINDS.map((row) => row.type).filter((type) => !(type in OWN_FIELDS));
+// Some have a schema of their own in place of a type.
+const roots = KINDS.map((row) => row.type).filter((type) => type !== '' && !(type in OWN_FIELDS));
 writeFileSync(target, `${JSON.stringify(collect([...roots, ...EXTRA_ROOTS]), null, 2)}\n`);

@@ -169,6 +169,31 @@ describe('an object of a defined kind', () => {
   });
 });
 
+describe('what is not here', () => {
+  it('answers 404, as docs/api.md says', async () => {
+    await using server = await startServer();
+    const { client } = server;
+    await client.ask('POST', PODS, pod('p'));
+    for (const [method, path] of [
+      ['GET', '/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers'],
+      ['GET', '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations'],
+      ['GET', '/apis/apiregistration.k8s.io/v1/apiservices'],
+      ['GET', '/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas'],
+      ['GET', '/apis/resource.k8s.io/v1/resourceclaims'],
+      ['GET', '/apis/storage.k8s.io/v1/volumeattachments'],
+      ['GET', '/apis/batch/v1beta1/cronjobs'],
+      ['GET', '/api/v1/replicationcontrollers'],
+      ['GET', '/api/v1/watch/pods'],
+      ['GET', `${PODS}/p/proxy`],
+      ['GET', `${PODS}/p/ephemeralcontainers`],
+      ['PUT', '/apis/coordination.k8s.io/v1/namespaces/default/leases/new'],
+    ] as const) {
+      const answer = await client.ask(method, path, method === 'PUT' ? { metadata: { name: 'new' } } : undefined);
+      assert.equal(answer.status, 404, path);
+    }
+  });
+});
+
 describe('discovery', () => {
   it('of the root names every path, and health can be told at length', async () => {
     await using server = await startServer();

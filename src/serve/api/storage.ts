@@ -26,16 +26,16 @@ export function textAs(kind: Kind, stored: StoredObject): string {
 }
 
 /** Stores an object under the next revision, which becomes its resourceVersion. @throws when the disk refuses */
-export function putObject(api: Api, kind: Kind, key: Key, object: KubeObject): Written {
+export function putObject(api: Pick<Api, 'store'>, kind: Kind, key: Key, object: KubeObject): Written {
   return commit(api, kind, object, (text) => api.store.put(key, text));
 }
 
 /** Removes an object; this is its last state. @throws when the disk refuses */
-export function dropObject(api: Api, kind: Kind, key: Key, object: KubeObject): Written {
+export function dropObject(api: Pick<Api, 'store'>, kind: Kind, key: Key, object: KubeObject): Written {
   return commit(api, kind, object, (text) => api.store.remove(key, text));
 }
 
-function commit(api: Api, kind: Kind, object: KubeObject, write: (text: string) => void): Written {
+function commit(api: Pick<Api, 'store'>, kind: Kind, object: KubeObject, write: (text: string) => void): Written {
   object.metadata.resourceVersion = String(api.store.next);
   const text = JSON.stringify(object);
   write(kind.storedAs === undefined ? text : JSON.stringify(kind.storedAs.toStored(object)));

@@ -125,6 +125,8 @@ export interface Kind {
   readonly storedAs?: StoredAs;
   /** Fields that a field selector may name beside metadata.name and metadata.namespace, and indexes of the server. */
   readonly fields?: Readonly<Record<string, (object: KubeObject) => string>>;
+  /** Writes into a new object who made it, where the kind says that. Changes its first argument. */
+  readonly author?: (object: KubeObject, user: { readonly name: string; readonly groups: readonly string[] }) => void;
   /** Fills in what Kubernetes fills in when a field is missing. Changes its argument. */
   readonly defaults?: (object: KubeObject) => void;
   /** Completes a new object with what others say of it; answers why it may not be made: a 403. Changes its argument. */

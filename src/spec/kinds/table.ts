@@ -2,6 +2,7 @@
 import { CONTROLLER_REVISION, DEPLOYMENT, REPLICA_SET, STATEFUL_SET } from '#spec/kinds/apps.ts';
 import { CRON_JOB, JOB } from '#spec/kinds/batch.ts';
 import { CALICO_KINDS } from '#spec/kinds/calico/table.ts';
+import { CERTIFICATE_SIGNING_REQUEST } from '#spec/kinds/certificates.ts';
 import { LEASE } from '#spec/kinds/coordination.ts';
 import { CONFIG_MAP, SECRET, SERVICE_ACCOUNT } from '#spec/kinds/core/configuration.ts';
 import { ENDPOINTS } from '#spec/kinds/core/endpoints.ts';
@@ -65,6 +66,7 @@ export const KINDS: readonly Kind[] = [
   SUBJECT_ACCESS_REVIEW,
   CRON_JOB,
   JOB,
+  CERTIFICATE_SIGNING_REQUEST,
   LEASE,
   ENDPOINT_SLICE,
   EVENTS_EVENT,

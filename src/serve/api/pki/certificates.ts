@@ -40,9 +40,9 @@ async function keyPem(keys: CryptoKeyPair): Promise<string> {
   return `${x509.PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey), 'PRIVATE KEY')}\n`;
 }
 
-function validity(): { notBefore: Date; notAfter: Date } {
+function validity(lifetime = LIFETIME): { notBefore: Date; notAfter: Date } {
   const now = Date.now();
-  return { notBefore: new Date(now - BACKDATE), notAfter: new Date(now + LIFETIME) };
+  return { notBefore: new Date(now - BACKDATE), notAfter: new Date(now + lifetime) };
 }
 
 function serial(): string {
@@ -90,6 +90,24 @@ export async function makeClientCertificate(ca: KeyPair, subject: Subject): Prom
 
 async function sign(ca: KeyPair, subject: Subject, usage: string, more: x509.Extension[]): Promise<KeyPair> {
   const keys = await generateKeys();
+  const certificate = await signKey(ca, subject, usage, { publicKey: keys.publicKey, more });
+  return { certificate, key: await keyPem(keys) };
+}
+
+interface Signed {
+  readonly publicKey: CryptoKeyPair['publicKey'] | x509.PublicKey;
+  /** How long it is valid; default as long as the lab's own. */
+  readonly seconds?: number;
+  readonly more?: readonly x509.Extension[];
+}
+
+/** A certificate for somebody's key, signed by the CA: PEM. */
+export async function signKey(
+  ca: KeyPair,
+  subject: Subject,
+  usage: string,
+  { publicKey, seconds, more = [] }: Signed,
+): Promise<string> {
   const issuer = new x509.X509Certificate(ca.certificate);
   const signingKey = await webcrypto.subtle.importKey(
     'pkcs8',
@@ -102,9 +120,9 @@ async function sign(ca: KeyPair, subject: Subject, usage: string, more: x509.Ext
     serialNumber: serial(),
     issuer: issuer.subject,
     subject: [...subject.organizations.map((name) => ({ O: [name] })), { CN: [subject.commonName] }],
-    ...validity(),
+    ...validity(seconds === undefined ? LIFETIME : seconds * 1000),
     signingAlgorithm: ALGORITHM,
-    publicKey: keys.publicKey,
+    publicKey,
     signingKey,
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
@@ -114,5 +132,5 @@ async function sign(ca: KeyPair, subject: Subject, usage: string, more: x509.Ext
       ...more,
     ],
   });
-  return { certificate: `${certificate.toString('pem')}\n`, key: await keyPem(keys) };
+  return `${certificate.toString('pem')}\n`;
 }

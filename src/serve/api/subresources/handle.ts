@@ -2,6 +2,7 @@
 import type { Api, Call } from '#serve/api/api.ts';
 import { methodNotAllowed, noSuchPath } from '#serve/api/http/status-error.ts';
 import { streamLog } from '#serve/api/stream/log.ts';
+import { approve } from '#serve/api/subresources/approval.ts';
 import { bindPod } from '#serve/api/subresources/binding.ts';
 import { evictPod } from '#serve/api/subresources/eviction.ts';
 import { finalizeNamespace } from '#serve/api/subresources/finalize.ts';
@@ -13,6 +14,7 @@ type Handler = (api: Api, call: Call) => Promise<void>;
 
 /** exec, attach and portforward upgrade their connection and come in by another door (`stream/upgrade.ts`). */
 const HANDLERS: Readonly<Record<string, Handler>> = {
+  'certificatesigningrequests.certificates.k8s.io/approval': approve,
   'pods/binding': bindPod,
   'pods/eviction': evictPod,
   'pods/log': streamLog,

@@ -78,6 +78,7 @@ async function create(api: Api, call: Call): Promise<void> {
   if (info.name !== '' || (kind.namespaced && info.namespace === '')) throw methodNotAllowed();
   const options = writeOptionsOf(call.query, 'CreateOptions');
   const object = readIncoming(await readParsed(call.request), kind, options, call.response);
+  kind.author?.(object, call.user);
   const answer = answerQuestion(api, call, object);
   if (answer !== undefined) return await answerText(call, 201, JSON.stringify(answer));
   await answerWritten(

@@ -60,6 +60,7 @@ const RULES: Readonly<Record<string, Readonly<Record<string, MergeRule>>>> = {
   V1JobStatus: { conditions: { key: 'type', atomic: true } },
   V1PodDisruptionBudgetStatus: { conditions: CONDITIONS },
   V1PersistentVolumeClaimStatus: { conditions: CONDITIONS },
+  V1CertificateSigningRequestStatus: { conditions: CONDITIONS },
   V1CSINodeSpec: { drivers: { key: 'name' } },
 };
 
