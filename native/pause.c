@@ -2,7 +2,8 @@
  * pause: the first process of a pod. It makes the pod's namespaces (network, IPC, UTS, PID and mount), holds them as
  * PID 1 of the pod's PID namespace, reaps what is orphaned there, and ends on SIGTERM. Containers come and go beside it.
  *
- *   pause --pid-file FILE [--host-network] [--host-ipc] [--hostname NAME] [--sysctl NAME=VALUE]... LABEL
+ *   pause --pid-file FILE [--host-network] [--host-ipc] [--hostname NAME] [--sysctl NAME=VALUE]...
+ *         [--tmpfs OPTIONS:FOLDER]... LABEL
  *   pause
  *
  * Without arguments it makes nothing and just holds: that is what the image `pause` runs.
@@ -60,6 +61,17 @@ static void loopback_up(void) {
   request.ifr_flags |= IFF_UP | IFF_RUNNING;
   if (ioctl(fd, SIOCSIFFLAGS, &request) < 0) die("lo up");
   close(fd);
+}
+
+/* "size=1048576,mode=0777:/folder": in the pod's mount namespace alone, for all its containers. */
+static void mount_tmpfs(char *pair) {
+  char *colon = strchr(pair, ':');
+  if (!colon) {
+    errno = EINVAL;
+    die(pair);
+  }
+  *colon = 0;
+  if (mount("tmpfs", colon + 1, "tmpfs", MS_NOSUID | MS_NODEV, pair) < 0) die(colon + 1);
 }
 
 /* "net.ipv4.ip_forward=1"; /proc/sys/net shows the namespace of the process that opens it. */
@@ -128,10 +140,10 @@ int main(int argc, char **argv) {
     else if (!strcmp(argv[i], "--host-ipc")) flags &= ~CLONE_NEWIPC;
     else if (!strcmp(argv[i], "--pid-file") && i + 1 < argc) pid_file = argv[++i];
     else if (!strcmp(argv[i], "--hostname") && i + 1 < argc) hostname = argv[++i];
-    else if (!strcmp(argv[i], "--sysctl")) i++;
+    else if (!strcmp(argv[i], "--sysctl") || !strcmp(argv[i], "--tmpfs")) i++;
   }
   if (!pid_file) {
-    fprintf(stderr, "usage: pause --pid-file FILE [--host-network] [--host-ipc] [--hostname NAME] [--sysctl N=V]... LABEL\n");
+    fprintf(stderr, "usage: pause --pid-file FILE [--host-network] [--host-ipc] [--hostname NAME] [--sysctl N=V]... [--tmpfs OPTIONS:FOLDER]... LABEL\n");
     return 2;
   }
   if (unshare(flags) < 0) die("unshare");
@@ -140,6 +152,7 @@ int main(int argc, char **argv) {
   if (flags & CLONE_NEWNET) loopback_up();
   for (int i = 1; i + 1 < argc; i++)
     if (!strcmp(argv[i], "--sysctl")) set_sysctl(argv[i + 1]);
+    else if (!strcmp(argv[i], "--tmpfs")) mount_tmpfs(argv[i + 1]);
   int go[2];
   if (pipe2(go, O_CLOEXEC) < 0) die("pipe");
   pid_t child = fork();

@@ -122,8 +122,8 @@ export class ContainerKeeper {
 
   // ── Starting ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Starts it, or notes why that cannot be now. Resolves when it runs (its postStart hook aside) or has failed. */
-  async start(sandbox: Sandbox, volumes: ReadonlyMap<string, string>): Promise<void> {
+  /** Starts it, or notes why that cannot be now. `target`: a process whose PID namespace it joins. Resolves when it runs (its postStart hook aside) or has failed. */
+  async start(sandbox: Sandbox, volumes: ReadonlyMap<string, string>, target?: number): Promise<void> {
     const answer = this.#pull.look(this.container, Date.now());
     if (answer.kind === 'trouble') {
       this.#trouble = answer.trouble;
@@ -135,7 +135,9 @@ export class ContainerKeeper {
     try {
       const attempt = this.#latest === undefined ? 0 : this.#latest.attempt + 1;
       const { pod, container } = this;
-      const record = await startOne(this.#ctx, { pod, container, attempt, image: answer.image, sandbox, volumes });
+      const whose = target === undefined ? {} : { target };
+      const request = { pod, container, attempt, image: answer.image, sandbox, volumes, ...whose };
+      const record = await startOne(this.#ctx, request);
       this.#took(record);
     } catch (error) {
       this.#couldNotStart(error);

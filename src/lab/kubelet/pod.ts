@@ -10,10 +10,18 @@ export interface EnvVar {
   readonly value?: string;
   readonly valueFrom?: {
     readonly fieldRef?: { readonly fieldPath: string };
-    readonly resourceFieldRef?: { readonly containerName?: string; readonly resource: string };
+    readonly resourceFieldRef?: ResourceReference;
     readonly configMapKeyRef?: KeySelector;
     readonly secretKeyRef?: KeySelector;
   };
+}
+
+export interface ResourceReference {
+  readonly containerName?: string;
+  /** `limits.cpu`, `requests.memory`… */
+  readonly resource: string;
+  /** What the amount is counted in; 1 if not said. */
+  readonly divisor?: string;
 }
 
 export interface KeySelector {
@@ -42,6 +50,7 @@ export interface Handler {
   readonly httpGet?: HttpGet;
   readonly tcpSocket?: { readonly port: number | string; readonly host?: string };
   readonly sleep?: { readonly seconds: number };
+  readonly grpc?: { readonly port: number; readonly service?: string };
 }
 
 export interface Probe extends Handler {
@@ -67,6 +76,8 @@ export interface VolumeMount {
   readonly mountPath: string;
   readonly readOnly?: boolean;
   readonly subPath?: string;
+  /** As `subPath`, with `$(NAME)` of the container's environment. */
+  readonly subPathExpr?: string;
 }
 
 export interface PodContainer {
@@ -93,6 +104,8 @@ export interface PodContainer {
   readonly terminationMessagePolicy?: string;
   /** Of an init container: `Always` makes it a sidecar. */
   readonly restartPolicy?: string;
+  /** Of an ephemeral container: whose processes it sees. */
+  readonly targetContainerName?: string;
 }
 
 export interface KeyToPath {
@@ -110,7 +123,7 @@ export interface ObjectProjection {
 export interface DownwardItem {
   readonly path: string;
   readonly fieldRef?: { readonly fieldPath: string };
-  readonly resourceFieldRef?: { readonly containerName?: string; readonly resource: string };
+  readonly resourceFieldRef?: ResourceReference;
   readonly mode?: number;
 }
 
@@ -166,6 +179,8 @@ export interface RunnablePodSpec {
   readonly volumes?: readonly Volume[];
   readonly initContainers?: readonly PodContainer[];
   readonly containers: readonly PodContainer[];
+  /** Added to a pod that runs, to look into it (`kubectl debug`, KEP-277). */
+  readonly ephemeralContainers?: readonly PodContainer[];
 }
 
 /** One of `waiting`, `running`, `terminated`. */
@@ -210,6 +225,7 @@ export interface PodStatus {
   readonly qosClass?: string;
   readonly containerStatuses?: readonly ContainerStatus[];
   readonly initContainerStatuses?: readonly ContainerStatus[];
+  readonly ephemeralContainerStatuses?: readonly ContainerStatus[];
 }
 
 export interface NamedMeta extends ObjectMeta {
@@ -254,9 +270,19 @@ export function isSidecar(container: PodContainer): boolean {
   return container.restartPolicy === 'Always';
 }
 
+export function isEphemeral(pod: RunnablePod, container: PodContainer): boolean {
+  return pod.spec.ephemeralContainers?.some(({ name }) => name === container.name) === true;
+}
+
+/** All containers that a pod has or had, in the order in which they may start. */
+export function allContainers({ spec }: RunnablePod): PodContainer[] {
+  return [...(spec.initContainers ?? []), ...spec.containers, ...(spec.ephemeralContainers ?? [])];
+}
+
 /** `Always`, `OnFailure` or `Never` as it holds for one container of the pod. */
 export function restartPolicyOf(pod: RunnablePod, container: PodContainer, isInit: boolean): string {
   const policy = pod.spec.restartPolicy ?? 'Always';
+  if (isEphemeral(pod, container)) return 'Never';
   if (!isInit) return policy;
   if (isSidecar(container)) return 'Always';
   return policy === 'Never' ? 'Never' : 'OnFailure';

@@ -2,7 +2,7 @@
 
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { RunnablePod } from '#lab/kubelet/pod.ts';
+import { allContainers, type RunnablePod } from '#lab/kubelet/pod.ts';
 import {
   attemptsOf,
   type ContainerPlace,
@@ -43,7 +43,7 @@ function uidsOf(layout: Layout): string[] {
 
 function foundPod(layout: Layout, pod: RunnablePod): FoundPod {
   const { uid } = pod.metadata;
-  const names = [...(pod.spec.initContainers ?? []), ...pod.spec.containers].map((c) => c.name);
+  const names = allContainers(pod).map((c) => c.name);
   const containers = new Map(names.map((name) => [name, recordsOf(layout, uid, name)]));
   const sandbox = readSandbox(layout, uid);
   return { pod, containers, ...(sandbox && { sandbox }) };

@@ -19,7 +19,7 @@ import { type Bind, type HiddenPath, ociSpec } from '#lab/kubelet/runtime/oci-sp
 import type { Sandbox } from '#lab/kubelet/runtime/sandbox.ts';
 import { readUser } from '#lab/kubelet/runtime/user.ts';
 import { type Bytes, referencesOf } from '#lab/kubelet/sources.ts';
-import { bindsOf } from '#lab/kubelet/volumes/volumes.ts';
+import { bindsOf, memoryVolumes } from '#lab/kubelet/volumes/volumes.ts';
 import { parseQuantity } from '#spec/quantity.ts';
 
 export interface StartRequest {
@@ -29,6 +29,8 @@ export interface StartRequest {
   readonly image: ResolvedImage;
   readonly sandbox: Sandbox;
   readonly volumes: ReadonlyMap<string, string>;
+  /** A process whose PID namespace the container joins. */
+  readonly target?: number;
 }
 
 /** What pods that stand on the machine's own root may not see of it. */
@@ -116,11 +118,12 @@ async function specOf(ctx: KubeletContext, request: StartRequest, meta: Containe
       hostNetwork: pod.spec.hostNetwork === true,
       hostPid: pod.spec.hostPID === true,
       shareProcesses: pod.spec.shareProcessNamespace === true,
+      ...(request.target === undefined ? {} : { targetPid: request.target }),
       cgroupsPath: `/${containerCgroup(ctx, pod, meta.id)}`,
       ...(memoryLimit === undefined ? {} : { memoryLimit }),
       ...(cpuLimit === undefined ? {} : { cpuLimit }),
       ...(cpuRequest === undefined ? {} : { cpuRequest }),
-      binds: allBinds(ctx, request),
+      binds: allBinds(ctx, request, env),
       hidden: image.onMachine ? hiddenPaths(ctx) : [],
     },
     ctx.facts.capabilities,
@@ -140,9 +143,13 @@ export function containerCgroup(ctx: KubeletContext, pod: RunnablePod, id: strin
 }
 
 /** The kubelet's own files come after the pod's volumes, but not over a volume mounted at the same place. */
-function allBinds(ctx: KubeletContext, { pod, container, attempt, volumes }: StartRequest): Bind[] {
+function allBinds(ctx: KubeletContext, request: StartRequest, env: ReadonlyMap<string, string>): Bind[] {
+  const { pod, container, attempt, volumes, sandbox } = request;
   const { uid } = pod.metadata;
-  const binds = bindsOf(container.volumeMounts ?? [], volumes);
+  // What lies in memory is to be seen only from within the pod.
+  const inside = new Set(memoryVolumes(pod).map(({ name }) => name));
+  const viewOf = (name: string, path: string) => (inside.has(name) ? `/proc/${sandbox.pid}/root${path}` : path);
+  const binds = bindsOf(container.volumeMounts ?? [], volumes, env, viewOf);
   const own: Bind[] = [
     { source: ctx.layout.etc(uid, 'hosts'), target: '/etc/hosts', readOnly: false },
     { source: ctx.layout.etc(uid, 'resolv.conf'), target: '/etc/resolv.conf', readOnly: false },

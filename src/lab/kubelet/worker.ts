@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { ContainerKeeper } from '#lab/kubelet/container-keeper.ts';
 import type { KubeletContext } from '#lab/kubelet/context.ts';
 import {
+  allContainers,
   DEFAULT_GRACE_SECONDS,
   type PodContainer,
   type PodStatus,
@@ -61,10 +62,7 @@ export class PodWorker {
     this.#sandbox = found?.sandbox;
     this.#heard = found === undefined;
     this.#startTime = pod.status?.startTime ?? new Date().toISOString().replace(/\.\d+Z$/, 'Z');
-    for (const [container, init] of this.#all()) {
-      const records = found?.containers.get(container.name) ?? [];
-      this.#keepers.set(container.name, new ContainerKeeper(ctx, pod, container, init, records, () => this.wake()));
-    }
+    this.#keep(found);
     this.#persist();
   }
 
@@ -86,14 +84,23 @@ export class PodWorker {
 
   /** Why a container that has not started waits: `ContainerCreating`… */
   whyWaiting(container: string): string {
-    const { initContainerStatuses = [], containerStatuses = [] } = this.#status(this.view());
-    const all = [...initContainerStatuses, ...containerStatuses];
-    return all.find((status) => status.name === container)?.state.waiting?.reason ?? 'ContainerCreating';
+    const status = this.#status(this.view());
+    const { initContainerStatuses = [], containerStatuses = [], ephemeralContainerStatuses = [] } = status;
+    const all = [...initContainerStatuses, ...containerStatuses, ...ephemeralContainerStatuses];
+    return all.find(({ name }) => name === container)?.state.waiting?.reason ?? 'ContainerCreating';
   }
 
-  *#all(): Generator<[PodContainer, boolean]> {
-    for (const container of this.#pod.spec.initContainers ?? []) yield [container, true];
-    for (const container of this.#pod.spec.containers) yield [container, false];
+  /** A keeper for each container; ephemeral ones come later. */
+  #keep(found?: FoundPod): void {
+    const inits = this.#pod.spec.initContainers ?? [];
+    for (const container of allContainers(this.#pod)) {
+      const { name } = container;
+      if (this.#keepers.has(name)) continue;
+      const records = found?.containers.get(name) ?? [];
+      const init = inits.includes(container);
+      const wake = () => this.wake();
+      this.#keepers.set(name, new ContainerKeeper(this.#ctx, this.#pod, container, init, records, wake));
+    }
   }
 
   /** The API's newest word on the pod. */
@@ -104,6 +111,7 @@ export class PodWorker {
     const isFirst = !this.#heard;
     this.#heard = true;
     for (const keeper of this.#keepers.values()) keeper.pod = pod;
+    this.#keep();
     if (changed) this.#persist();
     if (changed || isFirst || !this.#isActive()) this.wake();
   }
@@ -295,7 +303,8 @@ export class PodWorker {
     const sandbox = this.#sandbox;
     if (sandbox?.pid === undefined || sandbox.ips === undefined) return;
     this.#volumes ??= await this.#makeVolumes();
-    await this.#keepers.get(container.name)?.start(sandbox, this.#volumes);
+    const target = this.#keepers.get(container.targetContainerName ?? '')?.latest?.pid;
+    await this.#keepers.get(container.name)?.start(sandbox, this.#volumes, target);
   }
 
   /** Seconds that the containers have from now on to end. */

@@ -23,6 +23,7 @@ export interface FieldError {
     | 'FieldValueRequired'
     | 'FieldValueNotSupported'
     | 'FieldValueDuplicate'
+    | 'FieldValueNotFound'
     | 'FieldValueForbidden'
     | 'FieldValueTooLong'
     | 'FieldValueTooMany';
@@ -196,4 +197,8 @@ export function forbidden(field: string, detail: string): FieldError {
 
 export function duplicate(field: string, value: Json): FieldError {
   return fieldError('FieldValueDuplicate', field, `Duplicate value: ${JSON.stringify(value)}`);
+}
+
+export function notFoundField(field: string, value: Json): FieldError {
+  return fieldError('FieldValueNotFound', field, `Not found: ${JSON.stringify(value)}`);
 }

@@ -1,9 +1,10 @@
-/** One look at a container: exec, httpGet or tcpSocket, from where the kubelet stands (the node's network). */
+/** One look at a container: exec, httpGet, tcpSocket or grpc, from where the kubelet stands (the node's network). */
 
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
 import type { Handler, HttpGet, PodContainer } from '#lab/kubelet/pod.ts';
+import { checkGrpc } from '#lab/kubelet/probes/grpc.ts';
 import { execInContainer, type OciRuntime } from '#lab/kubelet/runtime/oci-runtime.ts';
 
 export interface ProbeTarget {
@@ -26,6 +27,7 @@ export function check(target: ProbeTarget, handler: Handler, timeoutMs: number):
     const { host, port } = handler.tcpSocket;
     return checkTcp(host || target.podIp(), portNumber(target.container, port), timeoutMs);
   }
+  if (handler.grpc) return checkGrpc(target.podIp(), handler.grpc.port, handler.grpc.service ?? '', timeoutMs);
   return Promise.resolve(undefined);
 }
 

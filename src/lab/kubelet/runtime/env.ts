@@ -1,6 +1,13 @@
 /** A container's environment, from values that have already been fetched. */
 
-import type { EnvVar, KeySelector, PodContainer, RunnablePod, ServiceForEnv } from '#lab/kubelet/pod.ts';
+import type {
+  EnvVar,
+  KeySelector,
+  PodContainer,
+  ResourceReference,
+  RunnablePod,
+  ServiceForEnv,
+} from '#lab/kubelet/pod.ts';
 import { expand } from '#lab/kubelet/runtime/expand.ts';
 import { parseQuantity } from '#spec/quantity.ts';
 
@@ -146,7 +153,7 @@ function mapText(map: Readonly<Record<string, string>> = {}): string {
 export function resourceValue(
   pod: RunnablePod,
   container: PodContainer,
-  reference: { readonly containerName?: string; readonly resource: string },
+  reference: ResourceReference,
   facts: PodFacts,
 ): string {
   const of = pod.spec.containers.find((c) => c.name === reference.containerName) ?? container;
@@ -154,7 +161,11 @@ export function resourceValue(
   const fallback = name === 'cpu' ? facts.cpus : name === 'memory' ? facts.memory : 0;
   const quantity = (side === 'limits' ? of.resources?.limits : of.resources?.requests)?.[name];
   const amount = quantity === undefined ? (side === 'limits' ? fallback : 0) : parseQuantity(quantity);
-  return String(Math.ceil(amount));
+  return String(Math.ceil(amount / divisorOf(reference)));
+}
+
+function divisorOf({ divisor }: ResourceReference): number {
+  return (divisor === undefined ? 0 : parseQuantity(`${divisor}`)) || 1;
 }
 
 /** The variables of Docker's links, which Kubernetes still sets for each Service that existed before the pod. */

@@ -28,6 +28,8 @@ export interface ContainerInput {
   readonly hostNetwork: boolean;
   readonly hostPid: boolean;
   readonly shareProcesses: boolean;
+  /** A process whose PID namespace it joins instead of one of its own. */
+  readonly targetPid?: number;
   readonly cgroupsPath: string;
   /** Bytes and CPU time; undefined: no limit, or no controller for it. */
   readonly memoryLimit?: number;
@@ -167,13 +169,15 @@ function hiddenFolders(input: ContainerInput): Mount[] {
 }
 
 function namespacesOf(input: ContainerInput): object[] {
-  const of = (type: string, file: string) => ({ type, path: `/proc/${input.pausePid}/ns/${file}` });
+  const of = (type: string, file: string, pid = input.pausePid) => ({ type, path: `/proc/${pid}/ns/${file}` });
+  const shared = input.shareProcesses ? of('pid', 'pid') : { type: 'pid' };
+  const pids = input.targetPid === undefined ? shared : of('pid', 'pid', input.targetPid);
   return [
     { type: 'mount' },
     of('ipc', 'ipc'),
     of('uts', 'uts'),
     ...(input.hostNetwork ? [] : [of('network', 'net')]),
-    ...(input.hostPid ? [] : [input.shareProcesses ? of('pid', 'pid') : { type: 'pid' }]),
+    ...(input.hostPid ? [] : [pids]),
   ];
 }
 

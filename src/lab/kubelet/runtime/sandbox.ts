@@ -8,6 +8,7 @@ import { readJson, readText, writeWhole } from '#lab/kubelet/runtime/disk.ts';
 import type { Layout } from '#lab/kubelet/runtime/layout.ts';
 import { isAlive, readPid, signal } from '#lab/kubelet/runtime/process.ts';
 import { run } from '#lab/kubelet/runtime/run.ts';
+import { memoryVolumes } from '#lab/kubelet/volumes/volumes.ts';
 
 /** What the disk says of a sandbox; written before anything is made, and again when its network stands. */
 export interface SandboxRecord {
@@ -68,12 +69,17 @@ export async function startPause(
   const onHost = pod.spec.hostNetwork === true;
   const own = (pod.spec.securityContext?.sysctls ?? []).map(({ name, value }) => `${name}=${value}`);
   const sysctls = (onHost ? [] : [...SYSCTLS, ...own]).flatMap((pair) => ['--sysctl', pair]);
+  const inMemory = memoryVolumes(pod).flatMap(({ name, options }) => {
+    const path = layout.volume(pod.metadata.uid, name);
+    return ['--tmpfs', `${options}:${path}`];
+  });
   const answer = await run(program, [
     ...['--pid-file', pidPath(layout, pod.metadata.uid)],
     ...['--hostname', onHost ? nodeName : hostnameOf(pod)],
     ...(onHost ? ['--host-network'] : []),
     ...(pod.spec.hostIPC === true ? ['--host-ipc'] : []),
     ...sysctls,
+    ...inMemory,
     sandbox.id,
   ]);
   const pid = readPid(answer.stdout);

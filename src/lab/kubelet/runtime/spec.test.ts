@@ -52,6 +52,7 @@ test('the environment comes from image, Services, maps and entries, in this orde
       { name: 'L', valueFrom: { fieldRef: { fieldPath: "metadata.labels['app']" } } },
       { name: 'PW', valueFrom: { secretKeyRef: { name: 's', key: 'pw' } } },
       { name: 'CPU', valueFrom: { resourceFieldRef: { resource: 'limits.cpu' } } },
+      { name: 'MILLIS', valueFrom: { resourceFieldRef: { resource: 'limits.cpu', divisor: '1m' } } },
       { name: 'GONE', valueFrom: { configMapKeyRef: { name: 'none', key: 'k', optional: true } } },
     ],
   });
@@ -60,8 +61,8 @@ test('the environment comes from image, Services, maps and entries, in this orde
   assert.equal(env.get('P_k'), 'v');
   assert.equal(env.has('P_bad key'), false);
   assert.deepEqual(
-    ['IP', 'L', 'PW', 'CPU'].map((k) => env.get(k)),
-    ['10.244.1.5', 'x', 'secret', '2'],
+    ['IP', 'L', 'PW', 'CPU', 'MILLIS'].map((k) => env.get(k)),
+    ['10.244.1.5', 'x', 'secret', '2', '2000'],
   );
   assert.equal(env.has('GONE'), false);
   assert.equal(env.get('MY_DB_SERVICE_HOST'), '10.96.0.9');

@@ -30,6 +30,17 @@ test('decide makes the sandbox first, then starts all main containers together',
   assert.deepEqual(brief(testView(two, { a: running('a'), b: running('b') })), []);
 });
 
+test('decide starts an ephemeral container once, whatever the others do, and never again', () => {
+  const pod = testPod({
+    initContainers: [testContainer('i')],
+    containers: [testContainer('a')],
+    ephemeralContainers: [testContainer('debug')],
+  });
+  assert.deepEqual(brief(testView(pod, { i: running('i') })), ['start debug']);
+  assert.deepEqual(brief(testView(pod, { i: running('i'), debug: running('debug') })), []);
+  assert.deepEqual(brief(testView(pod, { i: running('i'), debug: ended('debug', 1) })), []);
+});
+
 test('decide waits for a container that is being started', () => {
   const starting = { latest: testRecord('a'), started: false, ready: false };
   assert.deepEqual(brief(testView(two, { a: starting, b: running('b') })), []);

@@ -31,7 +31,13 @@ export function decide(view: PodView): Decision {
   if (view.sandbox?.state !== 'ready') return { steps: [{ do: 'sandbox' }] };
   const inits = decideInits(view);
   const next = inits.open ? NOTHING : joined(view.pod.spec.containers.map((c) => decideOne(view, c, false)));
-  return joined([inits, next]);
+  return joined([inits, next, ...(view.pod.spec.ephemeralContainers ?? []).map((c) => decideEphemeral(view, c))]);
+}
+
+/** Once, whatever becomes of it, and without waiting for the others. */
+function decideEphemeral(view: PodView, container: PodContainer): Decision {
+  const known = viewOf(view, container.name);
+  return known.latest === undefined ? startWhenDue(view, known, container, false) : NOTHING;
 }
 
 /** Whether every container has ended and none may be started again. */

@@ -113,3 +113,18 @@ test('status is not ready while a readiness gate is closed', () => {
   const s = status(testView(testPod({ readinessGates: [{ conditionType: 'x' }] }), { c: running('c') }));
   assert.match(conditions(s).join(), /ContainersReady=True.*Ready=False:ReadinessGatesNotReady/);
 });
+
+test('status of an ephemeral container stands apart, and says nothing of the pod', () => {
+  const pod = testPod({ ephemeralContainers: [testContainer('debug')] });
+  const s = status(testView(pod, { c: running('c'), debug: ended('debug', 3) }));
+  assert.equal(s.phase, 'Running');
+  assert.equal(s.ephemeralContainerStatuses?.[0]?.state.terminated?.exitCode, 3);
+  assert.match(conditions(s).join(), /,Ready=True/);
+});
+
+test('status of what never ran in a pod that was out of time is not waiting any more', () => {
+  const verdict = { reason: 'DeadlineExceeded', message: 'late' };
+  const s = status(testView(testPod(), {}, { verdict }));
+  assert.equal(s.phase, 'Failed');
+  assert.equal(s.containerStatuses?.[0]?.state.terminated?.reason, 'ContainerStatusUnknown');
+});

@@ -31,6 +31,7 @@ export function podStatus(view: PodView, facts: StatusFacts): PodStatus {
   const { pod } = view;
   const inits = (pod.spec.initContainers ?? []).map((c) => containerStatus(view, c, facts, true));
   const mains = pod.spec.containers.map((c) => containerStatus(view, c, facts, false));
+  const ephemerals = (pod.spec.ephemeralContainers ?? []).map((c) => containerStatus(view, c, facts, false));
   const phase = phaseOf(view, inits, mains);
   const ips = view.sandbox?.ips ?? [];
   return {
@@ -44,6 +45,7 @@ export function podStatus(view: PodView, facts: StatusFacts): PodStatus {
     qosClass: qosClass(pod.spec),
     ...(inits.length === 0 ? {} : { initContainerStatuses: inits }),
     containerStatuses: mains,
+    ...(ephemerals.length === 0 ? {} : { ephemeralContainerStatuses: ephemerals }),
   };
 }
 
@@ -78,8 +80,18 @@ function stateOf(
   if (latest?.exit !== undefined && !waitsForRestart(view, container, known, init)) {
     return { terminated: terminated(latest, facts) };
   }
+  // What never ran and never will is not waiting any more.
+  if (view.verdict !== undefined) return { terminated: NEVER_RAN };
   return { waiting: waitingOf(view, container, known, init) };
 }
+
+const NEVER_RAN: TerminatedStatus = {
+  exitCode: 137,
+  reason: 'ContainerStatusUnknown',
+  message: 'The container could not be located when the pod was terminated',
+  startedAt: null,
+  finishedAt: null,
+};
 
 /** Ended, to be started again, and not due yet (or in trouble): shown as waiting, its end as `lastState`. */
 function waitsForRestart(view: PodView, container: PodContainer, known: ContainerView, init: boolean): boolean {

@@ -7,7 +7,7 @@ import { Layout } from '#lab/kubelet/runtime/layout.ts';
 import type { PodSources } from '#lab/kubelet/sources.ts';
 import { testPod } from '#lab/kubelet/testing/pods.ts';
 import { writeAtomically } from '#lab/kubelet/volumes/atomic-writer.ts';
-import { bindsOf, makeVolumes, VolumeError } from '#lab/kubelet/volumes/volumes.ts';
+import { bindsOf, makeVolumes, memoryVolumes, VolumeError } from '#lab/kubelet/volumes/volumes.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'pt-volumes-'));
 after(() => rmSync(root, { recursive: true, force: true }));
@@ -69,6 +69,25 @@ test('a mount is bound from its volume; a subPath may not leave it', () => {
   ]);
   assert.throws(() => bindsOf([{ name: 'v', mountPath: '/m', subPath: '../x' }], volumes), VolumeError);
   assert.throws(() => bindsOf([{ name: 'w', mountPath: '/m' }], volumes), VolumeError);
+});
+
+test('subPathExpr names what the environment has, and only that', () => {
+  const volumes = new Map([['v', root]]);
+  const mount = { name: 'v', mountPath: '/m', subPathExpr: 'of/$(POD)' };
+  const [bind] = bindsOf([mount], volumes, new Map([['POD', 'web-0']]));
+  assert.equal(bind?.source, join(root, 'of/web-0'));
+  assert.throws(() => bindsOf([mount], volumes), /missing value for "POD"/);
+  assert.throws(() => bindsOf([mount], volumes, new Map([['POD', '../..']])), VolumeError);
+});
+
+test('volumes in memory are named with the options of their mount', () => {
+  const volumes = [
+    { name: 'ram', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } },
+    { name: 'disk', emptyDir: {} },
+  ];
+  assert.deepEqual(memoryVolumes(testPod({ volumes })), [{ name: 'ram', options: 'mode=0777,size=1048576' }]);
+  const grouped = testPod({ volumes, securityContext: { fsGroup: 7 } });
+  assert.equal(memoryVolumes(grouped)[0]?.options, 'mode=2777,gid=7,size=1048576');
 });
 
 test('files change all at once, and those that are gone go', () => {

@@ -3,11 +3,13 @@
 import { chmodSync, chownSync, existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { join, normalize } from 'node:path';
 import type { DownwardItem, KeyToPath, ObjectProjection, RunnablePod, Volume, VolumeMount } from '#lab/kubelet/pod.ts';
-import { fieldValue, type PodFacts, resourceValue } from '#lab/kubelet/runtime/env.ts';
+import { ConfigError, fieldValue, type PodFacts, resourceValue } from '#lab/kubelet/runtime/env.ts';
+import { expand } from '#lab/kubelet/runtime/expand.ts';
 import type { Layout } from '#lab/kubelet/runtime/layout.ts';
 import type { Bind } from '#lab/kubelet/runtime/oci-spec.ts';
 import type { Bytes, PodSources } from '#lab/kubelet/sources.ts';
 import { type Payload, writeAtomically } from '#lab/kubelet/volumes/atomic-writer.ts';
+import { parseQuantity } from '#spec/quantity.ts';
 
 /** Why a volume cannot be had now; it is tried again. */
 export class VolumeError extends Error {
@@ -166,21 +168,61 @@ async function projectedSources(
   return files;
 }
 
-/** Binds of one container. @throws VolumeError for a volume that the pod does not have, or a subPath that leaves it */
-export function bindsOf(mounts: readonly VolumeMount[], volumes: ReadonlyMap<string, string>): Bind[] {
+/**
+ * Binds of one container.
+ * @param env what `subPathExpr` may name
+ * @param seen where the kubelet sees a volume's path, if not there
+ * @throws VolumeError for a volume that the pod does not have, or a subPath that leaves it
+ * @throws ConfigError for a `subPathExpr` with a name that the environment lacks
+ */
+export function bindsOf(
+  mounts: readonly VolumeMount[],
+  volumes: ReadonlyMap<string, string>,
+  env: ReadonlyMap<string, string> = new Map(),
+  seen: (name: string, path: string) => string = (_, path) => path,
+): Bind[] {
   return mounts.map((mount) => {
     const volume = volumes.get(mount.name);
     if (volume === undefined) throw new VolumeError(`no volume "${mount.name}" for the mount at ${mount.mountPath}`);
-    const source = mount.subPath === undefined ? volume : subPath(volume, mount.subPath);
+    const sub = mount.subPathExpr === undefined ? mount.subPath : expanded(mount.subPathExpr, env);
+    const source = sub === undefined ? volume : subPath(volume, sub, (path) => seen(mount.name, path));
     return { source, target: mount.mountPath, readOnly: mount.readOnly === true };
   });
 }
 
-function subPath(volume: string, sub: string): string {
+function expanded(text: string, env: ReadonlyMap<string, string>): string {
+  const missing: string[] = [];
+  const found = expand(text, (name) => {
+    if (!env.has(name)) missing.push(name);
+    return env.get(name);
+  });
+  if (missing.length === 0) return found;
+  throw new ConfigError(`failed to expand subPath expression "${text}": missing value for "${missing[0]}"`);
+}
+
+function subPath(volume: string, sub: string, seen: (path: string) => string): string {
   const inside = normalize(sub);
   if (inside.startsWith('/') || inside.split('/').includes('..'))
     throw new VolumeError(`subPath "${sub}" leaves its volume`);
   const path = join(volume, inside);
-  if (!existsSync(path)) mkdirSync(path, { recursive: true });
+  if (!existsSync(seen(path))) mkdirSync(seen(path), { recursive: true });
   return path;
+}
+
+export interface MemoryVolume {
+  readonly name: string;
+  /** Of mount(2). */
+  readonly options: string;
+}
+
+/** Volumes that are to lie in memory: pause mounts them, so that all containers of the pod see the same ones. */
+export function memoryVolumes(pod: RunnablePod): MemoryVolume[] {
+  const group = pod.spec.securityContext?.fsGroup;
+  const owner = group === undefined ? 'mode=0777' : `mode=2777,gid=${group}`;
+  return (pod.spec.volumes ?? [])
+    .filter(({ emptyDir }) => emptyDir?.medium === 'Memory')
+    .map(({ name, emptyDir }) => {
+      const limit = emptyDir?.sizeLimit;
+      return { name, options: limit === undefined ? owner : `${owner},size=${Math.ceil(parseQuantity(limit))}` };
+    });
 }

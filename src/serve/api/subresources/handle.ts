@@ -4,6 +4,7 @@ import { methodNotAllowed, noSuchPath } from '#serve/api/http/status-error.ts';
 import { streamLog } from '#serve/api/stream/log.ts';
 import { approve } from '#serve/api/subresources/approval.ts';
 import { bindPod } from '#serve/api/subresources/binding.ts';
+import { changeEphemeral } from '#serve/api/subresources/ephemeral.ts';
 import { evictPod } from '#serve/api/subresources/eviction.ts';
 import { finalizeNamespace } from '#serve/api/subresources/finalize.ts';
 import { scaleObject } from '#serve/api/subresources/scale.ts';
@@ -16,6 +17,7 @@ type Handler = (api: Api, call: Call) => Promise<void>;
 const HANDLERS: Readonly<Record<string, Handler>> = {
   'certificatesigningrequests.certificates.k8s.io/approval': approve,
   'pods/binding': bindPod,
+  'pods/ephemeralcontainers': changeEphemeral,
   'pods/eviction': evictPod,
   'pods/log': streamLog,
   'serviceaccounts/token': requestToken,

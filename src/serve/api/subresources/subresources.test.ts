@@ -68,6 +68,37 @@ describe('subresources', () => {
     assert.equal((await evict('b')).status, 201, 'what is not ready is no loss while the budget is whole');
   });
 
+  it('ephemeralcontainers adds containers to a pod that runs, and lets nobody change them', async () => {
+    await using server = await startServer();
+    const ask = server.client.ask.bind(server.client);
+    await ask('POST', PODS, pod('p'));
+    const strategic = { headers: { 'Content-Type': 'application/strategic-merge-patch+json' } };
+    const add = (...ephemeralContainers: JsonObject[]) =>
+      ask('PATCH', `${PODS}/p/ephemeralcontainers`, { spec: { ephemeralContainers } }, strategic);
+    const main = textAt(objectsAt((await ask('GET', `${PODS}/p`)).body, 'spec', 'containers')[0] ?? {}, 'name');
+    const added = await add({ name: 'debug', image: 'busybox', targetContainerName: main });
+    assert.equal(added.status, 200, added.text);
+    const [first] = objectsAt(added.body, 'spec', 'ephemeralContainers');
+    assert.equal(textAt(first ?? {}, 'terminationMessagePolicy'), 'File');
+    assert.equal((await add({ name: 'more', image: 'busybox' })).status, 200);
+    const read = (await ask('GET', `${PODS}/p/ephemeralcontainers`)).body;
+    assert.equal(objectsAt(read, 'spec', 'ephemeralContainers').length, 2);
+    for (const [container, field] of [
+      [{ name: main, image: 'busybox' }, 'spec.ephemeralContainers[0].name'],
+      [{ name: 'x' }, 'spec.ephemeralContainers[0].image'],
+      [{ name: 'x', image: 'i', targetContainerName: 'nobody' }, 'spec.ephemeralContainers[0].targetContainerName'],
+      [{ name: 'x', image: 'i', ports: [{ containerPort: 80 }] }, 'spec.ephemeralContainers[0].ports'],
+      [{ name: 'debug', image: 'other' }, 'spec.ephemeralContainers'],
+    ] as const) {
+      const refused = await add(container as JsonObject);
+      assert.equal(refused.status, 422, refused.text);
+      const fields = objectsAt(refused.body, 'details', 'causes').map((cause) => textAt(cause, 'field'));
+      assert.deepEqual(fields, [field]);
+    }
+    const spec = { ephemeralContainers: [{ name: 'sneaky', image: 'busybox' }] };
+    assert.equal((await ask('PATCH', `${PODS}/p`, { spec }, strategic)).status, 422);
+  });
+
   it('token gives a ServiceAccount a token that the server takes', async () => {
     await using server = await startServer();
     const accounts = '/api/v1/namespaces/default/serviceaccounts';

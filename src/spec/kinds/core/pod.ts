@@ -34,6 +34,7 @@ export const POD: Kind = {
   subresources: [
     { name: 'attach', verbs: STREAM, kind: 'PodAttachOptions' },
     { name: 'binding', verbs: ['create'], kind: 'Binding' },
+    { name: 'ephemeralcontainers', verbs: ['get', 'patch', 'update'], kind: 'Pod' },
     { name: 'eviction', verbs: ['create'], kind: 'Eviction', group: 'policy', version: 'v1' },
     { name: 'exec', verbs: STREAM, kind: 'PodExecOptions' },
     { name: 'log', verbs: ['get'], kind: 'Pod' },
@@ -93,7 +94,7 @@ function validateUpdate(pod: KubeObject, old: KubeObject): readonly FieldError[]
   const allowed = copyJson(objectAt(old, 'spec'));
   const spec = objectAt(pod, 'spec');
   takeImages(allowed, spec);
-  for (const key of ['activeDeadlineSeconds', 'tolerations', 'ephemeralContainers']) {
+  for (const key of ['activeDeadlineSeconds', 'tolerations']) {
     if (spec[key] === undefined) delete allowed[key];
     else allowed[key] = spec[key];
   }
