@@ -207,7 +207,8 @@ export type ProblemCode =
   | 'bgp-selector'
   | 'bgp-filter'
   | 'bgp-password'
-  | 'bgp-password-form';
+  | 'bgp-password-form'
+  | 'bgp-signature';
 
 /** Everything that this node's kernel must hold for the pod network. */
 export interface NodeState {

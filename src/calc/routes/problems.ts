@@ -85,7 +85,7 @@ export const PROBLEMS = {
     todo: 'Raise the MTU of {ifname}, or mtu in the ConfigMap kube-system/polder-config.',
   },
   'bgp-as': {
-    sentence: 'AS number {as} of node {node} is out of range, so it speaks no BGP.',
+    sentence: 'AS number {as} of node {node} is out of range, so what it says by BGP stays as it was.',
     todo: 'Set asNumber of the BGPConfiguration, or the annotation projectcalico.org/ASNumber, to 1 to {max}.',
   },
   'bgp-peer-as': {
@@ -119,6 +119,10 @@ export const PROBLEMS = {
   'bgp-password-form': {
     sentence: 'Node {node} does not speak with {peer}: the password in Secret kube-system/{secret}, key {key}, {why}.',
     todo: 'Choose a password of 1 to 80 bytes in one line, without quotation marks, on both sides.',
+  },
+  'bgp-signature': {
+    sentence: 'Node {node} and {peer} ({addr}) do not come together: {what}.',
+    todo: 'Give both sides the same password (BGPPeer or nodeMeshPassword, in a Secret of kube-system), or neither one.',
   },
 } as const satisfies Record<ProblemCode, ProblemRow>;
 

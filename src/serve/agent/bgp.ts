@@ -8,11 +8,13 @@ import { type SecretSource, Secrets } from '#feed/secrets.ts';
 import { birdAt } from '#kernel/bird/bird.ts';
 import type { BirdControl } from '#kernel/bird/handle.ts';
 import type { Netlink } from '#kernel/netlink/handle.ts';
+import { readSignatureCounts } from '#kernel/tcp-signatures.ts';
 import type { NodeSync } from '#serve/agent/node-sync.ts';
 import { CONFIG_MAP } from '#spec/config.ts';
 import { type BirdGoal, BirdKeeper } from '#sync/bird.ts';
 import { hasBirdRoutes, sweepBirdRoutes } from '#sync/drivers/bird-routes.ts';
 import { SessionsUp } from '#sync/sessions-up.ts';
+import { SignatureWatch } from '#sync/signatures.ts';
 
 export interface SpeakerOptions {
   /** The agent's state folder: BIRD's files go into `bird` below it. */
@@ -33,6 +35,7 @@ export class BgpSpeaker {
   readonly #keeper: BirdKeeper;
   readonly #secrets: Secrets;
   readonly #sessions: SessionsUp;
+  readonly #signatures: SignatureWatch;
   /** The state that was aimed at last. */
   #state: BgpState | undefined;
 
@@ -57,6 +60,11 @@ export class BgpSpeaker {
       },
     });
     this.#sessions = new SessionsUp(this.#keeper, onChange);
+    this.#signatures = new SignatureWatch({
+      counts: () => readSignatureCounts(),
+      control: () => this.#keeper.control,
+      state: () => this.#state,
+    });
   }
 
   /** Aims at what the last pass has made the kernel ready for. */
@@ -89,7 +97,7 @@ export class BgpSpeaker {
   }
 
   get problems(): readonly Problem[] {
-    return this.#keeper.problems;
+    return [...this.#keeper.problems, ...this.#signatures.problems];
   }
 
   /** Why BIRD is not as it should be, if so: one sentence. */
@@ -99,7 +107,7 @@ export class BgpSpeaker {
 
   /** Until the signal ends it; BIRD goes on. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
-    await Promise.all([this.#keeper.run(signal), this.#sessions.run(signal)]);
+    await Promise.all([this.#keeper.run(signal), this.#sessions.run(signal), this.#signatures.run(signal)]);
     this.#secrets[Symbol.dispose]();
   }
 }
