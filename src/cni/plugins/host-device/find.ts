@@ -46,7 +46,8 @@ function wish({ conf, caller }: PluginCall): Wish {
   }
   function byPci(value: string): Link | undefined {
     if (!/^[0-9a-fA-F:.]+$/.test(value)) wrong('pciBusID', 'must be such as 0000:00:1f.6', value);
-    return inSysfs(`/sys/bus/pci/devices/${value}/net`);
+    const dir = `/sys/bus/pci/devices/${value}`;
+    return inSysfs(`${dir}/net`) ?? inSysfs(`${dir}/${virtioOf(caller.seen(dir)) ?? ''}/net`);
   }
   return (
     wishes.find(({ value }) => value !== '') ??
@@ -54,12 +55,21 @@ function wish({ conf, caller }: PluginCall): Wish {
   );
 }
 
+/** A card of a virtual machine has its interface below a device of virtio's own. */
+function virtioOf(dir: string): string | undefined {
+  return entries(dir).find((name) => name.startsWith('virtio'));
+}
+
 function onlyEntry(dir: string, link: (name: string) => Link | undefined): Link | undefined {
+  return entries(dir)
+    .map(link)
+    .find((found) => found !== undefined);
+}
+
+function entries(dir: string): string[] {
   try {
-    return readdirSync(dir)
-      .map(link)
-      .find((found) => found !== undefined);
+    return readdirSync(dir);
   } catch {
-    return undefined;
+    return [];
   }
 }

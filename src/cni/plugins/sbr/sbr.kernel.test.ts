@@ -100,22 +100,35 @@ test('bad configurations are refused, and nothing is changed', { skip }, async (
   await b.ok('GC', sbr, conf({}, false));
 });
 
-test('the reference plugin makes the same of IPv4', {
+test('the reference plugin makes the same, but a table for each address where ours has one for the interface', {
   skip: skip || (existsSync(REFERENCE) ? false : 'no reference plugins'),
 }, async (t) => {
   const { b, pod, conf } = bedWithPod(t);
   const other = makePod(t, 3);
-  sh('ip addr del fd09::2/64 dev eth0 && ip -6 route del default', pod.netns);
-  sh('ip addr del fd09::3/64 dev eth0 && ip -6 route del default', other.netns);
-  const v4 = (of: TestPod) => ({ ...of.prevResult, ips: [Object(of.prevResult.ips)[0]] });
-  const ours = await b.ok('ADD', sbr, conf({ prevResult: v4(pod) }), pod.env);
+  const ours = await b.ok('ADD', sbr, conf({ prevResult: pod.prevResult }), pod.env);
   const env = { ...other.env, CNI_COMMAND: 'ADD', CNI_PATH: '/usr/lib/cni' };
-  const input = JSON.stringify(conf({ prevResult: v4(other) }));
+  const input = JSON.stringify(conf({ prevResult: other.prevResult }));
   const theirs = spawnSync(REFERENCE, { input, env, encoding: 'utf8' });
   assert.equal(theirs.status, 0, theirs.stdout);
-  const see = (of: TestPod, number: number) =>
-    sh('ip rule; ip route show table 100; ip route', of.netns).replaceAll(`10.9.0.${number}`, 'POD');
-  assert.equal(see(pod, 2), see(other, 3));
-  assert.deepEqual(ours, v4(pod));
-  assert.deepEqual(JSON.parse(theirs.stdout), v4(other));
+  const see = ({ netns }: TestPod, number: number, family: 4 | 6) => {
+    const rules = sh(`ip -${family} rule`, netns);
+    const table = /from (?:10\.9|fd09)\S+ lookup (\d+)/.exec(rules)?.[1] ?? 'none';
+    // The link-local network stays in main with ours: an interface without it speaks no IPv6.
+    const ways = [table, 'main'].flatMap((of) =>
+      sh(`ip -${family} route show table ${of} | grep -v ^fe80; true`, netns).split('\n').sort(),
+    );
+    const all = [rules.replace(`lookup ${table}`, 'lookup OWN'), ...ways].join('\n');
+    return { table, all: all.replaceAll(new RegExp(`(10\\.9\\.0\\.|fd09::)${number}\\b`, 'g'), 'POD') };
+  };
+  const tables = ([4, 6] as const).map((family) => {
+    const [one, two] = [see(pod, 2, family), see(other, 3, family)];
+    assert.equal(one.all, two.all);
+    return [one.table, two.table];
+  });
+  assert.deepEqual(tables, [
+    ['100', '100'],
+    ['100', '101'],
+  ]);
+  assert.deepEqual(ours, pod.prevResult);
+  assert.deepEqual(JSON.parse(theirs.stdout), other.prevResult);
 });
