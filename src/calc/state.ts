@@ -76,6 +76,8 @@ export interface IpipState {
   readonly addrs: readonly IfAddr[];
   /** Bytes. */
   readonly mtu: number;
+  /** IPv4 addresses of the other nodes, sorted: packets from nobody else are taken out of their outer header. */
+  readonly remotes: readonly Addr[];
   /** The kernel has no such interfaces: one of another kind stands in, and eBPF programs encapsulate. */
   readonly standIn: boolean;
 }

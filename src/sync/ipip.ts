@@ -20,7 +20,7 @@ export class IpipDriver {
 
   /** Never throws. */
   apply({ tunnels }: Pick<NodeState, 'tunnels'>): void {
-    const tunnel = tunnels.find((each) => each.kind === 'ipip' && each.standIn);
+    const tunnel = tunnels.filter((each) => each.kind === 'ipip').find(({ standIn }) => standIn);
     try {
       placeIpip(this.#netlink, tunnel);
       this.#trouble = undefined;

@@ -7,7 +7,7 @@ import type { Problem, Underlay } from '#calc/state.ts';
 import { type Addr, addrFromBigInt, familyOf } from '#net/addr.ts';
 import { networkOf, type Prefix, prefixFamily } from '#net/prefix.ts';
 import { MAX_AS_NUMBER } from '#spec/bgp.ts';
-import type { ClusterNode, Snapshot } from '#spec/cluster.ts';
+import type { ClusterNode, Profile, Snapshot } from '#spec/cluster.ts';
 import type { Pool } from '#spec/pool.ts';
 
 export interface BgpOutcome {
@@ -43,7 +43,7 @@ export function calcBgp(
     strictBind: configuration.bindMode === 'NodeIP',
     sessions,
     announced: announcedBy(snapshot, self),
-    pools: [...snapshot.pools].map((pool) => poolOf(pool, config.profile.devices.ipip.device)).sort(byName),
+    pools: [...snapshot.pools].map((pool) => poolOf(pool, config.profile)).sort(byName),
     held: [...held].sort(),
     subnets,
     communities: configuration.prefixAdvertisements,
@@ -57,13 +57,15 @@ function byName(a: { readonly name: string }, b: { readonly name: string }): num
   return a.name < b.name ? -1 : 1;
 }
 
-function poolOf({ name, cidr, ipip, vxlan, disableBgpExport }: Pool, device: string): BgpPool {
+/** A node that speaks on for the others' sake, while the cluster changes to the agents' routes, goes by its own already. */
+function poolOf({ name, cidr, ipip, vxlan, disableBgpExport }: Pool, { distribution, devices }: Profile): BgpPool {
+  const byBird = distribution === 'bird' && vxlan === 'never';
   return {
     name,
     cidr,
     exported: !disableBgpExport,
-    kernel: vxlan === 'never' ? 'bird' : 'agent',
-    ...(ipip === 'never' || vxlan !== 'never' ? {} : { tunnel: { device, when: ipip } }),
+    kernel: byBird ? 'bird' : 'agent',
+    ...(byBird && ipip !== 'never' ? { tunnel: { device: devices.ipip.device, when: ipip } } : {}),
   };
 }
 

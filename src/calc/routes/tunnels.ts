@@ -4,7 +4,7 @@ import { isHost } from '#calc/routes/claims.ts';
 import { tunnelMtu } from '#calc/routes/mtu.ts';
 import { addrOfFamily, vtepMacOf } from '#calc/routes/ways.ts';
 import type { Features, IpipState, TunnelState, Underlay, VxlanState } from '#calc/state.ts';
-import { type Addr, type Family, familyOf } from '#net/addr.ts';
+import { type Addr, compareAddr, type Family, familyOf } from '#net/addr.ts';
 import { addrOf, firstAddr, hostPrefix, type IfAddr, ifAddr, lengthOf } from '#net/prefix.ts';
 import type { ClusterNode, Snapshot, TunnelKind } from '#spec/cluster.ts';
 import type { WayKind } from '#spec/ways.ts';
@@ -42,6 +42,7 @@ function ipipOf(snapshot: Snapshot, self: ClusterNode, underlay: Underlay, featu
   const { config } = snapshot;
   const local = addrOfFamily(self, 4);
   if (local === undefined) return undefined;
+  const others = snapshot.nodes.filter(({ name }) => name !== self.name);
   return {
     kind: 'ipip',
     device: config.profile.devices.ipip.device,
@@ -49,8 +50,13 @@ function ipipOf(snapshot: Snapshot, self: ClusterNode, underlay: Underlay, featu
     underlay: underlay.ifname,
     addrs: deviceAddrs(snapshot, self, 'ipip', [4]),
     mtu: tunnelMtu('ipip', underlay.mtu, 4),
+    remotes: [...new Set(others.flatMap(ipv4Of))].sort(compareAddr),
     standIn: !features.ipip,
   };
+}
+
+function ipv4Of(node: ClusterNode): Addr[] {
+  return node.addrs.filter((addr) => familyOf(addr) === 4);
 }
 
 /**

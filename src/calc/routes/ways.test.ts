@@ -41,6 +41,7 @@ test('a pool with IPIP always leads through tunl0 to the peers’ own addresses'
       underlay: 'eth0',
       addrs: ['10.244.1.0/32'],
       mtu: 1480,
+      remotes: ['192.168.1.102', '192.168.2.103'],
       standIn: false,
     },
   ]);

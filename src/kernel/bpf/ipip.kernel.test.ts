@@ -54,7 +54,15 @@ function twoNodes() {
   return { a, b, left, right, [Symbol.dispose]: () => stack.dispose() };
 }
 
-const wish = (own: number) => ({ device: 'tunl0', underlay: 'eth0', local: parseAddr(`192.168.1.10${own}`) });
+/** Both and many more, so that the program has to search. */
+const NODES = Array.from({ length: 150 }, (_, i) => parseAddr(`192.168.1.${101 + i}`));
+
+const wish = (own: number) => ({
+  device: 'tunl0',
+  underlay: 'eth0',
+  local: parseAddr(`192.168.1.10${own}`),
+  remotes: NODES,
+});
 
 function ping(ns: Netns, ...args: string[]): number | null {
   const run = inNetns(ns, () => spawnSync('ping', ['-c', '2', '-i', '0.1', '-W', '1', ...args], { encoding: 'utf8' }));
@@ -105,6 +113,17 @@ test('placeIpip carries TCP, whose segments are yet to be cut', options, () => {
     }),
   );
   assert.equal(run.stdout.trim(), String(sent), run.stderr);
+});
+
+test('placeIpip takes nothing out of packets of others, and follows when they become nodes', options, () => {
+  using nodes = twoNodes();
+  placeIpip(nodes.left, wish(1));
+  placeIpip(nodes.right, { ...wish(2), remotes: NODES.slice(5) });
+  assert.notEqual(ping(nodes.a, '10.244.2.0'), 0, 'nobody knows the sender');
+  placeIpip(nodes.right, { ...wish(2), remotes: [] });
+  assert.notEqual(ping(nodes.a, '10.244.2.0'), 0, 'nor anybody else');
+  placeIpip(nodes.right, wish(2));
+  assert.equal(ping(nodes.a, '10.244.2.0'), 0);
 });
 
 test('placeIpip follows what changes, and takes everything back', options, () => {

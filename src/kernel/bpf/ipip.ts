@@ -12,8 +12,8 @@ import { refusalError } from '#wire/netlink/refusal.ts';
 import type { Filter } from '#wire/netlink/tc-values.ts';
 import type { NetlinkOp } from '#wire/netlink/values.ts';
 
-/** Names of interfaces and the source of outer headers. */
-export interface IpipWish extends Pick<IpipPath, 'local'> {
+/** Names of interfaces, the source of outer headers, and those that are taken. */
+export interface IpipWish extends Pick<IpipPath, 'local' | 'remotes'> {
   readonly device: string;
   readonly underlay: string;
 }
@@ -43,10 +43,10 @@ export function placeIpip(netlink: Netlink, wish: IpipWish | undefined): void {
 }
 
 /** None while an interface is not there. */
-function programsOf(netlink: Netlink, { device, underlay, local }: IpipWish): Wanted[] {
+function programsOf(netlink: Netlink, { device, underlay, local, remotes }: IpipWish): Wanted[] {
   const [tunnel, below] = [netlink.link(device), netlink.link(underlay)];
   if (!tunnel?.mac || !below) return [];
-  const path = { tunnel: tunnel.index, tunnelMac: tunnel.mac, underlay: below.index, local };
+  const path = { tunnel: tunnel.index, tunnelMac: tunnel.mac, underlay: below.index, local, remotes };
   return [
     wantedProgram({ link: device, parent: 'egress' }, 'out', encapsulate(path)),
     wantedProgram({ link: underlay, parent: 'ingress' }, 'in', decapsulate(path)),

@@ -65,6 +65,11 @@ export function jumpReg(dst: Register, op: Comparison, src: Register, label: str
   return { code: 0x0d | JUMP[op], dst, src, off: label };
 }
 
+/** `if ((u32)dst OP (u32)imm) goto label`. */
+export function jump32(dst: Register, op: Comparison, imm: number, label: string): Line {
+  return { code: 0x06 | JUMP[op], dst, imm, off: label };
+}
+
 export function goto(label: string): Line {
   return { code: 0x05, off: label };
 }

@@ -24,6 +24,7 @@ import {
   store,
   storeImm,
 } from '#wire/bpf/assemble.ts';
+import { oneOf } from '#wire/bpf/one-of.ts';
 
 /** What the programs are made for; interfaces by index. */
 export interface IpipPath {
@@ -34,6 +35,8 @@ export interface IpipPath {
   readonly underlay: number;
   /** Source of outer headers. */
   readonly local: Addr;
+  /** Outer sources whose packets are taken; those of others stay as they are. */
+  readonly remotes: readonly Addr[];
 }
 
 /** What the hardware addresses of remote ones begin with: locally administered, and IPIP's protocol number. */
@@ -52,6 +55,7 @@ const FRAME = {
   version: 14,
   fragment: 20,
   protocol: 23,
+  source: 26,
   target: 30,
   inner: 34,
   innerEnd: 54,
@@ -68,6 +72,8 @@ const BPF_F_INGRESS = 1;
 const TC_ACT_UNSPEC = -1;
 const TC_ACT_SHOT = 2;
 const IPPROTO_IPIP = 4;
+/** 255.255.255.255, which sends nothing: with nobody at all the verifier would miss a way to the rest. */
+const NOBODY = -1;
 const HEADER = 20;
 const ETHERNET = 14;
 /** Version 4, five words; TTL 64, as the route may well lead over routers. */
@@ -170,8 +176,8 @@ function outerHeader(local: Addr): Line[] {
   ];
 }
 
-/** For packets that come in by the underlay: those of protocol 4 to our own address, whole and with a plain outer header. */
-export function decapsulate({ tunnel, tunnelMac, local }: IpipPath): Uint8Array {
+/** For packets that come in by the underlay: those of protocol 4 from a node to our own address, whole and with a plain outer header. */
+export function decapsulate({ tunnel, tunnelMac, local, remotes }: IpipPath): Uint8Array {
   const mac = macBytes(tunnelMac);
   return assemble([
     ...parse(FRAME.innerEnd, 'other'),
@@ -190,6 +196,9 @@ export function decapsulate({ tunnel, tunnelMac, local }: IpipPath): Uint8Array 
     storeImm(32, STACK, AT.header, wordOf(local)),
     load(32, 4, STACK, AT.header),
     jumpReg(LOCAL, '!=', 4, 'other'),
+    load(32, 4, 2, FRAME.source),
+    ...oneOf(4, [NOBODY, ...remotes.map(wordOf)], 'known', 'other'),
+    { label: 'known' },
     aluReg(1, '=', PACKET),
     alu(2, '=', -HEADER),
     alu(3, '=', BPF_ADJ_ROOM_MAC),
