@@ -32,6 +32,13 @@ export interface JobSpec {
   readonly ttlSecondsAfterFinished?: number;
   readonly suspend?: boolean;
   readonly podFailurePolicy?: { readonly rules: readonly PodFailureRule[] };
+  /** Failures that one index may have before it has failed (KEP-3850); then `backoffLimit` counts no more unless it is said. */
+  readonly backoffLimitPerIndex?: number;
+  readonly maxFailedIndexes?: number;
+  /** What is enough (KEP-3998): the first rule that fits makes the Job complete. */
+  readonly successPolicy?: {
+    readonly rules: readonly { readonly succeededIndexes?: string; readonly succeededCount?: number }[];
+  };
   readonly podReplacementPolicy?: 'TerminatingOrFailed' | 'Failed';
   readonly managedBy?: string;
   readonly selector: LabelSelector;
@@ -48,6 +55,8 @@ export interface JobStatus {
   readonly completionTime?: string;
   /** `0-2,5`. */
   readonly completedIndexes?: string;
+  /** Of a Job with `backoffLimitPerIndex`: `0-2,5`. */
+  readonly failedIndexes?: string;
   /** Pods (uids) that have ended and still carry the finalizer: counted when it is gone (KEP-2307). */
   readonly uncountedTerminatedPods?: { readonly succeeded?: readonly string[]; readonly failed?: readonly string[] };
   readonly conditions?: readonly Condition[];

@@ -26,7 +26,18 @@ const BATCH = {
   status: true,
   generation: true,
 } as const;
+const COUNTS = [
+  'parallelism',
+  'completions',
+  'backoffLimit',
+  'backoffLimitPerIndex',
+  'maxFailedIndexes',
+  'activeDeadlineSeconds',
+  'ttlSecondsAfterFinished',
+];
 const POLICIES = ['Allow', 'Forbid', 'Replace'];
+/** The largest number of the field's type. */
+const NO_LIMIT = 2 ** 31 - 1;
 const UID_LABEL = 'batch.kubernetes.io/controller-uid';
 const NAME_LABEL = 'batch.kubernetes.io/job-name';
 
@@ -43,7 +54,7 @@ export const JOB: Kind = {
     const spec = ensureObject(job, 'spec');
     if (spec.completions === undefined && spec.parallelism === undefined) spec.completions = 1;
     setDefault(spec, 'parallelism', 1);
-    setDefault(spec, 'backoffLimit', 6);
+    setDefault(spec, 'backoffLimit', spec.backoffLimitPerIndex === undefined ? 6 : NO_LIMIT);
     setDefault(spec, 'completionMode', 'NonIndexed');
     setDefault(spec, 'suspend', false);
     setDefault(spec, 'podReplacementPolicy', spec.podFailurePolicy === undefined ? 'TerminatingOrFailed' : 'Failed');
@@ -55,9 +66,7 @@ export const JOB: Kind = {
     return [];
   },
   validate: (job) => [
-    ...['parallelism', 'completions', 'backoffLimit', 'activeDeadlineSeconds', 'ttlSecondsAfterFinished'].flatMap(
-      (key) => notNegative(job, ['spec', key]),
-    ),
+    ...COUNTS.flatMap((key) => notNegative(job, ['spec', key])),
     ...validateTemplate(job, ['OnFailure', 'Never']),
     ...validateMode(job),
   ],
@@ -68,8 +77,20 @@ function validateMode(job: KubeObject): FieldError[] {
   const mode = textAt(job, 'spec', 'completionMode');
   const modes = ['Indexed', 'NonIndexed'];
   if (!modes.includes(mode)) return [unsupported('spec.completionMode', mode, modes)];
-  const open = mode === 'Indexed' && at(job, 'spec', 'completions') === undefined;
-  return open ? [required('spec.completions', 'when completion mode is Indexed')] : [];
+  if (mode === 'Indexed') return validateIndexed(job);
+  return ['backoffLimitPerIndex', 'maxFailedIndexes', 'successPolicy']
+    .filter((key) => at(job, 'spec', key) !== undefined)
+    .map((key) => invalid(`spec.${key}`, at(job, 'spec', key) ?? null, 'requires indexed completion mode'));
+}
+
+function validateIndexed(job: KubeObject): FieldError[] {
+  const open = at(job, 'spec', 'completions') === undefined;
+  const alone =
+    at(job, 'spec', 'maxFailedIndexes') !== undefined && at(job, 'spec', 'backoffLimitPerIndex') === undefined;
+  return [
+    ...(open ? [required('spec.completions', 'when completion mode is Indexed')] : []),
+    ...(alone ? [required('spec.backoffLimitPerIndex', 'when maxFailedIndexes is specified')] : []),
+  ];
 }
 
 /** What its pods are is settled at the start; a Job that has not started may still get another template (KEP-2926). */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { FAILURES } from '#serve/controller/job/index-failures.ts';
 import { formatIndexes, parseIndexes } from '#serve/controller/job/indexes.ts';
 import { jobController } from '#serve/controller/job/job.ts';
 import { INDEX, TRACKING } from '#serve/controller/job/pods.ts';
@@ -249,6 +250,68 @@ test('a pod that is being deleted counts as failed and has a successor, unless p
   }
 });
 
+const atIndex = (world: TestWorld, index: number) =>
+  active(world).find((p) => p.metadata.annotations?.[INDEX] === `${index}`);
+
+test('backoffLimitPerIndex: each index fails for itself, waits for itself, and the Job fails when all are through', () => {
+  const world = new TestWorld([
+    job({ completionMode: 'Indexed', completions: 2, parallelism: 2, backoffLimitPerIndex: 1 }),
+  ]);
+  world.settle(jobController);
+  end(world, atIndex(world, 0) ?? pod('none'), 1);
+  world.settle(jobController);
+  assert.equal(atIndex(world, 0), undefined);
+  assert.equal(jobController.decide(world, KEY).againMs, 10_000);
+  assert.ok(atIndex(world, 1), 'the other index goes on');
+  // Until its successor is there, the failed pod is the one that knows.
+  assert.ok(podsOf(world).some((p) => p.status?.phase === 'Failed' && p.metadata.finalizers?.includes(TRACKING)));
+  world.now += 10_000;
+  world.settle(jobController);
+  const second = atIndex(world, 0);
+  assert.equal(second?.metadata.annotations?.[FAILURES], '1');
+  end(world, second ?? pod('none'), 1);
+  world.settle(jobController);
+  assert.equal(jobOf(world).status?.failedIndexes, '0');
+  assert.equal(verdict(world), '');
+  end(world, atIndex(world, 1) ?? pod('none'), 0);
+  world.settle(jobController);
+  assert.equal(verdict(world), 'Failed/FailedIndexes');
+  assert.deepEqual([jobOf(world).status?.succeeded, jobOf(world).status?.failed], [1, 2]);
+  assert.ok(podsOf(world).every((p) => !p.metadata.finalizers?.includes(TRACKING)));
+});
+
+test('maxFailedIndexes and the rule FailIndex end it before', () => {
+  const rules = [{ action: 'FailIndex' as const, onExitCodes: { operator: 'In' as const, values: [42] } }];
+  const spec = { completionMode: 'Indexed' as const, completions: 4, parallelism: 4, backoffLimitPerIndex: 5 };
+  const world = new TestWorld([job({ ...spec, maxFailedIndexes: 1, podFailurePolicy: { rules } })]);
+  world.settle(jobController);
+  end(world, atIndex(world, 0) ?? pod('none'), 42);
+  world.settle(jobController);
+  assert.equal(jobOf(world).status?.failedIndexes, '0');
+  assert.equal(verdict(world), '');
+  end(world, atIndex(world, 2) ?? pod('none'), 42);
+  world.settle(jobController);
+  for (const each of active(world)) world.remove(each);
+  world.settle(jobController);
+  assert.equal(verdict(world), 'Failed/MaxFailedIndexesExceeded');
+});
+
+test('successPolicy: some indexes are enough, and what still runs is ended', () => {
+  const rules = [{ succeededIndexes: '0,3', succeededCount: 1 }, { succeededCount: 3 }];
+  const world = new TestWorld([
+    job({ completionMode: 'Indexed', completions: 4, parallelism: 4, successPolicy: { rules } }),
+  ]);
+  world.settle(jobController);
+  end(world, atIndex(world, 1) ?? pod('none'), 0);
+  world.settle(jobController);
+  assert.equal(verdict(world), '');
+  end(world, atIndex(world, 3) ?? pod('none'), 0);
+  world.settle(jobController);
+  assert.equal(verdict(world), 'Complete/SuccessPolicy');
+  assert.deepEqual(active(world), []);
+  assert.equal(jobOf(world).status?.completedIndexes, '1,3');
+});
+
 test('pods of a Job that is gone wait for nobody', () => {
   const world = new TestWorld([job()]);
   world.settle(jobController);
@@ -275,8 +338,11 @@ test('from any state: the Job ends with as many successes as it wanted, each pod
       fc.array(step, { maxLength: 12 }),
       fc.nat(6),
       fc.constantFrom('Indexed' as const, 'NonIndexed' as const),
-      (steps, completions, completionMode) => {
-        const world = new TestWorld([job({ completions, parallelism: 2, backoffLimit: 1000, completionMode })]);
+      fc.boolean(),
+      (steps, completions, completionMode, alone) => {
+        const perIndex = alone && completionMode === 'Indexed' ? { backoffLimitPerIndex: 1000 } : {};
+        const spec = { completions, parallelism: 2, backoffLimit: 1000, completionMode, ...perIndex };
+        const world = new TestWorld([job(spec)]);
         for (const one of steps) {
           if ('end' in one) {
             const target = active(world)[one.end];

@@ -42,7 +42,12 @@ function reconcile(job: Job, pods: readonly Pod[], now: number): Decision {
   const verdict = verdictOf(job, pods, counts, now);
   const status = statusOf(job, pods, counts, verdict, now);
   const managed = manage(job, pods, counts, verdict, now);
-  const writes = [...managed.writes, ...letGo(job, pods), ...statusPatch(job, status), ...tell(job, status, verdict)];
+  const writes = [
+    ...managed.writes,
+    ...letGo(job, pods, counts, verdict),
+    ...statusPatch(job, status),
+    ...tell(job, status, verdict),
+  ];
   const deadline = verdict === undefined ? deadlineIn(job, now) : undefined;
   return decision(writes, sooner(managed.againMs, deadline));
 }

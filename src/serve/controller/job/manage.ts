@@ -1,6 +1,13 @@
 /** Making and ending a Job's pods so that as many run as it wants. */
 
 import { judge } from '#serve/controller/job/failure-policy.ts';
+import {
+  bearsCount,
+  countsPerIndex,
+  FAILURES,
+  failuresAt,
+  lastFailureAt,
+} from '#serve/controller/job/index-failures.ts';
 import { parseIndexes } from '#serve/controller/job/indexes.ts';
 import { endedAt, INDEX, indexOf, isIndexed, isTracked, TRACKING, toBeCounted } from '#serve/controller/job/pods.ts';
 import { type Counts, holdingPlaces, totalSucceeded, type Verdict } from '#serve/controller/job/status.ts';
@@ -20,7 +27,7 @@ export function notice(job: Job, type: Notice['type'], reason: string, message: 
 }
 
 /** The finalizer goes from pods whose end the API has noted, and from those that are not counted at all. */
-export function letGo(job: Job, pods: readonly Pod[]): Write[] {
+export function letGo(job: Job, pods: readonly Pod[], counts: Counts, verdict: Verdict | undefined): Write[] {
   const { uncountedTerminatedPods: noted = {}, completedIndexes } = job.status ?? {};
   const uids = new Set([...(noted.succeeded ?? []), ...(noted.failed ?? [])]);
   const indexes = parseIndexes(completedIndexes);
@@ -30,7 +37,13 @@ export function letGo(job: Job, pods: readonly Pod[]): Write[] {
     if (how === 'succeeded' && isIndexed(job)) return indexes.has(indexOf(job, pod) ?? -1);
     return uids.has(pod.metadata.uid ?? '') || judge(job, pod)?.action === 'Ignore';
   };
-  return pods.filter((pod) => isTracked(pod) && isNoted(pod)).map(untrack);
+  const isKept = (pod: Pod): boolean => {
+    if (verdict !== undefined || !countsPerIndex(job) || pod.status?.phase !== 'Failed') return false;
+    const index = indexOf(job, pod) ?? -1;
+    const open = index >= 0 && !counts.completed.has(index) && !counts.failedIndexes.has(index);
+    return open && bearsCount(job, pods, pod);
+  };
+  return pods.filter((pod) => isTracked(pod) && isNoted(pod) && !isKept(pod)).map(untrack);
 }
 
 export function untrack(pod: Pod): Write {
@@ -55,9 +68,27 @@ export function manage(
   const excess = excessOf(job, active, counts, wanted);
   if (excess.length > 0) return decision(excess.map(untrack));
   const missing = Math.min(wanted - holdingPlaces(job, pods).length, BURST);
-  const waitMs = missing > 0 ? backoffIn(pods, now) : 0;
-  if (missing <= 0 || waitMs > 0) return waitMs > 0 ? decision([], waitMs) : decision([]);
-  return decision(create(job, pods, counts, missing));
+  if (missing <= 0) return decision([]);
+  if (countsPerIndex(job)) return createWhenDue(job, pods, counts, missing, now);
+  const waitMs = backoffIn(pods, now);
+  return waitMs > 0 ? decision([], waitMs) : decision(create(job, pods, freeIndexes(job, pods, counts), missing));
+}
+
+/** Each index waits for itself. */
+function createWhenDue(job: Job, pods: readonly Pod[], counts: Counts, missing: number, now: number): Decision {
+  const waits = freeIndexes(job, pods, counts).map((index) => {
+    const failures = failuresAt(job, pods, index);
+    const since = lastFailureAt(job, pods, index);
+    return { index, ms: failures === 0 ? 0 : Math.max(0, since + backoffAfter(failures) - now) };
+  });
+  const due = waits.filter(({ ms }) => ms === 0).map(({ index }) => index);
+  const later = waits.filter(({ ms }) => ms > 0).map(({ ms }) => ms);
+  const writes = create(job, pods, due, missing);
+  return later.length > 0 && due.length < missing ? decision(writes, Math.min(...later)) : decision(writes);
+}
+
+function backoffAfter(failures: number): number {
+  return Math.min(BACKOFF_MS * 2 ** (failures - 1), LONGEST_BACKOFF_MS);
 }
 
 function wantedActive(job: Job, counts: Counts, running: number): number {
@@ -65,7 +96,7 @@ function wantedActive(job: Job, counts: Counts, running: number): number {
   const done = totalSucceeded(job, counts);
   // Of a work queue, once a pod has succeeded, no more are started.
   if (completions === undefined) return done > 0 ? Math.min(parallelism, running) : parallelism;
-  return Math.max(0, Math.min(parallelism, completions - done));
+  return Math.max(0, Math.min(parallelism, completions - done - counts.failedIndexes.size));
 }
 
 /** More than are wanted, at indexes that are done or nobody's, or two at one index. */
@@ -76,9 +107,13 @@ function excessOf(job: Job, active: readonly Pod[], counts: Counts, wanted: numb
   return [...misplaced, ...others.slice(0, Math.max(0, others.length - wanted))];
 }
 
+function isOver(counts: Counts, index: number): boolean {
+  return counts.completed.has(index) || counts.failedIndexes.has(index);
+}
+
 function takesIndex(job: Job, pod: Pod, counts: Counts, seen: Set<number>): boolean {
   const index = indexOf(job, pod);
-  if (index === undefined || counts.completed.has(index) || seen.has(index)) return false;
+  if (index === undefined || isOver(counts, index) || seen.has(index)) return false;
   seen.add(index);
   return true;
 }
@@ -94,26 +129,32 @@ function backoffIn(pods: readonly Pod[], now: number): number {
   const lastSuccess = Math.max(0, ...of('Succeeded'));
   const failures = of('Failed').filter((at) => at > lastSuccess);
   if (failures.length === 0) return 0;
-  const wait = Math.min(BACKOFF_MS * 2 ** (failures.length - 1), LONGEST_BACKOFF_MS);
-  return Math.max(0, Math.max(...failures) + wait - now);
+  return Math.max(0, Math.max(...failures) + backoffAfter(failures.length) - now);
 }
 
-function create(job: Job, pods: readonly Pod[], counts: Counts, missing: number): Write[] {
+/** Indexes at which no pod is and none is wanted no more, ascending. Of a Job without indexes: none. */
+function freeIndexes(job: Job, pods: readonly Pod[], counts: Counts): number[] {
+  if (!isIndexed(job)) return [];
+  const taken = new Set(holdingPlaces(job, pods).map((pod) => indexOf(job, pod)));
+  const all = Array.from({ length: job.spec.completions ?? 0 }, (_, index) => index);
+  return all.filter((index) => !taken.has(index) && !isOver(counts, index));
+}
+
+/** As many as are missing; of an Indexed Job at the first of these indexes. */
+function create(job: Job, pods: readonly Pod[], indexes: readonly number[], missing: number): Write[] {
   const told = notice(job, 'Normal', 'SuccessfulCreate', 'Created pod: {name}');
   const name = job.metadata.name ?? '';
   const make = (template: PodTemplateSpec, generateName: string, index?: number): Write => {
     const pod = podOf(JOBS, job, template, { generateName }, index === undefined ? {} : { [INDEX]: `${index}` });
     const { finalizers = [], annotations } = pod.metadata;
-    const indexed = index === undefined ? {} : { annotations: { ...annotations, [INDEX]: `${index}` } };
+    const failures =
+      index !== undefined && countsPerIndex(job) ? { [FAILURES]: `${failuresAt(job, pods, index)}` } : {};
+    const indexed = index === undefined ? {} : { annotations: { ...annotations, [INDEX]: `${index}`, ...failures } };
     const metadata = { ...pod.metadata, ...indexed, finalizers: [...finalizers, TRACKING] };
     return { verb: 'create', resource: PODS, object: { ...pod, metadata }, notice: told };
   };
   if (!isIndexed(job)) return Array.from({ length: missing }, () => make(job.spec.template, `${name}-`));
-  const taken = new Set(holdingPlaces(job, pods).map((pod) => indexOf(job, pod)));
-  const free = Array.from({ length: job.spec.completions ?? 0 }, (_, index) => index).filter(
-    (index) => !taken.has(index) && !counts.completed.has(index),
-  );
-  return free.slice(0, missing).map((index) => make(atIndex(job, index), `${name}-${index}-`, index));
+  return indexes.slice(0, missing).map((index) => make(atIndex(job, index), `${name}-${index}-`, index));
 }
 
 /** The template with its hostname and its index in the environment. */

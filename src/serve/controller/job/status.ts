@@ -2,6 +2,7 @@
 
 import { isReady } from '#serve/controller/daemonset/availability.ts';
 import { judge } from '#serve/controller/job/failure-policy.ts';
+import { countsPerIndex, failedIndexes } from '#serve/controller/job/index-failures.ts';
 import { formatIndexes, parseIndexes } from '#serve/controller/job/indexes.ts';
 import {
   indexOf,
@@ -21,6 +22,8 @@ export interface Counts {
   readonly succeeded: number;
   readonly failed: number;
   readonly completed: ReadonlySet<number>;
+  /** Indexes that have failed for good. */
+  readonly failedIndexes: ReadonlySet<number>;
   readonly uncounted: { readonly succeeded: readonly string[]; readonly failed: readonly string[] };
   /** Whether the API knows of everything that is uncounted: only then may pods be let go. */
   readonly stored: boolean;
@@ -52,6 +55,7 @@ export function countPods(job: Job, pods: readonly Pod[]): Counts {
   const completed = completedOf(job, pods);
   return {
     completed,
+    failedIndexes: failedIndexes(job, pods, completed),
     succeeded: isIndexed(job) ? completed.size : succeeded + won.done,
     failed: failed + lost.done,
     uncounted: { succeeded: isIndexed(job) ? [] : [...won.left, ...more], failed: [...lost.left, ...worse] },
@@ -100,7 +104,9 @@ function failureOf(job: Job, pods: readonly Pod[], counts: Counts, now: number):
   const doomed = pods.filter(isTracked).flatMap((pod) => judge(job, pod) ?? []);
   const policy = doomed.find(({ action }) => action === 'FailJob');
   if (policy !== undefined) return { type: 'Failed', reason: 'PodFailurePolicy', message: policy.message };
-  const limit = job.spec.backoffLimit ?? 6;
+  const indexes = indexFailure(job, counts);
+  if (indexes !== undefined) return indexes;
+  const limit = job.spec.backoffLimit ?? (countsPerIndex(job) ? Number.POSITIVE_INFINITY : 6);
   const restarts = restartsOf(pods.filter(isActive));
   const restartsOut = restartPolicyOf(job) === 'OnFailure' && restarts > 0 && restarts >= limit;
   if (totalFailed(counts) > limit || restartsOut)
@@ -109,17 +115,38 @@ function failureOf(job: Job, pods: readonly Pod[], counts: Counts, now: number):
   return { type: 'Failed', reason: 'DeadlineExceeded', message: 'Job was active longer than specified deadline' };
 }
 
+function indexFailure({ spec }: Job, { failedIndexes: failed, completed }: Counts): Verdict | undefined {
+  if (failed.size === 0) return undefined;
+  if (failed.size > (spec.maxFailedIndexes ?? Number.POSITIVE_INFINITY)) {
+    const message = 'Job has exceeded the specified maximal number of failed indexes';
+    return { type: 'Failed', reason: 'MaxFailedIndexesExceeded', message };
+  }
+  if (failed.size + completed.size < (spec.completions ?? 0)) return undefined;
+  return { type: 'Failed', reason: 'FailedIndexes', message: 'Job has failed indexes' };
+}
+
 function restartPolicyOf(job: Job): string | undefined {
   return job.spec.template.spec.restartPolicy;
 }
 
 function success(job: Job, pods: readonly Pod[], counts: Counts): Verdict | undefined {
-  const { completions } = job.spec;
+  const { completions, successPolicy } = job.spec;
+  const rule = (successPolicy?.rules ?? []).findIndex((each) => isEnough(each, counts.completed));
+  if (rule >= 0) return { type: 'Complete', reason: 'SuccessPolicy', message: `Matched rules at index ${rule}` };
   const done = totalSucceeded(job, counts);
   const running = pods.filter(isActive).length;
   const complete = completions === undefined ? done > 0 && running === 0 : done >= completions;
   if (!complete || (job.spec.suspend === true && running > 0)) return undefined;
   return { type: 'Complete', reason: 'CompletionsReached', message: 'Reached expected number of succeeded pods' };
+}
+
+type SuccessRule = NonNullable<Job['spec']['successPolicy']>['rules'][number];
+
+/** All of the named indexes, or so many of them, or of all. */
+function isEnough({ succeededIndexes, succeededCount }: SuccessRule, completed: ReadonlySet<number>): boolean {
+  const named = succeededIndexes === undefined ? completed : parseIndexes(succeededIndexes);
+  const done = [...named].filter((index) => completed.has(index)).length;
+  return done >= (succeededCount ?? named.size) && done > 0;
 }
 
 /** The whole status; `verdict` becomes final when no pod runs and all are counted. */
@@ -144,6 +171,7 @@ export function statusOf(
     failed,
     uncountedTerminatedPods: uncounted,
     ...(isIndexed(job) ? { completedIndexes: formatIndexes(completed) } : {}),
+    ...(countsPerIndex(job) ? { failedIndexes: formatIndexes(counts.failedIndexes) } : {}),
     ...(suspended ? {} : { startTime: job.status?.startTime ?? timestamp(now) }),
     ...(verdict?.type === 'Complete' && !waits ? { completionTime: timestamp(now) } : {}),
     conditions,
