@@ -1,6 +1,6 @@
 /** The two sides of `cni-add`: an executable each, with its configuration, called in the same way. */
 
-import { spawn, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -107,18 +107,16 @@ export function floorSide(dir: string, program: string, words: readonly string[]
   return { name: 'the kernel alone', program, words, confFile, env: {} };
 }
 
-/** Of a source of this folder, static as our executables are. @returns its path. */
+/** Of a source of this folder, static as our executables are, by musl where it is. @returns its path. */
 export function build(dir: string, name: string): string {
   const path = join(dir, name);
-  const source = join(import.meta.dirname, `${name}.c`);
-  const compilers = ['musl-gcc', 'cc'].filter((one) => name !== 'exec-timer' || one === 'cc');
-  for (const compiler of compilers) {
-    const done = spawnSync(compiler, ['-Os', '-static', '-o', path, source], {
-      stdio: ['ignore', 'ignore', 'inherit'],
-    });
-    if (done.status === 0) return path;
-  }
-  throw new Error(`Cannot build ${source}`);
+  const words = ['-Os', '-static', '-o', path, join(import.meta.dirname, `${name}.c`)];
+  // musl has none of the kernel's headers.
+  const target = spawnSync('cc', ['-dumpmachine'], { encoding: 'utf8' }).stdout.trim();
+  const headers = ['/usr/include', `/usr/include/${target}`].flatMap((folder) => ['-idirafter', folder]);
+  const made = spawnSync('musl-gcc', [...words, ...headers], { stdio: 'ignore' });
+  if (made.status !== 0) execFileSync('cc', words, { stdio: 'inherit' });
+  return path;
 }
 
 export function environment(side: Side, command: Command, pod: Netns, id: string): Record<string, string> {

@@ -4,11 +4,11 @@ import { addressOn } from '#cni/parts/configure.ts';
 import { run } from '#cni/parts/run.ts';
 import type { Undo } from '#cni/parts/undo.ts';
 import type { CallerNetns } from '#cni/plugin.ts';
-import type { Netlink } from '#kernel/netlink/handle.ts';
+import type { KnownLink, Netlink } from '#kernel/netlink/handle.ts';
 import { type IfAddr, networkOf, overlaps, prefixFamily } from '#net/prefix.ts';
 import { PolderError } from '#spec/errors.ts';
 import { refusalError } from '#wire/netlink/refusal.ts';
-import type { Address, Link } from '#wire/netlink/values.ts';
+import type { Address, Link, LinkBrief } from '#wire/netlink/values.ts';
 
 export interface BridgeWanted {
   readonly name: string;
@@ -18,18 +18,18 @@ export interface BridgeWanted {
 }
 
 /** The bridge, up. One that this call made goes again if the call fails and nobody else uses it. @throws PolderError cni-config */
-export function ensureBridge(caller: CallerNetns, wanted: BridgeWanted, undo: Undo): Link {
+export function ensureBridge(caller: CallerNetns, wanted: BridgeWanted, undo: Undo): LinkBrief {
   const { netlink } = caller;
-  const before = netlink.link(wanted.name);
-  if (before && before.info.kind !== 'bridge') {
+  const before = netlink.find(wanted.name);
+  if (before && before.kind !== 'bridge') {
     throw new PolderError('cni-config', { what: `bridge names ${wanted.name}, which is there and is no bridge` });
   }
   if (!before) makeBridge(caller, wanted, undo);
   else if (!before.up) run(netlink, [{ op: 'link.set', name: wanted.name, change: { up: true } }]);
   if (wanted.promisc) run(netlink, [{ op: 'link.set', name: wanted.name, change: { promisc: true } }]);
-  const link = before ?? netlink.link(wanted.name);
+  const link = before ?? netlink.find(wanted.name);
   if (!link) throw new PolderError('cni-io', { what: `The bridge ${wanted.name} went away while it was set up` });
-  if (wanted.vlanFiltering) needVlanFiltering(link);
+  if (wanted.vlanFiltering) needVlanFiltering(netlink.link(wanted.name));
   return link;
 }
 
@@ -54,7 +54,9 @@ function removeUnused(netlink: Netlink, name: string): void {
   if (bridge && !links.some(({ master }) => master === bridge.index)) run(netlink, [{ op: 'link.del', name }]);
 }
 
-function needVlanFiltering({ name, info }: Link): void {
+function needVlanFiltering(link: Link | undefined): void {
+  if (!link) return;
+  const { name, info } = link;
   if (info.kind === 'bridge' && info.vlanFiltering) return;
   const detail = ', which vlan and vlanTrunk need';
   if (info.kind === 'bridge' && info.vlanDefaultPvid === undefined) {
@@ -69,7 +71,7 @@ function needVlanFiltering({ name, info }: Link): void {
  * Gives the interface a gateway's address. Several of IPv6 may stand beside one another if their networks do not
  * overlap; any other is in the way. @throws PolderError cni-config if one is, unless `force` removes it.
  */
-export function ensureAddress(netlink: Netlink, link: Link, address: IfAddr, force: boolean): void {
+export function ensureAddress(netlink: Netlink, link: KnownLink, address: IfAddr, force: boolean): void {
   const [failure] = netlink.run([{ op: 'addr.add', address: addressOn(link.name, address) }], [link]);
   // The usual case: a pod before has made it. All of a node's addresses are read only if it is new.
   if (failure?.code === 'EEXIST') return;
@@ -88,7 +90,7 @@ export function ensureAddress(netlink: Netlink, link: Link, address: IfAddr, for
   // With the first address of a network the kernel deletes those that came after it.
   if (first) run(netlink, [{ op: 'addr.add', address: addressOn(link.name, address) }], 'EEXIST');
   // Set, so that it does not follow the lowest of its ports from now on.
-  const mac = netlink.link(link.name)?.mac;
+  const mac = netlink.find(link.name)?.mac;
   if (mac) run(netlink, [{ op: 'link.set', name: link.name, change: { mac } }]);
 }
 

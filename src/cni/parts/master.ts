@@ -4,10 +4,10 @@ import type { PluginCall, PodNetns } from '#cni/plugin.ts';
 import type { Netlink } from '#kernel/netlink/handle.ts';
 import { lengthOf } from '#net/prefix.ts';
 import { optBoolean, optString, wrong } from '#wire/cni/json.ts';
-import type { Link } from '#wire/netlink/values.ts';
+import type { LinkBrief } from '#wire/netlink/values.ts';
 
 export interface Master {
-  readonly link: Link;
+  readonly link: LinkBrief;
   /** Of the namespace that it is in. */
   readonly netlink: Netlink;
   /** `linkInContainer`: it is the pod's. */
@@ -26,11 +26,11 @@ export function needMaster(call: PluginCall): void {
   if (optBoolean(call.conf.raw, 'linkInContainer', '') !== true) findMaster(call, call.caller.netlink);
 }
 
-function findMaster({ conf }: PluginCall, netlink: Netlink, otherwise?: string): Link {
+function findMaster({ conf }: PluginCall, netlink: Netlink, otherwise?: string): LinkBrief {
   const said = optString(conf.raw, 'master', '') || otherwise;
   const name = said || defaultRouteLink(netlink);
   if (name === undefined) return wrong('master', 'must be given where there is no default route', undefined);
-  return netlink.link(name) ?? wrong('master', 'must be an interface that is there', name);
+  return netlink.find(name) ?? wrong('master', 'must be an interface that is there', name);
 }
 
 function defaultRouteLink(netlink: Netlink): string | undefined {

@@ -23,7 +23,7 @@ export function openPodIfThere({ caller, request }: PluginCall): PodNetns | unde
 export async function removeVeth(call: PluginCall): Promise<void> {
   const { netlink, remover } = call.caller;
   const own = hostVethName(call);
-  if (netlink.link(own)) return remover.remove(own);
+  if (netlink.find(own)) return remover.remove(own);
   using pod = openPodIfThere(call);
   const inside = pod?.netlink.link(call.request.ifname);
   if (!pod || !inside || lent(inside)) return;
@@ -43,12 +43,12 @@ export async function removeInside(pod: PodNetns, ifname: string): Promise<void>
 /** The same, of the pod that the call names. */
 export async function removeFromPod(call: PluginCall): Promise<void> {
   using pod = openPodIfThere(call);
-  const inside = pod?.netlink.link(call.request.ifname);
+  const inside = pod?.netlink.find(call.request.ifname);
   if (pod && inside && !lent(inside)) await removeInside(pod, call.request.ifname);
 }
 
 /** A device of the host that `host-device` moved here: it has its name there as alias, and is to go back. */
-function lent({ alias }: Link): boolean {
+function lent({ alias }: Pick<Link, 'alias'>): boolean {
   return alias !== undefined && alias !== '';
 }
 

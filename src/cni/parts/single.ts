@@ -65,7 +65,7 @@ async function add(call: PluginCall, single: SinglePlugin): Promise<CniResult> {
   const ips = (source?.ips ?? []).map((ip) => ({ ...ip, interface: 0 }));
   if (source) configureInterface(pod, request.ifname, { ips, routes: source.routes });
   else run(pod.netlink, [{ op: 'link.set', name: request.ifname, change: { up: true } }]);
-  const link = pod.netlink.link(request.ifname);
+  const link = pod.netlink.find(request.ifname);
   undo.keep();
   const itself = { name: request.ifname, ...(link?.mac && { mac: link.mac }), ...(link && { mtu: link.mtu }) };
   const dns = source ? dnsOver(conf, source) : conf.dns;

@@ -68,7 +68,7 @@ export async function makeVeth(call: PluginCall, pod: PodNetns, wanted: VethWant
 
 /** @throws PolderError cni-attached */
 export function refuseTaken({ request }: PluginCall, pod: PodNetns, ifname = request.ifname): void {
-  if (!pod.netlink.link(ifname)) return;
+  if (!pod.netlink.find(ifname)) return;
   throw new PolderError('cni-attached', { container: request.containerId, ifname });
 }
 

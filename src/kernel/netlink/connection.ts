@@ -13,6 +13,7 @@ import { collect } from '#kernel/netlink/collect.ts';
 import { inNetns } from '#kernel/netns/enter.ts';
 import type { Ack } from '#wire/netlink/ack.ts';
 import type { Message } from '#wire/netlink/reader.ts';
+import { Writer } from '#wire/netlink/writer.ts';
 
 /** Messages to be sent together; their sequence numbers count up from `nextSeq`. */
 export interface Batch {
@@ -27,6 +28,8 @@ const FEW = 64;
 export class Connection {
   readonly #fd: number;
   readonly #openSocket: () => number;
+  /** For the one request that is under way. */
+  readonly writer = new Writer();
   #seq = 1;
   #open = true;
   /** Its socket is made for few requests, none of them a dump. */

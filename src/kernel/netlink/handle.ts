@@ -3,7 +3,17 @@
 import type { Family } from '#net/addr.ts';
 import type { TableEvent } from '#wire/netlink/event.ts';
 import type { Filter, Qdisc, TcClass } from '#wire/netlink/tc-values.ts';
-import type { Address, BridgeVlan, FdbEntry, Link, Neighbour, NetlinkOp, Route, Rule } from '#wire/netlink/values.ts';
+import type {
+  Address,
+  BridgeVlan,
+  FdbEntry,
+  Link,
+  LinkBrief,
+  Neighbour,
+  NetlinkOp,
+  Route,
+  Rule,
+} from '#wire/netlink/values.ts';
 
 /** Why one operation of a batch failed. `errno` is positive, `text` is the kernel's extended acknowledgement if it gave one. */
 export interface OpFailure {
@@ -25,6 +35,8 @@ export interface Netlink extends Disposable {
   links(): Link[];
   /** Undefined if there is none of this name. */
   link(name: string): Link | undefined;
+  /** As `link`, in a fraction of the time. */
+  find(name: string): LinkBrief | undefined;
   /** Of all interfaces unless one is given. */
   addresses(of?: KnownLink): Address[];
   /** All tables unless one is named. */

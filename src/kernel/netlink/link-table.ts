@@ -8,8 +8,8 @@ import type { KnownLink } from '#kernel/netlink/handle.ts';
 import * as N from '#wire/netlink/constants.ts';
 import { readLink, readLinkName, writeLinkDump, writeLinkQuery } from '#wire/netlink/link.ts';
 import type { IndexToName } from '#wire/netlink/names.ts';
+import type { Message } from '#wire/netlink/reader.ts';
 import type { Link } from '#wire/netlink/values.ts';
-import { Writer } from '#wire/netlink/writer.ts';
 
 export class LinkTable implements IndexToName {
   readonly #names: Map<number, string>;
@@ -63,16 +63,22 @@ export function readLinks(connection: Connection): Link[] {
 
 /** Undefined if there is none of this name. @throws SystemError */
 export function readOneLink(connection: Connection, name: string): Link | undefined {
-  return withNames(connection, (names) => getLink(connection, name, names));
+  return withNames(connection, (names) => getLink(connection, name, (message) => readLink(message, names)));
 }
 
-function getLink(connection: Connection, name: string, names: IndexToName): Link | undefined {
-  const writer = new Writer(256);
+/** Undefined if there is none of this name. @throws SystemError */
+export function getLink<T>(
+  connection: Connection,
+  name: string,
+  read: (message: Message) => T | undefined,
+): T | undefined {
+  const { writer } = connection;
+  writer.reset();
   const firstSeq = connection.nextSeq;
   writer.message(N.RTM_GETLINK, N.NLM_F_REQUEST, firstSeq, () => writeLinkQuery(writer, name));
-  let found: Link | undefined;
+  let found: T | undefined;
   const [ack] = connection.exchange({ bytes: writer.bytes, firstSeq, count: 1 }, (message) => {
-    found = readLink(message, names);
+    found = read(message);
   });
   // ERANGE, EINVAL: the name is longer than an interface's can be.
   if (!ack || ack.errno === 0 || found !== undefined) return found;

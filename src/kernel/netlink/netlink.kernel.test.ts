@@ -172,3 +172,21 @@ test('a brief handle takes many requests and reads tables whole, too', { skip },
   assert.equal(another.addresses({ name: 'a', index }).filter(({ scope }) => scope === 'global').length, 600);
   assert.deepEqual(another.neighbours('a'), []);
 });
+
+test('find says the same as link, of every kind', { skip }, () => {
+  using ns = scratchNetns();
+  using netlink = openNetlink(ns.fd);
+  const ops: NetlinkOp[] = [
+    { op: 'link.add', link: { name: 'a', info: { kind: 'veth' }, alias: 'an alias', peer: { name: 'b' } } },
+    { op: 'link.add', link: { name: 'br', info: { kind: 'bridge' }, mtu: 1400, up: true } },
+    { op: 'link.set', name: 'b', change: { master: 'br' } },
+  ];
+  assert.deepEqual(netlink.run(ops), []);
+  for (const { name, index, mtu, up, loopback, mac, alias, info } of netlink.links()) {
+    const kind = info.kind === 'other' ? info.name : info.kind;
+    const expected = { name, index, mtu, up, loopback, kind, ...(mac && { mac }), ...(alias && { alias }) };
+    assert.deepEqual(netlink.find(name), expected);
+  }
+  assert.equal(netlink.find('nope'), undefined);
+  assert.equal(netlink.find('a-name-that-is-far-too-long-for-an-interface'), undefined);
+});

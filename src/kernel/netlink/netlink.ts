@@ -3,18 +3,29 @@
 import { Connection } from '#kernel/netlink/connection.ts';
 import { dump } from '#kernel/netlink/dump.ts';
 import type { KnownLink, Netlink, OpFailure } from '#kernel/netlink/handle.ts';
-import { LinkTable, readLinks, readOneLink } from '#kernel/netlink/link-table.ts';
+import { getLink, LinkTable, readLinks, readOneLink } from '#kernel/netlink/link-table.ts';
 import { Runner } from '#kernel/netlink/run.ts';
 import { readInterfaceAddress, writeAddressDump } from '#wire/netlink/address.ts';
 import { readBridgeVlans, writeBridgeVlanDump } from '#wire/netlink/bridge-vlan.ts';
 import * as N from '#wire/netlink/constants.ts';
 import { readFilter, writeFilterDump } from '#wire/netlink/filter.ts';
+import { readLinkBrief } from '#wire/netlink/link.ts';
 import { readFdbEntry, readNeighbour, writeFdbDump, writeNeighbourDump } from '#wire/netlink/neighbour.ts';
 import { readClass, readQdisc, writeTcDump } from '#wire/netlink/qdisc.ts';
 import { readRoute, writeRouteDump } from '#wire/netlink/route.ts';
 import { readRule, writeRuleDump } from '#wire/netlink/rule.ts';
 import type { Filter, Qdisc, TcClass } from '#wire/netlink/tc-values.ts';
-import type { Address, BridgeVlan, FdbEntry, Link, Neighbour, NetlinkOp, Route, Rule } from '#wire/netlink/values.ts';
+import type {
+  Address,
+  BridgeVlan,
+  FdbEntry,
+  Link,
+  LinkBrief,
+  Neighbour,
+  NetlinkOp,
+  Route,
+  Rule,
+} from '#wire/netlink/values.ts';
 import type { Writer } from '#wire/netlink/writer.ts';
 
 /**
@@ -57,6 +68,10 @@ class KernelNetlink implements Netlink {
 
   link(name: string): Link | undefined {
     return readOneLink(this.#connection, name);
+  }
+
+  find(name: string): LinkBrief | undefined {
+    return getLink(this.#connection, name, readLinkBrief);
   }
 
   addresses(of?: KnownLink): Address[] {

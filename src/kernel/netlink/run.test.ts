@@ -44,6 +44,7 @@ function runIn(
       get nextSeq() {
         return nextSeq;
       },
+      writer: new Writer(),
     },
     ops,
     known,

@@ -17,7 +17,7 @@ import { NoSuchLink } from '#wire/netlink/names.ts';
 import { followUp, linksNeeded, linksRenamed, writeOp } from '#wire/netlink/op.ts';
 import type { Message } from '#wire/netlink/reader.ts';
 import type { NetlinkOp } from '#wire/netlink/values.ts';
-import { Writer } from '#wire/netlink/writer.ts';
+import type { Writer } from '#wire/netlink/writer.ts';
 
 /** The answers to more than this would press on the receive buffer. */
 const MAX_REQUESTS = 512;
@@ -27,18 +27,24 @@ const MAX_BYTES = 64 * 1024;
 type Asked = { readonly op: number } | { readonly name: string };
 
 export class Runner {
-  readonly #connection: Pick<Connection, 'nextSeq'>;
+  readonly #connection: Pick<Connection, 'nextSeq' | 'writer'>;
   readonly #ops: readonly NetlinkOp[];
   /** Undefined: looked up, and there is none. */
   readonly #indices = new Map<string, number | undefined>();
-  readonly #writer = new Writer();
+  readonly #writer: Writer;
   #asked: Asked[] = [];
   #firstSeq = 0;
   readonly #failures = new Map<number, OpFailure>();
 
   /** @param known interfaces that need no look-up */
-  constructor(connection: Pick<Connection, 'nextSeq'>, ops: readonly NetlinkOp[], known: readonly KnownLink[] = []) {
+  constructor(
+    connection: Pick<Connection, 'nextSeq' | 'writer'>,
+    ops: readonly NetlinkOp[],
+    known: readonly KnownLink[] = [],
+  ) {
     this.#connection = connection;
+    this.#writer = connection.writer;
+    this.#writer.reset();
     this.#ops = ops;
     for (const { name, index } of known) this.#indices.set(name, index);
   }

@@ -11,7 +11,7 @@ import { readInterfaceAddress } from '#wire/netlink/address.ts';
 import { readBridgeVlans } from '#wire/netlink/bridge-vlan.ts';
 import { readEvent } from '#wire/netlink/event.ts';
 import { readFilter } from '#wire/netlink/filter.ts';
-import { readLink } from '#wire/netlink/link.ts';
+import { readLink, readLinkBrief } from '#wire/netlink/link.ts';
 import { NoSuchLink } from '#wire/netlink/names.ts';
 import { readFdbEntry, readNeighbour } from '#wire/netlink/neighbour.ts';
 import { linksNeeded, writeOp } from '#wire/netlink/op.ts';
@@ -436,6 +436,7 @@ function readAll(view: DataView, length: number): void {
   });
   for (const message of messages) {
     attempt(() => readEvent(message, names));
+    attempt(() => readLinkBrief(message));
     attempt(() => readRule(message));
     attempt(() => readBridgeVlans(message, names));
     attempt(() => readQdisc(message, names));

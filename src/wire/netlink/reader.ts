@@ -1,7 +1,8 @@
 /** Reads netlink messages and attributes. Whatever the bytes are, reading ends: with a value or with a SyntaxError. */
 
 const HEADER = 16;
-const TYPE_MASK = 0x3fff;
+/** The bits of an attribute's type that say which it is. */
+export const ATTR_TYPE = 0x3fff;
 const utf8 = new TextDecoder();
 
 /** A stretch of bytes. */
@@ -51,13 +52,30 @@ export function header(span: Span, size: number): number {
 export function eachAttr({ view, start, end }: Span): { readonly type: number; readonly payload: Span }[] {
   const found: { type: number; payload: Span }[] = [];
   for (let at = start; at + 4 <= end; ) {
-    const length = view.getUint16(at, true);
-    if (length < 4 || at + length > end) throw malformed(`attribute of ${length} bytes with ${end - at} left`);
-    const type = view.getUint16(at + 2, true) & TYPE_MASK;
-    found.push({ type, payload: { view, start: at + 4, end: at + length } });
-    at += (length + 3) & ~3;
+    const next = attrEnd(view, at, end);
+    const type = view.getUint16(at + 2, true) & ATTR_TYPE;
+    found.push({ type, payload: { view, start: at + 4, end: next } });
+    at += (next - at + 3) & ~3;
   }
   return found;
+}
+
+/** Where the attribute at `at` ends, without its padding. @throws SyntaxError if it is cut off. */
+export function attrEnd(view: DataView, at: number, end: number): number {
+  const length = view.getUint16(at, true);
+  if (length < 4 || at + length > end) throw malformed(`attribute of ${length} bytes with ${end - at} left`);
+  return at + length;
+}
+
+export function bytesBetween(view: DataView, start: number, end: number): Uint8Array {
+  return new Uint8Array(view.buffer, view.byteOffset + start, end - start);
+}
+
+/** Up to the closing zero byte, if there is one. */
+export function textBetween(view: DataView, start: number, end: number): string {
+  const bytes = bytesBetween(view, start, end);
+  const zero = bytes.indexOf(0);
+  return utf8.decode(zero < 0 ? bytes : bytes.subarray(0, zero));
 }
 
 /** The attributes of a span by type; of one that comes twice the last counts, as in the kernel's own parser. */
@@ -69,9 +87,12 @@ export class Attrs {
   /** @throws SyntaxError if an attribute is cut off. */
   constructor(view: DataView, start: number, end: number) {
     this.#view = view;
-    for (const { type, payload } of eachAttr({ view, start, end })) {
-      this.#at[2 * type] = payload.start;
-      this.#at[2 * type + 1] = payload.end;
+    for (let at = start; at + 4 <= end; ) {
+      const next = attrEnd(view, at, end);
+      const type = view.getUint16(at + 2, true) & ATTR_TYPE;
+      this.#at[2 * type] = at + 4;
+      this.#at[2 * type + 1] = next;
+      at += (next - at + 3) & ~3;
     }
   }
 
@@ -122,15 +143,14 @@ export class Attrs {
     const start = this.#at[2 * type];
     const end = this.#at[2 * type + 1];
     if (start === undefined || end === undefined) return undefined;
-    return new Uint8Array(this.#view.buffer, this.#view.byteOffset + start, end - start);
+    return bytesBetween(this.#view, start, end);
   }
 
   /** Up to the closing zero byte, if there is one. */
   text(type: number): string | undefined {
-    const bytes = this.bytes(type);
-    if (!bytes) return undefined;
-    const zero = bytes.indexOf(0);
-    return utf8.decode(zero < 0 ? bytes : bytes.subarray(0, zero));
+    const start = this.#at[2 * type];
+    const end = this.#at[2 * type + 1];
+    return start === undefined || end === undefined ? undefined : textBetween(this.#view, start, end);
   }
 
   /** The attributes inside one; none if it is absent. */

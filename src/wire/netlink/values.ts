@@ -164,6 +164,12 @@ export interface NewLink {
   };
 }
 
+/** What most want to know of an interface. */
+export interface LinkBrief extends Pick<Link, 'name' | 'index' | 'mtu' | 'up' | 'loopback' | 'mac' | 'alias'> {
+  /** The kernel's word: 'bridge', 'veth'; '' for a device. */
+  readonly kind: string;
+}
+
 /** Changes of an existing interface; only what is present changes. */
 export interface LinkChange {
   readonly name?: string;

@@ -5,7 +5,7 @@ import { run } from '#cni/parts/run.ts';
 import type { BridgeConf } from '#cni/plugins/bridge/conf.ts';
 import type { Netlink } from '#kernel/netlink/handle.ts';
 import { PolderError } from '#spec/errors.ts';
-import type { Link, NetlinkOp } from '#wire/netlink/values.ts';
+import type { LinkBrief, NetlinkOp } from '#wire/netlink/values.ts';
 
 /** The VLAN of every new port, unless preserveDefaultVlan is false. */
 const DEFAULT_VLAN = 1;
@@ -54,8 +54,8 @@ export function vlanGatewayOf({ bridge, vlan, isGateway }: BridgeConf): string |
 }
 
 /** A veth by that name whose other end is a port of the bridge. */
-export function ensureVlanGateway(netlink: Netlink, name: string, bridge: Link, conf: Vlans): Link {
-  if (!netlink.link(name)) {
+export function ensureVlanGateway(netlink: Netlink, name: string, bridge: LinkBrief, conf: Vlans): LinkBrief {
+  if (!netlink.find(name)) {
     const port = `veth${createHash('sha1').update(name).digest('hex').slice(0, 8)}`;
     const { mtu } = bridge;
     const link = {
@@ -70,7 +70,7 @@ export function ensureVlanGateway(netlink: Netlink, name: string, bridge: Link, 
     joinVlans(netlink, port, conf);
     run(netlink, [{ op: 'link.set', name, change: { up: true } }]);
   }
-  const link = netlink.link(name);
+  const link = netlink.find(name);
   if (link) return link;
   throw new PolderError('cni-io', { what: `The interface ${name} went away while it was set up` });
 }

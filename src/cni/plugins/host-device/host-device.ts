@@ -34,7 +34,7 @@ function moveIn(call: PluginCall, pod: PodNetns, undo: Undo): void {
 /** Back to the host under its name there; one without an alias is none of ours. */
 function moveOut(call: PluginCall, pod: PodNetns): void {
   const name = call.request.ifname;
-  const alias = pod.netlink.link(name)?.alias;
+  const alias = pod.netlink.find(name)?.alias;
   if (!alias) return;
   // Who moves is set down by the kernel: to do so before would only wait for RCU twice.
   const [failure] = pod.netlink.run([{ op: 'link.set', name, change: { netns: call.caller.fd, name: alias } }]);

@@ -8,7 +8,17 @@ import { changeTraffic } from '#kernel/netlink/fake/traffic.ts';
 import type { KnownLink, Netlink, OpFailure } from '#kernel/netlink/handle.ts';
 import { prefixFamily } from '#net/prefix.ts';
 import type { Filter, Qdisc, TcClass } from '#wire/netlink/tc-values.ts';
-import type { Address, BridgeVlan, FdbEntry, Link, Neighbour, NetlinkOp, Route, Rule } from '#wire/netlink/values.ts';
+import type {
+  Address,
+  BridgeVlan,
+  FdbEntry,
+  Link,
+  LinkBrief,
+  Neighbour,
+  NetlinkOp,
+  Route,
+  Rule,
+} from '#wire/netlink/values.ts';
 
 /** One namespace. Others that veth pairs and moves lead into are given by the number that stands for their descriptor. */
 export class FakeNetlink implements Netlink {
@@ -28,6 +38,14 @@ export class FakeNetlink implements Netlink {
   link(name: string): Link | undefined {
     const link = findLink(this.#state, name);
     return link && reportLink(this.#state, link);
+  }
+
+  find(name: string): LinkBrief | undefined {
+    const link = this.link(name);
+    if (!link) return undefined;
+    const { index, mtu, up, loopback, mac, alias, info } = link;
+    const kind = info.kind === 'other' ? info.name : info.kind;
+    return { name, index, mtu, up, loopback, kind, ...(mac && { mac }), ...(alias && { alias }) };
   }
 
   addresses(of?: KnownLink): Address[] {
