@@ -223,6 +223,9 @@ spec:
 }
 
 async function nothingIsWrong(cluster: Cluster): Promise<void> {
+  const verified = await cluster.lab.run('verify');
+  assert.equal(verified.status, 0, verified.stdout);
+  assert.match(verified.stdout, /M7 .*10\.10\.0\.0\/27/, 'with a second pool, too');
   await eventually('ipam check finds nothing', async () => {
     const ran = await polder(['ipam', 'check', '--name', cluster.lab.name]);
     return ran.status === 0 ? true : undefined;
@@ -239,7 +242,7 @@ const STEPS = {
   'a pool is for the nodes that its nodeSelector names, an IPReservation keeps addresses back': poolsOfNodes,
   'a disabled pool gives nothing more, its pods keep what they have, and it drains': disabledAndDrained,
   'a StatefulSet’s pod keeps its name, and the name leads to its new address': namesOfStatefulSets,
-  'ipam check finds nothing wrong after all of it': nothingIsWrong,
+  'lab verify and ipam check find nothing wrong after all of it': nothingIsWrong,
 } satisfies Record<string, (cluster: Cluster) => Promise<void>>;
 
 test('addresses from pools in a lab of two nodes', { skip }, async (t: TestContext) => {

@@ -75,3 +75,13 @@ test('levels takes blocks for networks, and addresses borrowed from another node
     /not in 10\.244\.2\.0\/26 or 10\.244\.1\.9\/32/,
   );
 });
+
+test('levels takes several pools of one family: a node need not have a block of each', () => {
+  const pools = [...cluster, parsePrefix('10.9.0.0/24')];
+  const blocks = new Map([
+    ['a', [parsePrefix('10.244.1.0/26'), parsePrefix('10.9.0.0/28')]],
+    ['b', [parsePrefix('10.244.2.0/26')]],
+  ]);
+  assert.equal(levels(pools, blocks, [pod('x', 'a', '10.9.0.3'), pod('y', 'b', '10.244.2.9')]).ok, true);
+  assert.match(levels(cluster, blocks, []).seen, /a has 10\.9\.0\.0\/28, outside of 10\.244\.0\.0\/16/);
+});

@@ -3,10 +3,20 @@
 import { clusterCidrs } from '#lab/spec.ts';
 import { type Claim, type Finding, holds } from '#lab/verify/claim.ts';
 import { readAddr } from '#net/addr.ts';
-import { addrOf, contains, containsPrefix, hostPrefix, overlaps, type Prefix, readPrefix } from '#net/prefix.ts';
+import {
+  addrOf,
+  contains,
+  containsPrefix,
+  hostPrefix,
+  overlaps,
+  type Prefix,
+  prefixFamily,
+  readPrefix,
+} from '#net/prefix.ts';
 import { readBlock } from '#spec/block.ts';
 import { networksOf as blocksOf } from '#spec/block-networks.ts';
-import { IPAM_BLOCKS } from '#spec/calico.ts';
+import { IP_POOLS, IPAM_BLOCKS } from '#spec/calico.ts';
+import { readNetworks } from '#spec/calico-networks.ts';
 import { PROFILES } from '#spec/cluster.ts';
 import { CONFIG_MAP } from '#spec/config.ts';
 import { CONFIG_MAPS, NODES, type Node, PODS, type Pod } from '#spec/k8s.ts';
@@ -14,18 +24,20 @@ import { CONFIG_MAPS, NODES, type Node, PODS, type Pod } from '#spec/k8s.ts';
 export const ADDRESS_LEVELS: Claim = {
   id: 'M7',
   async try(world) {
-    const [config, nodes, pods, blocks] = await Promise.all([
+    const [config, nodes, pods, blocks, pools] = await Promise.all([
       world.client.get(CONFIG_MAPS, CONFIG_MAP),
       world.client.list(NODES),
       world.client.list(PODS),
       world.client.list(IPAM_BLOCKS),
+      world.client.list(IP_POOLS),
     ]);
     const said = config.data?.clusterCIDR?.split(',').map((text) => readPrefix(text.trim())) ?? [];
     const known = said.filter((cidr) => cidr !== undefined);
     const read = blocks.items.map(readBlock).filter((block) => block !== undefined);
     const pooled = PROFILES[world.spec.profile].ipam === 'pools';
-    const networks = pooled ? blocksOf(read) : nodeCidrs(nodes.items);
-    return levels(known.length > 0 ? known : clusterCidrs(world.spec), networks, pods.items);
+    if (pooled)
+      return levels(readNetworks(pools.items.flatMap(({ spec }) => spec?.cidr ?? [])), blocksOf(read), pods.items);
+    return levels(known.length > 0 ? known : clusterCidrs(world.spec), nodeCidrs(nodes.items), pods.items);
   },
 };
 
@@ -68,7 +80,8 @@ function badNode(cluster: readonly Prefix[], cidrs: Networks): string | undefine
     if (own.length === 0) return `${name} has no network`;
     const stray = own.find((cidr) => !cluster.some((outer) => containsPrefix(outer, cidr)));
     if (stray !== undefined) return `${name} has ${stray}, outside of ${cluster.join(' and ')}`;
-    const lacks = cluster.find((outer) => !own.some((cidr) => containsPrefix(outer, cidr)));
+    // Of several pools of one family a node need not use each.
+    const lacks = cluster.find((outer) => !own.some((cidr) => prefixFamily(cidr) === prefixFamily(outer)));
     if (lacks !== undefined) return `${name} has ${own.join(' and ')}, nothing of ${lacks}`;
     for (const cidr of own.filter((each) => !isHost(each))) {
       const same = seen.find((other) => overlaps(other, cidr));

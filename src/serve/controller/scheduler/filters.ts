@@ -3,6 +3,7 @@
 import { wantsNode } from '#serve/controller/match/node-affinity.ts';
 import { requestsOf } from '#serve/controller/match/quantity.ts';
 import { UNSCHEDULABLE, untolerated } from '#serve/controller/match/taints.ts';
+import { isOfAnother } from '#serve/controller/scheduler/asked-address.ts';
 import {
   meetsAffinity,
   meetsAntiAffinity,
@@ -11,13 +12,15 @@ import {
 } from '#serve/controller/scheduler/pod-affinity.ts';
 import { meetsSpread } from '#serve/controller/scheduler/spread.ts';
 import type { NodeUse } from '#serve/controller/scheduler/usage.ts';
-import type { ContainerPort, Pod } from '#spec/k8s.ts';
+import type { ContainerPort, Node, Pod } from '#spec/k8s.ts';
 
 export interface Question {
   readonly pod: Pod;
   readonly use: NodeUse;
   readonly uses: readonly NodeUse[];
   readonly labels: NamespaceLabels;
+  /** Pods' addresses are of their node's CIDRs. */
+  readonly nodeCidrs: boolean;
 }
 
 /** Reasons against this node; empty: it fits. The first filter that objects is the last that is asked. */
@@ -34,6 +37,11 @@ const FILTERS: readonly Filter[] = [
   ({ pod, use }) => when(!wantsNode(pod.spec, use.node), "node(s) didn't match Pod's node affinity/selector"),
   ({ pod, use }) => when(portsTaken(pod, use), "node(s) didn't have free ports for the requested pod ports"),
   lacking,
+  ({ pod, use, uses, nodeCidrs }) =>
+    when(
+      nodeCidrs && isOfAnother(pod, use.node, nodesOf(uses)),
+      "node(s) didn't have the address that cni.projectcalico.org/ipAddrs asks for",
+    ),
   ({ pod, use, uses }) => when(!meetsSpread(pod, use, uses), "node(s) didn't match pod topology spread constraints"),
   ({ pod, use, uses, labels }) =>
     when(!meetsAffinity(pod, use, uses, labels), "node(s) didn't match pod affinity rules"),
@@ -50,6 +58,10 @@ export function objections(question: Question): readonly string[] {
     if (reasons.length > 0) return reasons;
   }
   return [];
+}
+
+function nodesOf(uses: readonly NodeUse[]): readonly Node[] {
+  return uses.map(({ node }) => node);
 }
 
 function when(objects: boolean, reason: string): readonly string[] {

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { scheduler } from '#serve/controller/scheduler/scheduler.ts';
 import { type NodeShape, node, type PodShape, pod, TestWorld, wordOf } from '#serve/controller/testing.ts';
+import { CONFIG_MAP } from '#spec/config.ts';
 import {
   conditionOf,
   type KubeObject,
@@ -47,6 +48,11 @@ const near = (app: string, topologyKey = 'kubernetes.io/hostname'): Partial<PodS
 
 const NO = (reasons: string) => `0/3 nodes are available: ${reasons}.`;
 
+const settings = (profile: string): KubeObject =>
+  ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { ...CONFIG_MAP }, data: { profile } }) as KubeObject;
+const asking = (text: string) => pod('p', { metadata: { annotations: { 'cni.projectcalico.org/ipAddrs': text } } });
+const withCidrs = () => three((i) => ({ podCIDRs: [`10.244.${i}.0/24`] }));
+
 /** What stands in the world beside three nodes, and where the pod `p` goes or why not. */
 const CASES: readonly (readonly [string, readonly KubeObject[], string])[] = [
   ['the emptiest node', [...three(), hosted('a', 'node1'), pod('p')], 'node2'],
@@ -57,6 +63,19 @@ const CASES: readonly (readonly [string, readonly KubeObject[], string])[] = [
       pod('p', { spec: { nodeSelector: { disk: 'ssd' } } }),
     ],
     'node3',
+  ],
+  ['an address by name', [settings('vxlan'), ...withCidrs(), asking('["10.244.3.100"]')], 'node3'],
+  ['an address of no node', [settings('vxlan'), ...withCidrs(), asking('["192.0.2.1"]')], 'node1'],
+  ['an address that is none', [settings('vxlan'), ...withCidrs(), asking('10.244.3.100')], 'node1'],
+  ['an address of a pool', [settings('calico-vxlan'), ...withCidrs(), asking('["10.244.3.100"]')], 'node1'],
+  [
+    'an address of a node that is full',
+    [
+      settings('vxlan'),
+      ...three((i) => ({ podCIDRs: [`10.244.${i}.0/24`], unschedulable: i === 3 })),
+      asking('["10.244.3.100"]'),
+    ],
+    NO("1 node(s) were unschedulable, 2 node(s) didn't have the address that cni.projectcalico.org/ipAddrs asks for"),
   ],
   [
     'nodeSelector of nobody',

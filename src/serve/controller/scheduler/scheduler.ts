@@ -3,13 +3,15 @@
 import type { Change } from '#feed/store.ts';
 import { type Controller, isOf } from '#serve/controller/controller.ts';
 import { isActive } from '#serve/controller/match/quantity.ts';
+import { givesNodeCidrs } from '#serve/controller/scheduler/asked-address.ts';
 import { objections, type Question } from '#serve/controller/scheduler/filters.ts';
-import { type NamespaceLabels, namespaceLabels } from '#serve/controller/scheduler/pod-affinity.ts';
+import { namespaceLabels } from '#serve/controller/scheduler/pod-affinity.ts';
 import { best } from '#serve/controller/scheduler/score.ts';
-import { type NodeUse, nodeUses, place } from '#serve/controller/scheduler/usage.ts';
+import { nodeUses, place } from '#serve/controller/scheduler/usage.ts';
 import { timeOf, timestamp, type World } from '#serve/controller/world.ts';
 import { decision, type Notice, referenceTo, type Write } from '#serve/controller/write.ts';
 import {
+  CONFIG_MAPS,
   type Condition,
   conditionOf,
   type KubeObject,
@@ -26,24 +28,25 @@ const ALL = ['pending'] as const;
 
 export const scheduler: Controller = {
   name: 'scheduler',
-  needs: [PODS, NODES, NAMESPACES],
+  needs: [PODS, NODES, NAMESPACES, CONFIG_MAPS],
   keys: () => ALL,
   wake: (resource, change) => (matters(resource, change) ? ALL : []),
   decide(world) {
     const pods = [...world.of(PODS).values()].filter(isPending).sort(byTurn);
     if (pods.length === 0) return { writes: [] };
     const uses = nodeUses(world);
-    const labels = namespaceLabels(world);
-    return decision(pods.flatMap((pod) => schedule(pod, uses, labels, world)));
+    const cluster = { uses, labels: namespaceLabels(world), nodeCidrs: givesNodeCidrs(world) };
+    return decision(pods.flatMap((pod) => schedule(pod, cluster, world)));
   },
 };
 
 /** Places the pod (in `uses` too) or says why it cannot be. */
-function schedule(pod: Pod, uses: NodeUse[], labels: NamespaceLabels, world: World): Write[] {
+function schedule(pod: Pod, cluster: Omit<Question, 'pod' | 'use'>, world: World): Write[] {
   const fitting: Question[] = [];
   const reasons: string[] = [];
+  const { uses } = cluster;
   for (const use of uses) {
-    const question = { pod, use, uses, labels };
+    const question = { pod, use, ...cluster };
     const against = objections(question);
     if (against.length === 0) fitting.push(question);
     reasons.push(...against);
@@ -122,6 +125,7 @@ function keyOfPod(pod: Pod): string {
 function matters(resource: Resource<KubeObject>, change: Change<KubeObject>): boolean {
   if (isOf(PODS, resource, change)) return podMatters(change);
   if (isOf(NAMESPACES, resource, change)) return namespaceMatters(change);
+  if (isOf(CONFIG_MAPS, resource, change)) return true;
   return isOf(NODES, resource, change) && nodeMatters(change);
 }
 
@@ -152,5 +156,8 @@ function nodeMatters(change: Change<Node>): boolean {
 /** All of a node that filters and scores look at. */
 function nodeText({ metadata, spec, status }: Node): string {
   const conditions = status?.conditions?.map((c) => `${c.type}=${c.status}`);
-  return JSON.stringify([metadata.labels, spec?.taints, spec?.unschedulable, status?.allocatable, conditions]);
+  return JSON.stringify([
+    ...[metadata.labels, spec?.taints, spec?.unschedulable, spec?.podCIDRs],
+    ...[status?.allocatable, conditions],
+  ]);
 }
