@@ -70,7 +70,7 @@ async function talking(lab: TestLab, act: () => Promise<void>): Promise<void> {
 const TRACES = {
   'calico-vxlan': /vxlan\.calico/,
   'calico-ipip': /tunl0@|tunl0:.*UP|polder-ipip|clsact/,
-  'calico-bgp': /proto bird/,
+  'calico-bgp': /dev eth0 proto bird/,
 } as const;
 type Name = keyof typeof TRACES;
 

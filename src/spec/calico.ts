@@ -23,6 +23,9 @@ export interface IpPool extends KubeObject {
 
 export interface FelixConfiguration extends KubeObject {
   readonly spec?: {
+    readonly ipipMTU?: number;
+    readonly vxlanMTU?: number;
+    readonly vxlanMTUV6?: number;
     readonly wireguardEnabled?: boolean;
     readonly wireguardEnabledV6?: boolean;
     readonly wireguardHostEncryptionEnabled?: boolean;

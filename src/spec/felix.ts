@@ -25,6 +25,10 @@ export interface WireguardSettings {
 
 export interface FelixSettings {
   readonly wireguard: WireguardSettings;
+  /** `ipipMTU`, bytes; absent: the underlay's, less the header. */
+  readonly ipipMtu?: number;
+  /** `vxlanMTU` and `vxlanMTUV6`, bytes, by the family of the outer header; absent: as above. */
+  readonly vxlanMtus: Partial<PerFamily<number>>;
 }
 
 /** Calico's defaults. */
@@ -38,6 +42,7 @@ export const DEFAULT_FELIX: FelixSettings = {
     keepalive: 0,
     rulePriority: 99,
   },
+  vxlanMtus: {},
 };
 
 /** Name of the one that holds for all nodes; `node.NAME` holds for one. */
@@ -58,6 +63,8 @@ export function felixOf(objects: readonly FelixConfiguration[], node: string): F
       keepalive: secondsOf(spec.wireguardKeepAlive ?? '') ?? wireguard.keepalive,
       rulePriority: spec.wireguardRoutingRulePriority ?? wireguard.rulePriority,
     },
+    ...(spec.ipipMTU ? { ipipMtu: spec.ipipMTU } : {}),
+    vxlanMtus: perFamily(spec.vxlanMTU, spec.vxlanMTUV6),
   };
 }
 

@@ -218,7 +218,7 @@ test('WireGuard encrypts what nodes say to one another where that is asked for',
   if (lacks(t)) return;
   using machines = twoMachines(KEY_PAIRS);
   const base = cluster(PROFILES.wireguard, { nodes: two });
-  const snapshot = { ...base, felix: { wireguard: { ...base.felix.wireguard, hosts: true } } };
+  const snapshot = { ...base, felix: { ...base.felix, wireguard: { ...base.felix.wireguard, hosts: true } } };
   const { a, b } = machines;
   for (const machine of [a, b]) await reach(machine.kernel, seenBy(machine, snapshot, KEYS));
   const text = Buffer.from('not a secret').toString('hex');

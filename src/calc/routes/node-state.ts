@@ -4,7 +4,7 @@ import { type BgpOutcome, calcBgp } from '#calc/bgp/bgp.ts';
 import { askedKinds, takenKinds, waysToSay } from '#calc/routes/change-over.ts';
 import { isHost } from '#calc/routes/claims.ts';
 import { fastPathOf } from '#calc/routes/fast-path.ts';
-import { MIN_MTU } from '#calc/routes/mtu.ts';
+import { MIN_MTU, tunnelMtu } from '#calc/routes/mtu.ts';
 import { peersOf } from '#calc/routes/peers.ts';
 import { problem } from '#calc/routes/problems.ts';
 import { tunnelsOf } from '#calc/routes/tunnels.ts';
@@ -19,9 +19,10 @@ import {
   type Outcome,
   type PodRoute,
   type Problem,
+  type TunnelState,
   type Underlay,
 } from '#calc/state.ts';
-import { addrPlus, compareAddr } from '#net/addr.ts';
+import { addrPlus, compareAddr, familyOf } from '#net/addr.ts';
 import { addrOf, firstAddr, ifAddr, lengthOf, type Prefix, prefixFamily } from '#net/prefix.ts';
 import type { ClusterNode, Snapshot } from '#spec/cluster.ts';
 import type { Pool } from '#spec/pool.ts';
@@ -79,7 +80,7 @@ function stateOf(snapshot: Snapshot, self: ClusterNode, underlay: Underlay, feat
     ...(config.fastPath ? { fastPath: fastPathOf(snapshot.local.endpoints, found) } : {}),
     ...(bgp.state ? { bgp: bgp.state } : {}),
     problems: [
-      ...ownProblems(snapshot, self, underlay, podMtu, largest),
+      ...ownProblems(snapshot, self, underlay, tunnels, podMtu, largest),
       ...(tunnels.some((tunnel) => tunnel.kind === 'ipip' && tunnel.standIn) ? [problem('no-ipip', self.name)] : []),
       ...stranded.filter(({ network }) => !tunnelled.has(network)).map((each) => each.problem),
       ...problems,
@@ -121,6 +122,7 @@ function ownProblems(
   snapshot: Snapshot,
   self: ClusterNode,
   underlay: Underlay,
+  tunnels: readonly TunnelState[],
   podMtu: number,
   max: number,
 ): Problem[] {
@@ -135,7 +137,11 @@ function ownProblems(
     const details = { addr: self.addr, ifname, subnets: underlay.addrs.join(', ') || 'none' };
     found.push(problem('node-addr-not-local', self.name, details));
   }
-  if (podMtu > max) found.push(problem('mtu-too-large', self.name, { mtu: podMtu, max, ifname }));
+  if (podMtu > max) found.push(problem('mtu-too-large', self.name, { mtu: podMtu, max, ifname, what: 'pods' }));
+  for (const { device, kind, mtu } of tunnels) {
+    const room = tunnelMtu(kind, underlay.mtu, kind === 'ipip' ? 4 : familyOf(self.addr));
+    if (mtu > room) found.push(problem('mtu-too-large', self.name, { mtu, max: room, ifname, what: device }));
+  }
   if (podMtu < MIN_MTU) found.push(problem('mtu-too-small', self.name, { mtu: podMtu, min: MIN_MTU, ifname }));
   return found;
 }

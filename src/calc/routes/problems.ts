@@ -77,8 +77,8 @@ export const PROBLEMS = {
     todo: 'Start the kubelet with the right --node-ip, or the agent with the right --underlay.',
   },
   'mtu-too-large': {
-    sentence: 'The MTU {mtu} that is set for pods is more than the {max} that {ifname} can carry.',
-    todo: 'Lower mtu in the ConfigMap kube-system/polder-config, or set it to 0 to have it found.',
+    sentence: 'The MTU {mtu} that is set for {what} is more than the {max} that {ifname} can carry.',
+    todo: 'Lower mtu in the ConfigMap kube-system/polder-config, or ipipMTU or vxlanMTU in the FelixConfiguration; 0 has it found.',
   },
   'mtu-too-small': {
     sentence: 'The MTU {mtu} for pods is below the {min} that IP asks for.',

@@ -25,7 +25,8 @@ export function tunnelsOf(
 }
 
 function vxlanOf(snapshot: Snapshot, self: ClusterNode, underlay: Underlay): VxlanState {
-  const { config } = snapshot;
+  const { config, felix } = snapshot;
+  const outer = familyOf(self.addr);
   return {
     kind: 'vxlan',
     ...config.profile.devices.vxlan,
@@ -33,13 +34,13 @@ function vxlanOf(snapshot: Snapshot, self: ClusterNode, underlay: Underlay): Vxl
     underlay: underlay.ifname,
     mac: vtepMacOf(self),
     addrs: deviceAddrs(snapshot, self, 'vxlan', [4, 6]),
-    mtu: tunnelMtu('vxlan', underlay.mtu, familyOf(self.addr)),
+    mtu: felix.vxlanMtus[outer] ?? tunnelMtu('vxlan', underlay.mtu, outer),
   };
 }
 
 /** None on a node that has no IPv4 address to put into outer headers. */
 function ipipOf(snapshot: Snapshot, self: ClusterNode, underlay: Underlay, features: Features): IpipState | undefined {
-  const { config } = snapshot;
+  const { config, felix } = snapshot;
   const local = addrOfFamily(self, 4);
   if (local === undefined) return undefined;
   const others = snapshot.nodes.filter(({ name }) => name !== self.name);
@@ -49,7 +50,7 @@ function ipipOf(snapshot: Snapshot, self: ClusterNode, underlay: Underlay, featu
     local,
     underlay: underlay.ifname,
     addrs: deviceAddrs(snapshot, self, 'ipip', [4]),
-    mtu: tunnelMtu('ipip', underlay.mtu, 4),
+    mtu: felix.ipipMtu ?? tunnelMtu('ipip', underlay.mtu, 4),
     remotes: [...new Set(others.flatMap(ipv4Of))].sort(compareAddr),
     standIn: !features.ipip,
   };

@@ -224,10 +224,27 @@ test('the fast path takes no way that is to be encrypted, nor IPIP’s', () => {
 
 test('settings of Felix win over the profile’s', () => {
   const wireguard = { ...DEFAULT_FELIX.wireguard, ports: { 4: 5555 }, devices: { 4: 'wg0' }, mtus: { 4: 1300 } };
-  const found = state({ ...CLUSTERS.wireguard, felix: { wireguard } });
+  const found = state({ ...CLUSTERS.wireguard, felix: { ...DEFAULT_FELIX, wireguard } });
   const [device] = found.wireguard;
   assert.deepEqual([device?.device, device?.port, device?.mtu, found.podMtu], ['wg0', 5555, 1300, 1300]);
   assert.equal(device?.peers[0]?.port, 5555);
+});
+
+test('MTUs of tunnels are Felix’s where it sets them, and one that does not fit is named', () => {
+  const felix = { ...DEFAULT_FELIX, ipipMtu: 1400, vxlanMtus: { 4: 1470, 6: 1300 } };
+  const found = state({ ...CLUSTERS['calico, VXLAN and IPIP'], felix });
+  assert.deepEqual(
+    found.tunnels.map(({ device, mtu }) => [device, mtu]),
+    [
+      ['tunl0', 1400],
+      ['vxlan.calico', 1470],
+    ],
+  );
+  assert.equal(found.podMtu, 1400);
+  assert.match(
+    found.problems.find(({ code }) => code === 'mtu-too-large')?.sentence ?? '',
+    /MTU 1470 that is set for vxlan.calico is more than the 1450 that eth0 can carry/,
+  );
 });
 
 test('calcNodeState of 2 000 nodes with four blocks each has a way to every one', () => {

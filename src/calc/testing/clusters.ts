@@ -148,11 +148,11 @@ export const CLUSTERS = {
   wireguard: cluster(wireguard, { nodes: BOTH_FAMILIES.map(onePool), endpoints: [pod(5)] }),
   'wireguard, nodes’ own traffic too, keepalive': cluster(wireguard, {
     nodes: BOTH_FAMILIES.map(onePool),
-    felix: { wireguard: { ...DEFAULT_FELIX.wireguard, hosts: true, keepalive: 25 } },
+    felix: { ...DEFAULT_FELIX, wireguard: { ...DEFAULT_FELIX.wireguard, hosts: true, keepalive: 25 } },
   }),
   'wireguard, both families': cluster(wireguard, { nodes: BOTH_FAMILIES, cidrs: DUAL_CIDRS }),
   'wireguard over calico-ipip, node2 without a key': cluster(ipip, {
     nodes: withKeys.map((each) => (each.name === 'node2' ? { ...each, wireguardKeys: {} } : each)),
-    felix: { wireguard: { ...DEFAULT_FELIX.wireguard, enabled: { 4: true, 6: false } } },
+    felix: { ...DEFAULT_FELIX, wireguard: { ...DEFAULT_FELIX.wireguard, enabled: { 4: true, 6: false } } },
   }),
 } as const satisfies Record<string, Snapshot>;
