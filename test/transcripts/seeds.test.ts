@@ -17,6 +17,8 @@ const TRANSCRIPTS = {
   'diagnosis.txt': [],
   'drain.txt': ['--nodes', '2'],
   'lost-node.txt': ['--nodes', '2'],
+  'owners.txt': ['--nodes', '1'],
+  'jobs.txt': ['--nodes', '1'],
   'top.txt': ['--nodes', '2'],
   'multus.txt': ['--nodes', '1', '--profile', 'flannel-vxlan'],
 } satisfies Record<string, readonly string[]>;

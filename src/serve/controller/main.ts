@@ -20,9 +20,10 @@ import { nodeIpam } from '#serve/controller/ipam/ipam.ts';
 import { type NodeCidrSize, rangeOf } from '#serve/controller/ipam/ranges.ts';
 import { jobController } from '#serve/controller/job/job.ts';
 import { type LifecycleOptions, nodeLifecycle } from '#serve/controller/lifecycle/lifecycle.ts';
-import { execute } from '#serve/controller/loop/execute.ts';
+import { type ExecutorDeps, execute } from '#serve/controller/loop/execute.ts';
 import { Heartbeats } from '#serve/controller/loop/heartbeats.ts';
 import { Notices } from '#serve/controller/loop/notices.ts';
+import { Others } from '#serve/controller/loop/others.ts';
 import { Runner } from '#serve/controller/loop/runner.ts';
 import { Watches } from '#serve/controller/loop/watches.ts';
 import { namespaceController } from '#serve/controller/namespaces/namespaces.ts';
@@ -48,6 +49,8 @@ export interface ControllerOptions extends LifecycleOptions {
 
 /** Keys of one controller that are worked on at once. */
 const WORKERS = 4;
+/** When kinds that no controller needs are looked for, ms from the start. */
+const OTHERS_AFTER_MS = 3_000;
 /** A reflector's first wait is no longer than this, ms. */
 const FIRST_WAIT_MS = 100;
 
@@ -66,34 +69,61 @@ export async function runController(options: ControllerOptions, signal: AbortSig
   const notices = new Notices(client, clock, (error) =>
     log.warn({ error: String(error) }, 'an event could not be written'),
   );
+  const others = new Others({
+    client,
+    clock,
+    covered: (resource) => watches.covers(resource),
+    hear: (resource, change) => collector.hear(resource, change),
+    again: () => collector.lookAgain(),
+    onError: (source, error, waitMs) => log.debug({ source, error: String(error), waitMs }, 'trying again'),
+  });
+  const storeOf: ExecutorDeps['storeOf'] = (resource) => others.storeOf(resource) ?? watches.storeOf(resource);
   const world = worldOf(watches, heartbeats, clock);
   const deps = {
     client,
-    storeOf: watches.storeOf.bind(watches),
+    storeOf,
     tell: (notice: Parameters<Notices['tell']>[0]) => {
       const { reason, message, about } = notice;
       log[notice.type === 'Warning' ? 'warn' : 'info']({ reason, object: `${about.kind}/${about.name}` }, message);
       notices.tell(notice);
     },
   };
-  const runners = controllersOf(options, watches).map(
-    (controller) =>
-      new Runner(controller, {
-        world,
-        clock,
-        signal,
-        execute: (write) => execute(deps, write),
-        onError: (name, key, error, againMs) =>
-          log.warn({ controller: name, key, error: String(error), againMs }, 'failed; trying again'),
-      }),
+  const runnerOf = (controller: Controller, its: World) =>
+    new Runner(controller, {
+      world: its,
+      clock,
+      signal,
+      execute: (write) => execute(deps, write),
+      onError: (name, key, error, againMs) =>
+        log.warn({ controller: name, key, error: String(error), againMs }, 'failed; trying again'),
+    });
+  // It alone sees the kinds that nobody else knows.
+  const whole: World = {
+    get now() {
+      return world.now;
+    },
+    of: (resource) => storeOf(resource)?.objects ?? new Map(),
+    heard: world.heard,
+  };
+  const collector = runnerOf(
+    garbageCollector(() => others.resources),
+    whole,
   );
+  const runners = [...controllersOf(options, watches).map((each) => runnerOf(each, world)), collector];
   watches.onChange((resource, change) => {
     heartbeats.hear(resource, change);
     for (const runner of runners) runner.hear(resource, change);
   });
   log.info('controller started');
-  await Promise.all([watches.run(signal), ...runners.map((runner) => started(runner, watches, signal))]);
+  const all = runners.map((runner) => started(runner, watches, signal));
+  await Promise.all([watches.run(signal), ...all, late(others, clock, signal)]);
   log.info('controller ended');
+}
+
+/** After what a cluster needs to be up. */
+async function late(others: Others, clock: Clock, signal: AbortSignal): Promise<void> {
+  await clock.sleep(OTHERS_AFTER_MS, signal);
+  await others.run(signal);
 }
 
 /** Each controller starts as soon as the kinds that it needs are known whole. */
@@ -119,7 +149,6 @@ function controllersOf(options: ControllerOptions, watches: Watches): Controller
     disruptionController,
     endpointSliceController,
     endpointsController,
-    garbageCollector,
     podGarbageCollector(options.orphanGraceMs),
     nodeLifecycle(options),
     roleAggregation,

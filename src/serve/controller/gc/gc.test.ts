@@ -6,6 +6,8 @@ import { daemonSet, node, pod, T0, TestWorld, wordOf } from '#serve/controller/t
 import { ownedBy } from '#serve/controller/write.ts';
 import { DAEMON_SETS, type DaemonSet, type KubeObject, PODS } from '#spec/k8s.ts';
 
+const collector = garbageCollector();
+
 function setUp(metadata: Partial<KubeObject['metadata']> = {}): { world: TestWorld; set: DaemonSet } {
   const world = new TestWorld();
   const base = daemonSet('net');
@@ -21,9 +23,9 @@ const names = (world: TestWorld) => [...world.of(PODS).keys()].sort();
 
 test('what has its owner stays; what has lost it goes, after the API itself was asked', () => {
   const { world, set } = setUp();
-  assert.deepEqual(world.settle(garbageCollector), []);
+  assert.deepEqual(world.settle(collector), []);
   world.remove(set);
-  const writes = world.settle(garbageCollector);
+  const writes = world.settle(collector);
   assert.deepEqual(writes.map(wordOf), ['delete Pod/a', 'delete Pod/b']);
   const [first] = writes;
   assert.ok(first?.verb === 'delete');
@@ -35,7 +37,7 @@ test('an owner made anew under its name is another', () => {
   const { world, set } = setUp();
   world.remove(set);
   world.put(daemonSet('net'));
-  world.settle(garbageCollector);
+  world.settle(collector);
   assert.deepEqual(names(world), ['default/free']);
 });
 
@@ -44,20 +46,20 @@ test('one owner that is there, or one of an unknown kind, keeps it', () => {
   const other = { apiVersion: 'example.org/v1', kind: 'Thing', name: 'x', uid: 'x' };
   world.put(pod('c', { metadata: { ownerReferences: [ownedBy(DAEMON_SETS, set), other] } }));
   world.remove(set);
-  world.settle(garbageCollector);
+  world.settle(collector);
   assert.deepEqual(names(world), ['default/c', 'default/free']);
 });
 
 test('foreground: the owner waits for its dependents', () => {
   const { world } = setUp({ deletionTimestamp: '2026-01-01T00:00:00Z', finalizers: ['foregroundDeletion'] });
-  const words = world.settle(garbageCollector).map(wordOf);
+  const words = world.settle(collector).map(wordOf);
   assert.deepEqual(words.slice(0, 2), ['delete Pod/a', 'delete Pod/b']);
   assert.equal(words[2], 'patch DaemonSet/net {"metadata":{"finalizers":[]}}');
 });
 
 test('orphan: dependents are let go first', () => {
   const { world } = setUp({ deletionTimestamp: '2026-01-01T00:00:00Z', finalizers: ['orphan', 'other'] });
-  const words = world.settle(garbageCollector).map(wordOf);
+  const words = world.settle(collector).map(wordOf);
   assert.deepEqual(words, [
     'patch Pod/a {"metadata":{"ownerReferences":[]}}',
     'patch Pod/b {"metadata":{"ownerReferences":[]}}',
@@ -68,12 +70,12 @@ test('orphan: dependents are let go first', () => {
 
 test('a deletion wakes dependents and owners', () => {
   const { world, set } = setUp();
-  const wakes = garbageCollector.wake(DAEMON_SETS, { type: 'delete', key: 'default/net', object: set }, world);
-  assert.deepEqual([...wakes].sort(), ['pods:default/a', 'pods:default/b']);
+  const wakes = collector.wake(DAEMON_SETS, { type: 'delete', key: 'default/net', object: set }, world);
+  assert.deepEqual([...wakes].sort(), ['pods.:default/a', 'pods.:default/b']);
   const a = world.of(PODS).get('default/a');
   assert.ok(a);
-  const back = garbageCollector.wake(PODS, { type: 'delete', key: 'default/a', object: a }, world);
-  assert.deepEqual(back, ['daemonsets:default/net']);
+  const back = collector.wake(PODS, { type: 'delete', key: 'default/a', object: a }, world);
+  assert.deepEqual(back, ['daemonsets.apps:default/net']);
 });
 
 test('pods of nodes that are gone are deleted, once they are old enough that the node is not merely late', () => {
@@ -102,6 +104,33 @@ test('an owner that lets its dependents go is looked at again when they are free
   const before = pod('p', { metadata: { namespace: 'default', name: 'p', ownerReferences: [owner] } });
   const after = pod('p');
   const change = { type: 'set', key: 'default/p', object: after, previous: before } as const;
-  const keys = garbageCollector.wake(PODS, change, new TestWorld());
-  assert.deepEqual(keys, ['pods:default/p', 'daemonsets:default/net']);
+  const keys = collector.wake(PODS, change, new TestWorld());
+  assert.deepEqual(keys, ['pods.:default/p', 'daemonsets.apps:default/net']);
+});
+
+test('other kinds are collected like the usual ones, once they are known, and never before', () => {
+  const boats = { group: 'example.com', version: 'v1', kind: 'Boat', plural: 'boats', namespaced: true };
+  const settings = { group: '', version: 'v1', kind: 'ConfigMap', plural: 'configmaps', namespaced: true };
+  const boat = {
+    apiVersion: 'example.com/v1',
+    kind: 'Boat',
+    metadata: { namespace: 'default', name: 'b', uid: 'boat' },
+  };
+  const owner = ownedBy(boats, boat);
+  const world = new TestWorld();
+  const owned = (kind: string) => ({ namespace: 'default', name: kind.toLowerCase(), ownerReferences: [owner] });
+  world.put({ apiVersion: 'v1', kind: 'ConfigMap', metadata: owned('ConfigMap') });
+  world.put(pod('crew', { metadata: { ...owned('Pod'), name: 'crew' } }));
+  assert.deepEqual(world.settle(collector), []);
+  const known = garbageCollector(() => [boats, settings]);
+  world.put(boat);
+  assert.deepEqual(world.settle(known), []);
+  world.remove(boat);
+  assert.deepEqual(world.settle(known).map(wordOf).sort(), ['delete ConfigMap/configmap', 'delete Pod/crew']);
+  const leaving = { ...boat.metadata, finalizers: ['foregroundDeletion'], deletionTimestamp: '2026-01-01T00:00:00Z' };
+  world.put({ ...boat, metadata: leaving });
+  world.put({ apiVersion: 'v1', kind: 'ConfigMap', metadata: owned('ConfigMap') });
+  world.settle(known);
+  assert.deepEqual(world.of(settings).size, 0);
+  assert.deepEqual(world.of(boats).get('default/b')?.metadata.finalizers, []);
 });

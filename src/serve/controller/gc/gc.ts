@@ -23,8 +23,8 @@ import {
 import { ENDPOINT_SLICES, SERVICES } from '#spec/services.ts';
 import { CONTROLLER_REVISIONS, DEPLOYMENTS, REPLICA_SETS, STATEFUL_SETS } from '#spec/workloads.ts';
 
-/** Kinds that own or are owned. A reference to any other kind is left alone: nothing is known of its owner. */
-const KINDS: readonly Resource<KubeObject>[] = [
+/** Kinds that own or are owned in every cluster: nothing is collected before they are known whole. */
+const USUAL: readonly Resource<KubeObject>[] = [
   DAEMON_SETS,
   DEPLOYMENTS,
   REPLICA_SETS,
@@ -40,47 +40,58 @@ const KINDS: readonly Resource<KubeObject>[] = [
 const FOREGROUND = 'foregroundDeletion';
 const ORPHAN = 'orphan';
 
-export const garbageCollector: Controller = {
-  name: 'gc',
-  needs: KINDS,
-  keys: (world) => KINDS.flatMap((kind) => [...world.of(kind).keys()].map((key) => workKey(kind, key))),
-  wake(resource, change, world) {
-    if (!KINDS.some((kind) => isSame(kind, resource))) return [];
-    // Dependents of what is gone, and owners that wait for a dependent's end.
-    if (change.type === 'delete') return [...dependentKeys(change.object, world), ...ownerKeys(change.object)];
-    const own = workKey(resource, change.key);
-    // Owners that wait until all their dependents are let go.
-    const { previous } = change;
-    return previous !== undefined && ownersDiffer(previous, change.object) ? [own, ...ownerKeys(previous)] : [own];
-  },
-  decide(world, key) {
-    const [plural, name = ''] = split(key);
-    const kind = KINDS.find((k) => k.plural === plural);
-    const object = kind === undefined ? undefined : world.of(kind).get(name);
-    if (kind === undefined || object === undefined) return NOTHING;
-    if (object.metadata.deletionTimestamp !== undefined) return decision(finish(kind, object, world));
-    return decision(collect(kind, object, world));
-  },
-};
+type Kinds = readonly Resource<KubeObject>[];
+
+/** `others`: further kinds that are known whole by now. A reference to any other kind is left alone: nothing is known of its owner. */
+export function garbageCollector(others: () => Kinds = () => []): Controller {
+  const all = (): Kinds => [...USUAL, ...others()];
+  return {
+    name: 'gc',
+    needs: USUAL,
+    keys: (world) => all().flatMap((kind) => [...world.of(kind).keys()].map((key) => workKey(kind, key))),
+    wake(resource, change, world) {
+      const kinds = all();
+      if (!kinds.some((kind) => isSame(kind, resource))) return [];
+      // Dependents of what is gone, and owners that wait for a dependent's end.
+      if (change.type === 'delete') {
+        return [...dependentKeys(kinds, change.object, world), ...ownerKeys(kinds, change.object)];
+      }
+      const own = workKey(resource, change.key);
+      // Owners that wait until all their dependents are let go.
+      const { previous } = change;
+      const differ = previous !== undefined && ownersDiffer(previous, change.object);
+      return differ ? [own, ...ownerKeys(kinds, previous)] : [own];
+    },
+    decide(world, key) {
+      const kinds = all();
+      const [place, name = ''] = split(key);
+      const kind = kinds.find((each) => placeOf(each) === place);
+      const object = kind === undefined ? undefined : world.of(kind).get(name);
+      if (kind === undefined || object === undefined) return NOTHING;
+      if (object.metadata.deletionTimestamp !== undefined) return decision(finish(kinds, kind, object, world));
+      return decision(collect(kinds, kind, object, world));
+    },
+  };
+}
 
 /** The object's deletion, if every owner is gone. The API itself is asked about the last one before. */
-function collect(kind: Resource<KubeObject>, object: KubeObject, world: World): Write[] {
+function collect(kinds: Kinds, kind: Resource<KubeObject>, object: KubeObject, world: World): Write[] {
   const owners = object.metadata.ownerReferences ?? [];
-  const gone = owners.filter((owner) => ownerOf(owner, object, world) === 'gone');
+  const gone = owners.filter((owner) => ownerOf(kinds, owner, object, world) === 'gone');
   const last = gone[0];
   if (last === undefined || gone.length < owners.length) return [];
-  const resource = kindOf(last);
+  const resource = kindOf(kinds, last);
   if (resource === undefined) return [];
   const ifGone = { resource, key: keyBeside(last, object, resource), uid: last.uid };
   return [{ verb: 'delete', resource: kind, object, propagationPolicy: 'Background', ifGone }];
 }
 
 /** Carries out the finalizers of an owner that is being deleted. */
-function finish(kind: Resource<KubeObject>, object: KubeObject, world: World): Write[] {
+function finish(kinds: Kinds, kind: Resource<KubeObject>, object: KubeObject, world: World): Write[] {
   const finalizers = object.metadata.finalizers ?? [];
   // Most that ends has neither: no need to look through everything.
   if (!finalizers.includes(FOREGROUND) && !finalizers.includes(ORPHAN)) return [];
-  const dependents = dependentsOf(object, world);
+  const dependents = dependentsOf(kinds, object, world);
   if (finalizers.includes(FOREGROUND)) {
     const blocking = dependents.filter(({ reference }) => reference.blockOwnerDeletion === true);
     const living = dependents.filter(({ object: o }) => o.metadata.deletionTimestamp === undefined);
@@ -99,18 +110,18 @@ function without(kind: Resource<KubeObject>, object: KubeObject, finalizer: stri
   return { verb: 'patch', resource: kind, base: object, patch: { metadata: { finalizers } } };
 }
 
-function ownerOf(owner: OwnerReference, object: KubeObject, world: World): 'gone' | 'there' | 'unknown' {
-  const resource = kindOf(owner);
+function ownerOf(kinds: Kinds, owner: OwnerReference, object: KubeObject, world: World): 'gone' | 'there' | 'unknown' {
+  const resource = kindOf(kinds, owner);
   if (resource === undefined) return 'unknown';
   const key = keyBeside(owner, object, resource);
   const found = world.of(resource).get(keyText(key));
   return found?.metadata.uid === owner.uid ? 'there' : 'gone';
 }
 
-function kindOf(owner: OwnerReference): Resource<KubeObject> | undefined {
+function kindOf(kinds: Kinds, owner: OwnerReference): Resource<KubeObject> | undefined {
   // Any version of the group means the same object.
   const group = owner.apiVersion.includes('/') ? owner.apiVersion.split('/')[0] : '';
-  return KINDS.find((kind) => kind.kind === owner.kind && kind.group === group);
+  return kinds.find((kind) => kind.kind === owner.kind && kind.group === group);
 }
 
 /** An owner lives in its dependent's namespace, unless its kind has none. */
@@ -125,8 +136,8 @@ interface Dependent {
   readonly reference: OwnerReference;
 }
 
-function dependentsOf(owner: KubeObject, world: World): Dependent[] {
-  return KINDS.flatMap((kind) =>
+function dependentsOf(kinds: Kinds, owner: KubeObject, world: World): Dependent[] {
+  return kinds.flatMap((kind) =>
     [...world.of(kind).values()].flatMap((object) => {
       const reference = object.metadata.ownerReferences?.find((o) => o.uid === owner.metadata.uid);
       return reference === undefined ? [] : [{ kind, object, reference }];
@@ -134,8 +145,8 @@ function dependentsOf(owner: KubeObject, world: World): Dependent[] {
   );
 }
 
-function dependentKeys(owner: KubeObject, world: World): string[] {
-  return dependentsOf(owner, world).map(({ kind, object }) => workKey(kind, keyOf(object)));
+function dependentKeys(kinds: Kinds, owner: KubeObject, world: World): string[] {
+  return dependentsOf(kinds, owner, world).map(({ kind, object }) => workKey(kind, keyOf(object)));
 }
 
 function ownersDiffer(a: KubeObject, b: KubeObject): boolean {
@@ -143,16 +154,20 @@ function ownersDiffer(a: KubeObject, b: KubeObject): boolean {
   return uids(a) !== uids(b);
 }
 
-function ownerKeys(object: KubeObject): string[] {
+function ownerKeys(kinds: Kinds, object: KubeObject): string[] {
   return (object.metadata.ownerReferences ?? []).flatMap((owner) => {
-    const resource = kindOf(owner);
+    const resource = kindOf(kinds, owner);
     if (resource === undefined) return [];
     return [workKey(resource, keyText(keyBeside(owner, object, resource)))];
   });
 }
 
 function workKey(kind: Resource<KubeObject>, key: string): string {
-  return `${kind.plural}:${key}`;
+  return `${placeOf(kind)}:${key}`;
+}
+
+function placeOf({ plural, group }: Resource<KubeObject>): string {
+  return `${plural}.${group}`;
 }
 
 function split(key: string): [string, string] {

@@ -2,14 +2,8 @@
 
 import { isNotFound } from '#feed/api-error.ts';
 import type { ApiClient } from '#feed/client.ts';
+import { servedKinds } from '#serve/controller/loop/discover.ts';
 import { type KubeObject, NAMESPACES, type Resource } from '#spec/k8s.ts';
-
-interface ApiResource {
-  readonly name: string;
-  readonly kind: string;
-  readonly namespaced: boolean;
-  readonly verbs?: readonly string[];
-}
 
 /** How soon to look again at a namespace whose objects (pods, mostly) need time to end, ms. */
 const AGAIN_MS = 250;
@@ -38,26 +32,9 @@ async function purgeKind(client: ApiClient, resource: Resource<KubeObject>, name
   return items.length;
 }
 
-/** Every namespaced kind that can be listed and deleted, each in its group's preferred version. */
+/** Every namespaced kind that can be listed and deleted. */
 async function deletable(client: ApiClient): Promise<Resource<KubeObject>[]> {
-  const groups = await client.request<{ groups?: { name: string; preferredVersion: { version: string } }[] }>(
-    'GET',
-    '/apis',
-  );
-  const versions = (groups.groups ?? []).map((g) => ({ group: g.name, version: g.preferredVersion.version }));
-  const found = await Promise.all([{ group: '', version: 'v1' }, ...versions].map((gv) => kindsOf(client, gv)));
-  return found.flat();
-}
-
-async function kindsOf(client: ApiClient, gv: { group: string; version: string }): Promise<Resource<KubeObject>[]> {
-  const path = gv.group === '' ? `/api/${gv.version}` : `/apis/${gv.group}/${gv.version}`;
-  const { resources = [] } = await client.request<{ resources?: ApiResource[] }>('GET', path);
-  const whole = resources.filter((r) => r.namespaced && !r.name.includes('/') && can(r, 'list') && can(r, 'delete'));
-  return whole.map((r) => ({ ...gv, kind: r.kind, plural: r.name, namespaced: true }));
-}
-
-function can(resource: ApiResource, verb: string): boolean {
-  return resource.verbs?.includes(verb) === true;
+  return (await servedKinds(client, ['list', 'delete'])).filter(({ namespaced }) => namespaced);
 }
 
 async function finalize(client: ApiClient, name: string): Promise<void> {

@@ -46,6 +46,12 @@ export class Runner {
     for (const key of this.#controller.wake(resource, change, this.#deps.world)) this.#queue.add(key);
   }
 
+  /** Looks at everything again. */
+  lookAgain(): void {
+    if (!this.#started) return;
+    for (const key of this.#controller.keys(this.#deps.world)) this.#queue.add(key);
+  }
+
   /** Works until the signal ends it; the kinds that it needs must be known by now. `workers` keys are worked on at once. */
   async run(workers: number): Promise<void> {
     this.#started = true;

@@ -75,6 +75,11 @@ export class Watches {
     return this.#reflectors.get(nameOf(resource))?.reflector.store as Store<T> | undefined;
   }
 
+  /** Whether all objects of the kind are watched. */
+  covers(resource: Resource<KubeObject>): boolean {
+    return WATCHED.some(([each, selector]) => nameOf(each) === nameOf(resource) && selector === undefined);
+  }
+
   connectedSince(resource: Resource<KubeObject>): number | undefined {
     return this.#reflectors.get(nameOf(resource))?.reflector.connectedSince;
   }
