@@ -4,6 +4,7 @@ import { defaultPodSpec } from '#spec/kinds/core/pod-defaults.ts';
 import { validatePodSpec } from '#spec/kinds/core/pod-validate.ts';
 import { at, ensureObject, isObject, objectAt, sameJson, setDefault, textAt } from '#spec/kinds/json.ts';
 import { type FieldError, invalid, type Kind, type KubeObject, required, unsupported } from '#spec/kinds/kind.ts';
+import { selectorErrors } from '#spec/kinds/selectors.ts';
 
 export const DAEMON_SET: Kind = {
   group: 'apps',
@@ -50,6 +51,8 @@ export function validateSelector(object: KubeObject): FieldError[] {
   const selector = at(object, 'spec', 'selector');
   if (!isObject(selector) || Object.keys(selector).length === 0) return [required('spec.selector')];
   const labels = objectAt(object, 'spec', 'template', 'metadata', 'labels');
+  const faults = selectorErrors(selector, 'spec.selector');
+  if (faults.length > 0) return faults;
   const matches = Object.entries(objectAt(selector, 'matchLabels')).every(([key, value]) => labels[key] === value);
   return matches
     ? []

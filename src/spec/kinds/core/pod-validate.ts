@@ -1,5 +1,9 @@
 /** What a PodSpec must hold (API reference "PodSpec"); the words are those that kubectl users know. */
+import { readAddr } from '#net/addr.ts';
+import { placementErrors } from '#spec/kinds/core/pod-placement.ts';
+import { volumeErrors } from '#spec/kinds/core/pod-volumes.ts';
 import {
+  at,
   isObject,
   type Json,
   type JsonObject,
@@ -11,13 +15,30 @@ import {
 } from '#spec/kinds/json.ts';
 import { duplicate, type FieldError, forbidden, invalid, required, unsupported } from '#spec/kinds/kind.ts';
 import { envNameProblem, labelProblem, portNameProblem, subdomainProblem } from '#spec/kinds/names.ts';
-import { isQuantity, QUANTITY_RULE } from '#spec/quantity.ts';
+import { isQuantity, QUANTITY_RULE, readQuantity } from '#spec/quantity.ts';
 
 const RESTART = ['Always', 'OnFailure', 'Never'];
 const DNS = ['ClusterFirst', 'ClusterFirstWithHostNet', 'Default', 'None'];
 const PULL = ['Always', 'IfNotPresent', 'Never'];
 const PROTOCOLS = ['SCTP', 'TCP', 'UDP'];
 const HANDLERS = ['exec', 'httpGet', 'tcpSocket', 'grpc'];
+const HOOKS = ['exec', 'httpGet', 'tcpSocket', 'sleep'];
+const ENV_SOURCES = ['fieldRef', 'resourceFieldRef', 'configMapKeyRef', 'secretKeyRef', 'fileKeyRef'];
+/** Fields of a pod that a variable may hold (Kubernetes "Downward API"). */
+const ENV_FIELDS = [
+  'metadata.name',
+  'metadata.namespace',
+  'metadata.uid',
+  'spec.nodeName',
+  'spec.serviceAccountName',
+  'status.hostIP',
+  'status.hostIPs',
+  'status.podIP',
+  'status.podIPs',
+];
+const ENV_FIELD_KEY = /^metadata\.(labels|annotations)\['[^']+'\]$/;
+const ADDRESS_RULE = 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
+const MAX_INT32 = 2147483647;
 
 /** The faults of a PodSpec, with paths that begin with `path`. */
 export function validatePodSpec(spec: JsonObject, path: string): FieldError[] {
@@ -31,12 +52,17 @@ export function validatePodSpec(spec: JsonObject, path: string): FieldError[] {
     ...optionalName(spec, 'subdomain', labelProblem, path),
     ...optionalName(spec, 'nodeName', subdomainProblem, path),
     ...grace(spec, path),
+    ...deadline(spec, path),
+    ...hostAliases(spec, path),
+    ...volumeErrors(spec, path),
+    ...placementErrors(spec, path),
   ];
   const containers = objectsAt(spec, 'containers');
   if (containers.length === 0) errors.push(required(`${path}.containers`));
   const inits = objectsAt(spec, 'initContainers');
   errors.push(...uniqueNames(containers, `${path}.containers`, labelProblem));
   errors.push(...uniqueNames(inits, `${path}.initContainers`, labelProblem));
+  errors.push(...namesOfOthers(inits, containers, `${path}.initContainers`), ...hostPorts(spec, path));
   errors.push(...each(spec, 'containers', path, (one, field) => container(one, field, volumes)));
   errors.push(...each(spec, 'initContainers', path, (one, field) => container(one, field, volumes)));
   return errors;
@@ -102,6 +128,46 @@ function grace(spec: JsonObject, path: string): FieldError[] {
   return [invalid(`${path}.terminationGracePeriodSeconds`, seconds, 'must be greater than or equal to 0')];
 }
 
+/** A pod's containers have one set of names. */
+function namesOfOthers(inits: readonly JsonObject[], others: readonly JsonObject[], path: string): FieldError[] {
+  const names = new Set(others.map((one) => textAt(one, 'name')));
+  return inits.flatMap((one, index) => {
+    const name = textAt(one, 'name');
+    return names.has(name) && name !== '' ? [duplicate(`${path}[${index}].name`, name)] : [];
+  });
+}
+
+function deadline(spec: JsonObject, path: string): FieldError[] {
+  const seconds = spec.activeDeadlineSeconds;
+  if (typeof seconds !== 'number' || (seconds >= 1 && seconds <= MAX_INT32)) return [];
+  return [invalid(`${path}.activeDeadlineSeconds`, seconds, `must be between 1 and ${MAX_INT32}, inclusive`)];
+}
+
+function hostAliases(spec: JsonObject, path: string): FieldError[] {
+  return each(spec, 'hostAliases', path, (alias, field) => {
+    const ip = textAt(alias, 'ip');
+    return readAddr(ip) === undefined ? [invalid(`${field}.ip`, ip, ADDRESS_RULE)] : [];
+  });
+}
+
+/** In the node's own network a port is the node's. */
+function hostPorts(spec: JsonObject, path: string): FieldError[] {
+  if (spec.hostNetwork !== true) return [];
+  return each(spec, 'containers', path, (one, field) =>
+    each(one, 'ports', field, (port, place) =>
+      port.hostPort === undefined || port.hostPort === port.containerPort
+        ? []
+        : [
+            invalid(
+              `${place}.containerPort`,
+              port.containerPort ?? 0,
+              'must match `hostPort` when `hostNetwork` is true',
+            ),
+          ],
+    ),
+  );
+}
+
 function container(one: JsonObject, path: string, volumes: readonly string[]): FieldError[] {
   const errors: FieldError[] = [];
   const image = textAt(one, 'image');
@@ -115,7 +181,22 @@ function container(one: JsonObject, path: string, volumes: readonly string[]): F
     const probe = one[key];
     if (isObject(probe)) errors.push(...validateProbe(probe, `${path}.${key}`));
   }
-  return errors;
+  for (const key of ['postStart', 'preStop']) {
+    const hook = at(one, 'lifecycle', key);
+    if (isObject(hook)) errors.push(...handlerErrors(hook, `${path}.lifecycle.${key}`, HOOKS));
+  }
+  return [...errors, ...securityErrors(objectAt(one, 'securityContext'), `${path}.securityContext`)];
+}
+
+function securityErrors(context: JsonObject, path: string): FieldError[] {
+  const errors = ['runAsUser', 'runAsGroup'].flatMap((key) => {
+    const id = context[key];
+    if (typeof id !== 'number' || (id >= 0 && id <= MAX_INT32)) return [];
+    return [invalid(`${path}.${key}`, id, `must be between 0 and ${MAX_INT32}, inclusive`)];
+  });
+  if (context.privileged !== true || context.allowPrivilegeEscalation !== false) return errors;
+  const why = 'cannot set `allowPrivilegeEscalation` to false and `privileged` to true';
+  return [...errors, invalid(path, context, why)];
 }
 
 export function portProblem(value: Json | undefined): string | undefined {
@@ -139,10 +220,18 @@ function variable(item: JsonObject, path: string): FieldError[] {
   if (name === '') return [required(`${path}.name`)];
   const problem = envNameProblem(name);
   const errors = problem === undefined ? [] : [invalid(`${path}.name`, name, problem)];
-  if (isObject(item.valueFrom) && textAt(item, 'value') !== '') {
-    errors.push(invalid(`${path}.valueFrom`, '', 'may not be specified when `value` is not empty'));
-  }
-  return errors;
+  return isObject(item.valueFrom) ? [...errors, ...valueFrom(item, item.valueFrom, `${path}.valueFrom`)] : errors;
+}
+
+function valueFrom(item: JsonObject, source: JsonObject, path: string): FieldError[] {
+  const used = ENV_SOURCES.filter((key) => isObject(source[key]));
+  if (used.length === 0)
+    return [invalid(path, '', `must specify one of: ${ENV_SOURCES.map((key) => `\`${key}\``).join(', ')}`)];
+  if (used.length > 1) return [invalid(path, '', 'may not have more than one field specified at a time')];
+  if (textAt(item, 'value') !== '') return [invalid(path, '', 'may not be specified when `value` is not empty')];
+  const field = textAt(source, 'fieldRef', 'fieldPath');
+  if (used[0] !== 'fieldRef' || ENV_FIELDS.includes(field) || ENV_FIELD_KEY.test(field)) return [];
+  return [unsupported(`${path}.fieldRef.fieldPath`, field, ENV_FIELDS)];
 }
 
 function mounts(one: JsonObject, path: string, volumes: readonly string[]): FieldError[] {
@@ -176,15 +265,26 @@ function resources(value: JsonObject, path: string): FieldError[] {
       }
     }
   }
-  return errors;
+  return [...errors, ...requestsAboveLimits(value, path)];
+}
+
+function requestsAboveLimits(value: JsonObject, path: string): FieldError[] {
+  return Object.entries(objectAt(value, 'requests')).flatMap(([name, request]) => {
+    const limit = textAt(value, 'limits', name);
+    if (limit === '' || (readQuantity(String(request)) ?? 0) <= (readQuantity(limit) ?? 0)) return [];
+    return [invalid(`${path}.requests`, request, `must be less than or equal to ${name} limit of ${limit}`)];
+  });
+}
+
+/** One handler, and no more. */
+function handlerErrors(one: JsonObject, path: string, kinds: readonly string[]): FieldError[] {
+  const [first, ...more] = kinds.filter((key) => isObject(one[key]));
+  if (first === undefined) return [required(path, 'must specify a handler type')];
+  return more.map((key) => forbidden(`${path}.${key}`, 'may not specify more than 1 handler type'));
 }
 
 function validateProbe(probe: JsonObject, path: string): FieldError[] {
-  const handlers = HANDLERS.filter((key) => isObject(probe[key]));
-  const errors: FieldError[] = [];
-  if (handlers.length === 0) errors.push(required(path, 'must specify a handler type'));
-  for (const extra of handlers.slice(1))
-    errors.push(forbidden(`${path}.${extra}`, 'may not specify more than 1 handler type'));
+  const errors = handlerErrors(probe, path, HANDLERS);
   for (const key of [
     'initialDelaySeconds',
     'timeoutSeconds',
