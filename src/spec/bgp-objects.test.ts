@@ -115,6 +115,16 @@ test('bgpFrom: a rule of a BGPFilter that cannot be understood whole is left out
   ]);
 });
 
+test('bgpFrom: what of a BGPPeer is not supported is said, and the rest holds', () => {
+  const spec = { peerIP: '192.168.1.2', asNumber: 64_600, nextHopMode: 'Self', localASNumber: 65_000 };
+  const { settings, problems } = bgpFrom({ ...NONE, peers: [{ ...named('tor'), spec }] });
+  assert.equal(settings.peers[0]?.asNumber, 64_600);
+  assert.deepEqual(problems, [
+    'BGPPeer tor: localASNumber is not supported; it is taken as if it were not there',
+    'BGPPeer tor: nextHopMode Self is not supported; it is taken as if it were not there',
+  ]);
+});
+
 test('bgpFrom: networks and communities that are none are left out and named; an AS number out of range stays', () => {
   const spec = {
     asNumber: 0,

@@ -45,7 +45,7 @@ export function bgpFrom(objects: BgpObjects): BgpView {
   const byName = new Map(objects.configurations.map((each) => [each.metadata.name ?? '', each.spec ?? {}]));
   const own = [...byName].filter(([name]) => name.startsWith(NODE_PREFIX)).sort(([a], [b]) => (a < b ? -1 : 1));
   const nodes = own.map(([name, spec]) => [name.slice(NODE_PREFIX.length), configurationFrom(name, spec, say)]);
-  const peers = objects.peers.flatMap((peer) => peerFrom(peer) ?? []);
+  const peers = objects.peers.flatMap((peer) => peerFrom(peer, say) ?? []);
   const settings: BgpSettings = {
     configuration: { ...DEFAULT_BGP_CONFIGURATION, ...configurationFrom(ALL_NODES, byName.get(ALL_NODES) ?? {}, say) },
     nodes: Object.fromEntries(nodes),
@@ -131,8 +131,10 @@ function secretFrom(reference: SecretReference | undefined): SecretKey | undefin
 }
 
 /** Undefined for a peering with workloads, which is none between routers. */
-function peerFrom({ metadata, spec = {} }: BgpPeerObject): BgpPeer | undefined {
+function peerFrom({ metadata, spec = {} }: BgpPeerObject, say: Say): BgpPeer | undefined {
   if (spec.localWorkloadSelector) return undefined;
+  for (const text of notRead(spec))
+    say(`BGPPeer ${metadata.name}: ${text} is not supported; it is taken as if it were not there`);
   const { addr, port } = peerAddr(spec.peerIP ?? '');
   return {
     name: metadata.name ?? '',
@@ -154,6 +156,12 @@ function peerFrom({ metadata, spec = {} }: BgpPeerObject): BgpPeer | undefined {
       reachableBy: readAddr(spec.reachableBy ?? ''),
     }),
   };
+}
+
+/** What would make another session of it. */
+function notRead(spec: NonNullable<BgpPeerObject['spec']>): string[] {
+  const fields = ['localASNumber', 'reversePeering'].filter((key) => Object.hasOwn(spec, key));
+  return [...fields, ...(spec.nextHopMode === 'Self' ? ['nextHopMode Self'] : [])];
 }
 
 /** `10.0.0.1`, `10.0.0.1:1790`, `[fd00::1]:1790`. */

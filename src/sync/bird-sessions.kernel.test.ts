@@ -1,9 +1,11 @@
 /** What BGPPeers and BGPConfiguration ask for, between real BIRDs. */
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import type { PasswordOf } from '#calc/bgp/bird-conf.ts';
 import { bgpCluster, bgpNode, peer } from '#calc/testing/bgp-clusters.ts';
+import { inNetns } from '#kernel/netns/enter.ts';
 import { readSignatureCounts } from '#kernel/tcp-signatures.ts';
 import { noBird } from '#kernel/testing/bird.ts';
 import { parseAddr } from '#net/addr.ts';
@@ -170,6 +172,24 @@ test('ttlSecurity on both sides lets neighbours come together', { skip: noBird }
   aim(a, nodeWithTor({ ttlSecurity: 1 }));
   aim(b, torWithNode({ ttlSecurity: 1 }));
   await until('it stands', async () => (await isUp(a)) && (await isUp(b)));
+});
+
+test('listenPort and bindMode NodeIP: BIRD listens at the node’s address and that port alone', {
+  skip: noBird,
+}, async () => {
+  await using mesh = new BirdNodes(2);
+  const [a, b] = pair(mesh.nodes);
+  const configuration = { listenPort: 1790, bindMode: 'NodeIP' } as const;
+  const snapshot = bgpCluster({ nodes: [bgpNode('node1', 1), bgpNode('node2', 2)], bgp: { configuration } });
+  for (const node of [a, b]) aim(node, snapshot);
+  await until('it stands', async () => (await isUp(a)) && (await isUp(b)));
+  const sockets = inNetns(a.netns, () => readFileSync('/proc/thread-self/net/tcp', 'utf8')).split('\n');
+  const listening = sockets.map((line) => line.trim().split(/\s+/)).filter(([, , , state]) => state === '0A');
+  // 192.168.1.101:1790, bytes of the address backwards.
+  assert.deepEqual(
+    listening.map(([, local]) => local),
+    ['6501A8C0:06FE'],
+  );
 });
 
 test('BFD takes the routes of a neighbour that falls silent, long before BGP would', { skip: noBird }, async () => {

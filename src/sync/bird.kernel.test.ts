@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -138,6 +138,7 @@ test('an agent that was killed after a change was loaded: the next one has the o
     readConf: () => bird.readConf(),
     writeConf: (text) => bird.writeConf(text),
     removeConf: () => {},
+    trimLog: () => {},
     get owes() {
       return bird.owes;
     },
@@ -173,6 +174,18 @@ function cutOffAfterLoading(control: BirdControl | undefined): BirdControl | und
     [Symbol.dispose]: () => control.close(),
   };
 }
+
+test('a log that has become long is put aside, and BIRD goes on writing', { skip: noBird }, async () => {
+  await using mesh = new BirdNodes(2);
+  const [a, b] = start(mesh, meshOf(2));
+  await until('both have heard', () => birdRoutes(a).length === 1 && birdRoutes(b).length === 1);
+  const log = join(a.files.dir, 'bird.log');
+  appendFileSync(log, 'x'.repeat(5 * 1024 * 1024));
+  a.keeper.trigger();
+  await until('it is put aside', () => existsSync(`${log}.1`) && statSync(log).size < 1024 * 1024);
+  process.kill(birdPid(b), 'SIGKILL');
+  await until('it is written on', () => /State changed to/.test(readFileSync(log, 'utf8')));
+});
 
 test('a node that speaks no BGP any more keeps nothing of BIRD', { skip: noBird }, async () => {
   await using mesh = new BirdNodes(2);

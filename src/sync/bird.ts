@@ -115,6 +115,7 @@ export class BirdKeeper {
   async #pass(): Promise<number> {
     try {
       await this.#bring(this.#goal);
+      this.#options.bird.trimLog();
       this.#say(undefined);
       this.#backoff.reset();
       return RESYNC_MS;

@@ -3,6 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import {
   closeSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   openSync,
@@ -10,6 +11,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -30,7 +32,7 @@ export interface BirdFiles {
 
 const START_MS = 10_000;
 const LOOK_MS = 10;
-/** A log that is longer when the daemon starts is put aside. Bytes. */
+/** A log that is longer is put aside. Bytes. */
 const LOG_LIMIT = 4 * 1024 * 1024;
 const LINE_LIMIT = 300;
 
@@ -119,8 +121,7 @@ class RealBird implements Bird {
   }
 
   #spawn(more: readonly string[]): ChildProcess {
-    if ((statSync(this.#log, { throwIfNoEntry: false })?.size ?? 0) > LOG_LIMIT)
-      renameSync(this.#log, `${this.#log}.1`);
+    this.trimLog();
     const log = openSync(this.#log, 'a', 0o600);
     try {
       const args = ['-f', ...more, '-c', this.#conf, '-s', this.#socket];
@@ -131,6 +132,13 @@ class RealBird implements Bird {
     } finally {
       closeSync(log);
     }
+  }
+
+  /** A copy, since the daemon keeps its file open: it appends, so that cutting it short is safe. */
+  trimLog(): void {
+    if ((statSync(this.#log, { throwIfNoEntry: false })?.size ?? 0) <= LOG_LIMIT) return;
+    copyFileSync(this.#log, `${this.#log}.1`);
+    truncateSync(this.#log);
   }
 
   #tail(): string {

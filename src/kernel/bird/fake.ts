@@ -37,6 +37,8 @@ export class FakeBird implements Bird {
     this.#conf = undefined;
   }
 
+  trimLog(): void {}
+
   async connect(): Promise<BirdControl | undefined> {
     if (this.#loaded === undefined) return undefined;
     const control = new FakeControl((command) => this.#answer(command));

@@ -22,6 +22,8 @@ export interface Bird {
    */
   writeConf(text: string): Promise<string | undefined>;
   removeConf(): void;
+  /** Puts a log aside that has become long; the daemon goes on writing. */
+  trimLog(): void;
   /** Whether a change was loaded by which routes have not been judged anew yet; outlives this process. */
   owes: boolean;
   /** The running daemon; undefined if none runs. */
