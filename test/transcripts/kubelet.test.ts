@@ -1,4 +1,4 @@
-/** What the lab's kubelet gives containers, tells of them, and takes from them, as a person sees it. */
+/** What the lab's kubelet gives containers, tells of them, and takes from them, as a person sees it; and what only a current kubectl asks for. */
 
 import { describe, test } from 'node:test';
 import { client, noClient } from '#test/support/clients.ts';
@@ -7,7 +7,8 @@ import { noLab } from '#test/support/polder.ts';
 import { play } from '#test/transcripts/play.ts';
 
 const skip = noLab() || noClient('kubectl 1.35');
-const FILES = ['settings', 'rights', 'probes', 'ends', 'restarts'].map((name) => `kubelet-${name}.txt`);
+const PARTS = ['settings', 'rights', 'probes', 'ends', 'restarts'].map((name) => `kubelet-${name}.txt`);
+const FILES = [...PARTS, 'cronjob.txt'];
 
 // Much of it is waiting.
 describe('the kubelet', { concurrency: 3 }, () => {
