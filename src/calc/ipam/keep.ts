@@ -55,8 +55,7 @@ export function isTunnel({ notes }: Allocation): boolean {
 export function keepBlock(before: Block, keeping: Keeping): Kept {
   const { block: named, conflicts } = nameHeld(before, keeping);
   const sorted = settle(named, keeping);
-  const stocked = before.owner === keeping.node ? stock(sorted, keeping) : sorted;
-  const block = before.owner === keeping.node ? grant(stocked, keeping) : stocked;
+  const block = before.owner === keeping.node ? stock(grant(sorted, keeping), keeping) : sorted;
   const ours = [...block.given].filter(([, one]) => one.node === keeping.node && !isTunnel(one));
   return { block, ours: ours.map(([place]) => addrAt(block.cidr, place)), conflicts };
 }
