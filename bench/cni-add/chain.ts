@@ -32,8 +32,8 @@ export function callChain(
   let result: unknown;
   let add = 0;
   for (const link of chain) {
-    const { ms, stdout } = once(timer, link, 'ADD', pod, id, result);
-    result = JSON.parse(stdout);
+    const { ms, said } = once(timer, link, 'ADD', pod, id, result);
+    result = JSON.parse(said);
     add += ms;
   }
   const del = chain.toReversed().map((link) => once(timer, link, 'DEL', pod, id, result).ms);
@@ -46,6 +46,6 @@ function once(timer: string, { side, conf }: Link, command: Command, pod: Netns,
   const env = environment(side, command, pod, id);
   const done = spawnSync(timer, [side.confFile, side.program], { env, encoding: 'utf8' });
   if (done.status !== 0) throw new Error(`${side.name} ${conf.type} ${command}: ${done.stdout}${done.stderr}`);
-  const end = done.stdout.trimEnd().lastIndexOf('\n');
-  return { ms: Number(done.stdout.slice(end)) / 1000, stdout: done.stdout.slice(0, end) };
+  // The timer's own word is its standard output, that of what it runs its standard error.
+  return { ms: Number(done.stdout) / 1000, said: done.stderr };
 }
