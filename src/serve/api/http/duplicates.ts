@@ -3,7 +3,6 @@
 interface Frame {
   /** Of an object; undefined of a list. */
   readonly keys: Set<string> | undefined;
-  readonly path: string;
   /** The key or index that is being read. */
   here: string;
   index: number;
@@ -13,50 +12,52 @@ interface Frame {
 
 /** Paths of the keys that stand twice, in the order of the text, which must be valid JSON. */
 export function duplicateFields(text: string): string[] {
-  const found: string[] = [];
+  const found = new Set<string>();
   const open: Frame[] = [];
+  let top: Frame | undefined;
   for (let at = 0; at < text.length; at++) {
-    const top = open.at(-1);
     switch (text.charCodeAt(at)) {
       case 0x22: {
         const end = endOfText(text, at);
-        if (top?.keys !== undefined && top.expectsKey) readKey(top, String(JSON.parse(text.slice(at, end))), found);
+        if (top?.expectsKey === true && readKey(top, text.slice(at, end))) found.add(pathOf(open));
         at = end - 1;
         break;
       }
       case 0x7b:
-        open.push(frame(new Set(), top));
+        top = { keys: new Set(), here: '', index: 0, expectsKey: true };
+        open.push(top);
         break;
       case 0x5b:
-        open.push(frame(undefined, top));
+        top = { keys: undefined, here: '', index: 0, expectsKey: false };
+        open.push(top);
         break;
       case 0x7d:
       case 0x5d:
         open.pop();
+        top = open.at(-1);
         break;
       case 0x2c:
         if (top !== undefined) next(top);
     }
   }
-  return found;
+  return [...found];
 }
 
-function frame(keys: Set<string> | undefined, outer: Frame | undefined): Frame {
-  const path = outer === undefined ? '' : placeOf(outer);
-  return { keys, path, here: '', index: 0, expectsKey: keys !== undefined };
-}
-
-function placeOf({ keys, path, here, index }: Frame): string {
-  if (keys === undefined) return `${path}[${index}]`;
-  return path === '' ? here : `${path}.${here}`;
-}
-
-function readKey(top: Frame, key: string, found: string[]): void {
+/** Whether the key of this text was there before. */
+function readKey(top: Frame, quoted: string): boolean {
+  const key = quoted.includes('\\') ? String(JSON.parse(quoted)) : quoted.slice(1, -1);
+  const isSecond = top.keys?.has(key) === true;
   top.here = key;
   top.expectsKey = false;
-  const path = placeOf(top);
-  if (top.keys?.has(key) === true && !found.includes(path)) found.push(path);
   top.keys?.add(key);
+  return isSecond;
+}
+
+function pathOf(open: readonly Frame[]): string {
+  return open.reduce((path, { keys, here, index }) => {
+    if (keys === undefined) return `${path}[${index}]`;
+    return path === '' ? here : `${path}.${here}`;
+  }, '');
 }
 
 function next(top: Frame): void {
