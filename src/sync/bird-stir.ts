@@ -5,6 +5,7 @@
 
 import { type Clock, systemClock } from '#feed/clock.ts';
 import type { BirdControl } from '#kernel/bird/handle.ts';
+import { LOST } from '#wire/bird/reply.ts';
 
 /** From the change on, ms: a large feed takes a while. */
 const MOMENTS = [0, 20, 100, 300, 1_000, 2_000];
@@ -14,7 +15,7 @@ const CHANGED = /^\S+: State changed to /;
 /** Has the daemon say when a session changes, and stirs it then, until the connection ends. */
 export async function keepStirred(control: BirdControl, clock: Clock = systemClock): Promise<void> {
   control.onSaid((text) => {
-    if (CHANGED.test(text)) void stir(control, clock);
+    if (CHANGED.test(text) || LOST.test(text)) void stir(control, clock);
   });
   await control.ask('echo { trace }');
 }

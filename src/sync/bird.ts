@@ -45,6 +45,9 @@ export interface BirdKeeperOptions {
 const RETRY = { firstMs: 100, maxMs: 10_000 };
 /** In any case, ms. */
 const RESYNC_MS = 60_000;
+/** How long BIRD may take to load its configuration, and how often it is asked. Milliseconds. */
+const LOAD_MS = 10_000;
+const LOOK_MS = 10;
 
 export class BirdKeeper {
   readonly #options: BirdKeeperOptions;
@@ -177,7 +180,12 @@ export class BirdKeeper {
   async #load(control: BirdControl, version: string): Promise<void> {
     this.#options.bird.owes = true;
     await demand(control, 'configure soft');
-    if (!(await hasLoaded(control, version))) throw new BirdGone('BIRD has not loaded its new configuration yet');
+    // With many sessions it answers before it is done.
+    for (let waited = 0; waited < LOAD_MS; waited += LOOK_MS) {
+      if (await hasLoaded(control, version)) return;
+      await this.#clock.sleep(LOOK_MS);
+    }
+    throw new BirdGone('BIRD has not loaded its new configuration yet');
   }
 
   /** Peers are told, and asked, only where a filter of theirs is another one now; by a new process, all of them. */

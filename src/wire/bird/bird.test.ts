@@ -68,6 +68,13 @@ test('ReplyDecoder gives what is said unasked to its listener and keeps it out o
   assert.deepEqual(said, ['Mesh_1: State changed to up']);
 });
 
+test('ReplyDecoder reads on where BIRD had more to say than was read', () => {
+  const said: string[] = [];
+  const decoder = new ReplyDecoder((text) => said.push(text));
+  assert.deepEqual(decoder.push('<91 messages lost>\n+Mesh_1: Reconfigured\n0003 Reconfigured\n').length, 1);
+  assert.deepEqual(said, ['<91 messages lost>', 'Mesh_1: Reconfigured']);
+});
+
 test('failed tells refusals from answers', () => {
   const replies = sample('errors');
   assert.deepEqual(replies.map(failed), [true, true, true, false, false]);

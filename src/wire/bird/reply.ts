@@ -29,6 +29,8 @@ export function textsOf({ lines }: Reply, code: number): string[] {
   return lines.filter((line) => line.code === code).map(({ text }) => text);
 }
 
+/** Said in place of what is said unasked faster than it is read. */
+export const LOST = /^<\d+ messages lost>$/;
 const CODED = /^(\d{4})([ -])(.*)$/s;
 
 /** Longest line that is taken for one; a daemon that sends more is none. Bytes. */
@@ -54,8 +56,8 @@ export class ReplyDecoder {
   }
 
   #line(line: string): Reply[] {
-    if (line.startsWith('+')) {
-      this.#onSaid(line.slice(1));
+    if (line.startsWith('+') || LOST.test(line)) {
+      this.#onSaid(line.replace(/^\+/, ''));
       return [];
     }
     const [, code, mark, text] = CODED.exec(line) ?? [];
