@@ -98,10 +98,17 @@ test('a password that both have lets the session stand, and it is asked for', { 
   await until('it stands', async () => (await isUp(a)) && (await isUp(b)));
 });
 
-test('a wrong password, one too many and a missing one are said', { skip: noBird }, async () => {
-  await using mesh = new BirdNodes(2);
-  const [a, b] = await withPasswords(mesh, 'sesame', 'mellon');
-  const said = async (here: Options, there: Options): Promise<string> => {
+const PLACE = 'in Secret kube-system/bgp, key tor';
+const SIGNATURES: readonly (readonly [what: string, here: Options, there: Options, said: string])[] = [
+  ['wrong', PASSWORD, PASSWORD, `whose TCP MD5 signature is not by the password ${PLACE}`],
+  ['missing', PASSWORD, {}, `without a TCP MD5 signature, though a password is set ${PLACE}`],
+  ['unwanted', {}, PASSWORD, 'with a TCP MD5 signature, though no password is set here'],
+];
+
+for (const [what, here, there, said] of SIGNATURES) {
+  test(`a ${what} password is said`, { skip: noBird }, async () => {
+    await using mesh = new BirdNodes(2);
+    const [a, b] = await withPasswords(mesh, 'sesame', 'mellon');
     aim(a, nodeWithTor(here));
     aim(b, torWithNode(there));
     const watch = new SignatureWatch({
@@ -115,14 +122,12 @@ test('a wrong password, one too many and a missing one are said', { skip: noBird
     stop.abort();
     await running;
     assert.equal(await isUp(a), false);
-    return watch.problems[0]?.sentence ?? '';
-  };
-  const who = 'Node node1 and BGPPeer tor (192.168.1.102) do not come together: packets come';
-  const place = 'in Secret kube-system/bgp, key tor';
-  assert.equal(await said(PASSWORD, PASSWORD), `${who} whose TCP MD5 signature is not by the password ${place}.`);
-  assert.equal(await said(PASSWORD, {}), `${who} without a TCP MD5 signature, though a password is set ${place}.`);
-  assert.equal(await said({}, PASSWORD), `${who} with a TCP MD5 signature, though no password is set here.`);
-});
+    assert.equal(
+      watch.problems[0]?.sentence,
+      `Node node1 and BGPPeer tor (192.168.1.102) do not come together: packets come ${said}.`,
+    );
+  });
+}
 
 test('filters are in force in a session that stands, and a change of them makes no new one', {
   skip: noBird,
