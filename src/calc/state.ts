@@ -248,8 +248,8 @@ export interface NodeState {
   readonly distribution: 'agent' | 'bird';
   /** Whose packets get the node's own source address when they leave all pools; `from` empty: nobody's do. */
   readonly masquerade: { readonly from: readonly Prefix[]; readonly inside: readonly Prefix[] };
-  /** What the node may say of itself once it is so: for the others, who change their ways by it. */
-  readonly ways: SaidWays;
+  /** What the node may say of itself once it is so: for the others, who change their ways by it. Absent: not yet. */
+  readonly ways?: SaidWays;
   /** Present where it is wanted. */
   readonly fastPath?: FastPathState;
   /** Present where routes are told by BGP; then BIRD puts those into the kernel that no tunnel of the agent's carries. */

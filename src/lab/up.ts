@@ -28,6 +28,8 @@ export interface UpContext {
   readonly signal: AbortSignal;
   /** Folder of compiled code, for the programs. */
   readonly compileCache: string;
+  /** Milliseconds that the whole may take before it is given up; absent: by the number of nodes. */
+  readonly timeoutMs?: number;
 }
 
 /** Milliseconds that the whole may take before it is given up, beside those for each node. */
@@ -134,7 +136,7 @@ function makeNetwork(spec: LabSpec): void {
 
 /** Waits for the API and the nodes, and ends early when a program cannot live. */
 async function whenReady(spec: LabSpec, context: UpContext): Promise<void> {
-  const deadline = AbortSignal.timeout(DEADLINE_MS + DEADLINE_PER_NODE_MS * spec.nodes.length);
+  const deadline = AbortSignal.timeout(context.timeoutMs ?? DEADLINE_MS + DEADLINE_PER_NODE_MS * spec.nodes.length);
   const hopeless = new AbortController();
   const watcher = setInterval(() => void lookForHopeless(spec, hopeless), LOOK_MS);
   const signal = AbortSignal.any([context.signal, deadline, hopeless.signal]);

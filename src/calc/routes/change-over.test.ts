@@ -92,7 +92,7 @@ class World {
     const said = this.view(i).nodes[i];
     const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
     if (same(said?.ways, ways) && same(said?.wireguardKeys ?? {}, wireguardKeys)) return false;
-    this.#events.push({ node: NAMES[i] ?? '', says: { ways, wireguardKeys } });
+    this.#events.push({ node: NAMES[i] ?? '', says: { ...(ways && { ways }), wireguardKeys } });
     return true;
   }
 
@@ -221,7 +221,7 @@ test('a node that is away is reached by the old way, and reaches the others; whe
         'the others have changed',
       );
       world.settle([0, 1, 2]);
-      for (const kernel of world.kernels) assert.deepEqual(kernel?.ways.accepts, KINDS[to]);
+      for (const kernel of world.kernels) assert.deepEqual(kernel?.ways?.accepts, KINDS[to]);
     }),
     { numRuns: 100 },
   );
@@ -254,6 +254,18 @@ test('waysToSay keeps an old kind for whoever still sends by it, and no longer',
   assert.deepEqual(kept, { accepts: ['ipip', 'vxlan'], sends: ['ipip'] });
   const done = waysToSay([self, { ...b, ...said(['ipip', 'vxlan'], ['ipip']) }], self, reached);
   assert.deepEqual(done, { accepts: ['ipip'], sends: ['ipip'] });
+});
+
+test('a node that encrypts says nothing of its ways before its key is heard, so that nobody speaks with it in plain text', () => {
+  const said = (self: Partial<ClusterNode>) => {
+    const nodes = NODES.map((each, i) => (i === 0 ? { ...each, ...self } : each));
+    const outcome = calcNodeState(cluster(PROFILES.wireguard, { nodes }), UNDERLAY);
+    return outcome.kind === 'ready' ? outcome.state.ways?.accepts : assert.fail();
+  };
+  assert.equal(said({}), undefined);
+  assert.deepEqual(said({ wireguardKeys: { 4: KEYS[0] } }), ['wireguard', 'direct']);
+  const before: SaidWays = { accepts: ['vxlan'], sends: ['vxlan'] };
+  assert.deepEqual(said({ ways: before }), ['direct'], 'one that changes over goes on in plain text until it can');
 });
 
 test('a profile that encrypts sends nothing in plain text to a node whose key is gone', () => {

@@ -56,7 +56,7 @@ function stateOf(snapshot: Snapshot, self: ClusterNode, underlay: Underlay, feat
   const largest = Math.min(underlay.mtu, ...[...tunnels, ...wireguard].map(({ mtu }) => mtu));
   const podMtu = config.mtu || largest;
   const ways = waysToSay(snapshot.nodes, self, {
-    asked: encryption.offered ? new Set([...asked, 'wireguard' as const]) : asked,
+    asked: encryption.offer === 'yes' ? new Set([...asked, 'wireguard' as const]) : asked,
     peers,
     encrypts: tunnelled.size > 0,
   });
@@ -76,7 +76,8 @@ function stateOf(snapshot: Snapshot, self: ClusterNode, underlay: Underlay, feat
     pods: podsOf(snapshot),
     blackholes: attachment === 'routed' ? networks.filter((network) => !isHost(network)) : [],
     masquerade: masqueradeOf(snapshot.pools),
-    ways,
+    // A node that encrypts says nothing before it can say that: until then nobody speaks with it in plain text.
+    ...(encryption.offer === 'soon' && !self.ways ? {} : { ways }),
     ...(config.fastPath ? { fastPath: fastPathOf(snapshot.local.endpoints, found) } : {}),
     ...(bgp.state ? { bgp: bgp.state } : {}),
     problems: [

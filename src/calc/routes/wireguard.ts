@@ -17,8 +17,8 @@ import type { PublicKey } from '#wire/wireguard/values.ts';
 
 export interface Encryption {
   readonly wireguard: readonly WireguardState[];
-  /** It is wanted, and the cluster has heard this node's keys: others may encrypt to it. */
-  readonly offered: boolean;
+  /** Whether others may encrypt to this node: `soon`, when the cluster has heard its keys; `no`: it is not wanted. */
+  readonly offer: 'no' | 'soon' | 'yes';
   readonly problems: readonly Problem[];
 }
 
@@ -44,12 +44,12 @@ export function familiesToEncrypt(snapshot: Omit<Snapshot, 'local'>, self: Clust
 export function encryptionOf(snapshot: Snapshot, frame: Frame): Encryption {
   const families = familiesToEncrypt(snapshot, frame.self);
   if (families.length > 0 && !frame.features.wireguard)
-    return { wireguard: [], offered: false, problems: [problem('no-wireguard', frame.self.name)] };
+    return { wireguard: [], offer: 'no', problems: [problem('no-wireguard', frame.self.name)] };
   const each = families.map((family) => ofFamily(snapshot, frame, family));
   const wanted = families.filter((family) => isWanted(snapshot, frame.self, family));
   return {
     wireguard: each.flatMap(({ state }) => state ?? []),
-    offered: wanted.length > 0 && wanted.every((family) => frame.self.wireguardKeys?.[family] !== undefined),
+    offer: wanted.length === 0 ? 'no' : wanted.every((family) => frame.self.wireguardKeys?.[family]) ? 'yes' : 'soon',
     problems: each.flatMap(({ problems }) => problems),
   };
 }

@@ -29,6 +29,7 @@ interface UpOptions {
   readonly family?: string;
   readonly mtu?: number;
   readonly uplink?: boolean;
+  readonly timeout?: number;
   readonly tor?: boolean;
 }
 
@@ -53,6 +54,7 @@ export function upCommand(io: Terminal): Command {
     .option('--mtu <bytes>', `MTU of the nodes' interfaces (default: ${DEFAULT_MTU})`, whole)
     .option('--uplink', 'let nodes and pods reach what this machine reaches (default: sealed)')
     .option('--tor', 'routers of BIRD, FRR and GoBGP beside the nodes, to speak BGP with (profile calico-bgp)')
+    .option('--timeout <seconds>', 'how long it may take until the nodes are ready (default: 60, and 2 a node)', whole)
     .addOption(yesOption())
     .action((options: UpOptions) => up(io, options));
 }
@@ -61,7 +63,8 @@ async function up(io: Terminal, options: UpOptions): Promise<void> {
   const wanted = await wantedLab(io, options);
   requireRoot(io);
   const { bringUp } = await import('#lab/up.ts');
-  const context = { step: progress(io), signal: io.signal, compileCache: io.env.NODE_COMPILE_CACHE ?? '' };
+  const limit = options.timeout === undefined ? {} : { timeoutMs: options.timeout * 1000 };
+  const context = { step: progress(io), signal: io.signal, compileCache: io.env.NODE_COMPILE_CACHE ?? '', ...limit };
   const spec = await bringUp(wanted, context);
   giveToCaller(io, labPaths(spec.name).kubeconfig);
   io.out(farewell(io, spec));

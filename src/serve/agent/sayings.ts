@@ -25,6 +25,6 @@ export function toSay(
   refuses: { readonly ipip: boolean },
 ): Annotations {
   const keyOf = (family: 4 | 6) => wireguard.find((device) => device.family === family)?.publicKey;
-  const accepts = ways.accepts.filter((kind) => kind !== 'ipip' || !refuses.ipip);
-  return { [KEY]: keyOf(4), [KEY_V6]: keyOf(6), [WAYS_ANNOTATION]: printWays({ ...ways, accepts }) };
+  const accepts = ways?.accepts.filter((kind) => kind !== 'ipip' || !refuses.ipip);
+  return { [KEY]: keyOf(4), [KEY_V6]: keyOf(6), [WAYS_ANNOTATION]: ways && accepts && printWays({ ...ways, accepts }) };
 }
