@@ -15,6 +15,7 @@ const TRANSCRIPTS = {
   'deployment.txt': ['--nodes', '1'],
   'policies.txt': ['--nodes', '1'],
   'diagnosis.txt': [],
+  'scheduling.txt': [],
   'drain.txt': ['--nodes', '2'],
   'lost-node.txt': ['--nodes', '2'],
   'owners.txt': ['--nodes', '1'],

@@ -65,6 +65,7 @@ export interface Probe extends Handler {
 export interface SecurityContext {
   readonly runAsUser?: number;
   readonly runAsGroup?: number;
+  readonly runAsNonRoot?: boolean;
   readonly privileged?: boolean;
   readonly readOnlyRootFilesystem?: boolean;
   readonly allowPrivilegeEscalation?: boolean;
@@ -171,6 +172,7 @@ export interface RunnablePodSpec {
   readonly securityContext?: {
     readonly runAsUser?: number;
     readonly runAsGroup?: number;
+    readonly runAsNonRoot?: boolean;
     readonly fsGroup?: number;
     readonly supplementalGroups?: readonly number[];
     readonly sysctls?: readonly { readonly name: string; readonly value: string }[];

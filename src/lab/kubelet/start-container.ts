@@ -93,6 +93,9 @@ async function specOf(ctx: KubeletContext, request: StartRequest, meta: Containe
   const security = { ...container.securityContext };
   const podSecurity = pod.spec.securityContext;
   const user = readUser(image.config.user, image.layers);
+  const uid = security.runAsUser ?? podSecurity?.runAsUser ?? user.uid;
+  if (uid === 0 && (security.runAsNonRoot ?? podSecurity?.runAsNonRoot) === true)
+    throw new ConfigError(asRoot(pod, container));
   const args = argsOf(container, image.config, env);
   if (args.length === 0) throw new ConfigError('no command specified');
   const { limits, requests } = container.resources ?? {};
@@ -106,7 +109,7 @@ async function specOf(ctx: KubeletContext, request: StartRequest, meta: Containe
       args,
       env,
       workingDir: container.workingDir ?? image.config.workingDir,
-      uid: security.runAsUser ?? podSecurity?.runAsUser ?? user.uid,
+      uid,
       gid: security.runAsGroup ?? podSecurity?.runAsGroup ?? user.gid,
       groups: [
         ...(podSecurity?.supplementalGroups ?? []),
@@ -128,6 +131,11 @@ async function specOf(ctx: KubeletContext, request: StartRequest, meta: Containe
     },
     ctx.facts.capabilities,
   );
+}
+
+function asRoot({ metadata: { name, namespace, uid } }: RunnablePod, container: PodContainer): string {
+  const where = `pod: "${name}_${namespace}(${uid})", container: ${container.name}`;
+  return `container has runAsNonRoot and image will run as root (${where})`;
 }
 
 function hiddenPaths(ctx: KubeletContext): HiddenPath[] {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { garbageCollector } from '#serve/controller/gc/gc.ts';
 import { podGarbageCollector } from '#serve/controller/gc/pod-gc.ts';
 import { daemonSet, node, pod, T0, TestWorld, wordOf } from '#serve/controller/testing.ts';
@@ -133,4 +134,34 @@ test('other kinds are collected like the usual ones, once they are known, and ne
   world.settle(known);
   assert.deepEqual(world.of(settings).size, 0);
   assert.deepEqual(world.of(boats).get('default/b')?.metadata.finalizers, []);
+});
+
+test('from any state: what has an owner that is there stays, all else that had one goes, and no more', () => {
+  const links = fc.array(fc.record({ owners: fc.array(fc.nat(8), { maxLength: 3 }) }), { minLength: 1, maxLength: 8 });
+  fc.assert(
+    fc.property(links, fc.array(fc.nat(7), { maxLength: 4 }), (objects, lost) => {
+      const world = new TestWorld();
+      const uid = (index: number) => `uid-of-${index}`;
+      const reference = (index: number) => ({ apiVersion: 'v1', kind: 'Pod', name: `p${index}`, uid: uid(index) });
+      // An owner is older than what it owns; the eighth never was.
+      const ownersOf = (index: number) =>
+        (objects[index]?.owners ?? []).map((owner) => (owner < index ? owner : 8)).map(reference);
+      for (const index of objects.keys()) {
+        const ownerReferences = ownersOf(index);
+        const metadata = { namespace: 'default', name: `p${index}`, uid: uid(index), ownerReferences };
+        world.put(pod(`p${index}`, { metadata }));
+      }
+      const gone = new Set(lost.filter((index) => index < objects.length));
+      for (const index of gone) world.remove(pod(`p${index}`));
+      world.settle(collector);
+      const stays = (index: number): boolean => {
+        if (index >= objects.length || gone.has(index)) return false;
+        const owners = ownersOf(index).map(({ name }) => Number(name.slice(1)));
+        return owners.length === 0 || owners.some(stays);
+      };
+      const expected = [...objects.keys()].filter(stays).map((index) => `default/p${index}`);
+      assert.deepEqual(names(world), expected.sort());
+    }),
+    { numRuns: 200 },
+  );
 });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { evictedAt } from '#serve/controller/lifecycle/eviction.ts';
 import { nodeLifecycle } from '#serve/controller/lifecycle/lifecycle.ts';
 import { Heartbeats } from '#serve/controller/loop/heartbeats.ts';
@@ -126,4 +127,51 @@ test('Heartbeats count what is new, by the clock of who sees it', () => {
   assert.equal(heartbeats.heard('node1'), 2_000);
   heartbeats.hear(NODES, { type: 'delete', key: 'node1', object: node('node1') });
   assert.equal(heartbeats.heard('node1'), undefined);
+});
+
+test('from any state to any state: taints are those of the health, people’s own stay, and it comes to rest', () => {
+  const step = fc.oneof(
+    fc.record({ silent: fc.nat(60) }),
+    fc.record({ says: fc.constantFrom('True' as const, 'False' as const) }),
+    fc.record({ cordon: fc.boolean() }),
+    fc.record({ own: fc.boolean() }),
+  );
+  const own = { key: 'mine', effect: 'NoSchedule' as const };
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 12 }), (steps) => {
+      const world = setUp();
+      const change = (edit: (n: Node) => Node) => {
+        const current = theNode(world);
+        if (current) world.edit(current, edit);
+      };
+      let wantsOwn = false;
+      for (const one of steps) {
+        if ('silent' in one) world.now += one.silent * 1000;
+        else if ('says' in one) {
+          world.heardAt.set('node1', world.now);
+          change((n) => ({ ...n, status: { ...n.status, conditions: [{ type: 'Ready', status: one.says }] } }));
+        } else if ('cordon' in one) change((n) => ({ ...n, spec: { ...n.spec, unschedulable: one.cordon } }));
+        else {
+          wantsOwn = one.own;
+          const others = (n: Node) => (n.spec?.taints ?? []).filter((taint) => taint.key !== 'mine');
+          change((n) => ({ ...n, spec: { ...n.spec, taints: one.own ? [...others(n), own] : others(n) } }));
+        }
+        world.settle(lifecycle);
+      }
+      const isLost = world.now - (world.heardAt.get('node1') ?? 0) >= 40_000;
+      const status = conditionOf(theNode(world)?.status?.conditions, 'Ready')?.status;
+      if (isLost) assert.equal(status, 'Unknown');
+      const health = status === 'True' ? [] : [status === 'Unknown' ? 'unreachable' : 'not-ready'];
+      const wanted = [
+        ...health.flatMap((name) => [`${name} NoSchedule`, `${name} NoExecute`]),
+        ...(theNode(world)?.spec?.unschedulable ? ['unschedulable NoSchedule'] : []),
+        ...(wantsOwn ? ['undefined NoSchedule'] : []),
+      ];
+      assert.deepEqual(taints(world).sort(), wanted.sort());
+      const ready = conditionOf(thePod(world)?.status?.conditions, 'Ready')?.status;
+      if (status !== 'True' && thePod(world)) assert.equal(ready, 'False');
+      assert.deepEqual(world.settle(lifecycle), []);
+    }),
+    { numRuns: 200 },
+  );
 });
