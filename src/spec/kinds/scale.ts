@@ -1,6 +1,7 @@
 /** What kinds with a number of replicas share: the subresource `scale` (autoscaling/v1 Scale). */
+import { AGE, column, NAME } from '#spec/kinds/columns/common.ts';
 import { numberAt } from '#spec/kinds/json.ts';
-import { type FieldError, invalid, type KubeObject, type Subresource } from '#spec/kinds/kind.ts';
+import { type Column, type FieldError, invalid, type KubeObject, type Subresource } from '#spec/kinds/kind.ts';
 
 export const SCALE: Subresource = {
   name: 'scale',
@@ -9,6 +10,16 @@ export const SCALE: Subresource = {
   group: 'autoscaling',
   version: 'v1',
 };
+
+/** What `kubectl get --subresource=scale` prints. */
+export const SCALE_COLUMNS: readonly Column[] = [
+  NAME,
+  column('Desired', 'Replicas that are wanted.', (one) => numberAt(one, 'spec', 'replicas') ?? 0, { type: 'integer' }),
+  column('Available', 'Replicas that are there.', (one) => numberAt(one, 'status', 'replicas') ?? 0, {
+    type: 'integer',
+  }),
+  AGE,
+];
 
 /** The field's type in the tables. */
 export const SCALE_TYPE = 'V1Scale';

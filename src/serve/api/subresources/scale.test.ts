@@ -23,6 +23,10 @@ describe('scale', () => {
       const read = await client.ask('GET', `${APPS}/${plural}/web/scale`);
       assert.equal(textAt(read.body, 'kind'), 'Scale');
       assert.equal(textAt(read.body, 'status', 'selector'), 'app=web');
+      const table = await client.ask('GET', `${APPS}/${plural}/web/scale`, undefined, { headers: TABLE });
+      const shown = objectsAt(table.body, 'columnDefinitions').map((one) => one.name);
+      assert.deepEqual(shown, ['Name', 'Desired', 'Available', 'Age']);
+      assert.deepEqual(listAt(objectsAt(table.body, 'rows')[0], 'cells').slice(0, 3), ['web', 2, 0]);
       const patched = await client.ask('PATCH', `${APPS}/${plural}/web/scale`, { spec: { replicas: 5 } }, MERGE);
       assert.equal(numberAt(patched.body, 'spec', 'replicas'), 5);
       const body: Json = { ...patched.body, spec: { replicas: 0 } };

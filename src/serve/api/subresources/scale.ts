@@ -4,19 +4,19 @@ import { keyOf } from '#serve/api/api.ts';
 import { mediaTypeOf, readBody, readObject } from '#serve/api/http/body.ts';
 import { badRequest, conflict, invalidObject, MODIFIED_MEANWHILE, notFound } from '#serve/api/http/status-error.ts';
 import { readAs } from '#serve/api/storage.ts';
-import { answerText } from '#serve/api/verbs/answer.ts';
+import { answerObject } from '#serve/api/verbs/answer.ts';
 import { changeObject } from '#serve/api/verbs/change.ts';
 import { writeOptionsOf } from '#serve/api/verbs/options.ts';
 import { readPatch } from '#serve/api/verbs/patch.ts';
 import { trackOf } from '#serve/api/verbs/writer.ts';
 import { formatSelector } from '#spec/kinds/columns/common.ts';
 import { at, ensureObject, type JsonObject, numberAt, textAt } from '#spec/kinds/json.ts';
-import { invalid, type Kind, type KubeObject } from '#spec/kinds/kind.ts';
-import { SCALE_TYPE } from '#spec/kinds/scale.ts';
+import { invalid, type Kind, type KubeObject, type ObjectMeta } from '#spec/kinds/kind.ts';
+import { SCALE_COLUMNS, SCALE_TYPE } from '#spec/kinds/scale.ts';
 import { decodeObject, ShapeError } from '#spec/kinds/schema/decode.ts';
 
 export async function scaleObject(api: Api, call: Call): Promise<void> {
-  if (call.info.verb === 'get') return await answerScale(call, current(api, call));
+  if (call.info.verb === 'get') return await answerScale(api, call, current(api, call));
   const wanted = await wantedScale(call);
   const { kind, info } = call;
   const target = { kind, namespace: info.namespace, name: info.name, subresource: 'scale' };
@@ -28,7 +28,7 @@ export async function scaleObject(api: Api, call: Call): Promise<void> {
     writeOptionsOf(call.query, 'UpdateOptions').dryRun,
     trackOf(api, call),
   );
-  await answerScale(call, object);
+  await answerScale(api, call, object);
 }
 
 function current(api: Api, { kind, info }: Call): KubeObject {
@@ -80,9 +80,9 @@ function objectOf(object: KubeObject): JsonObject {
   return object;
 }
 
-function scaleOf(object: KubeObject, kind: Kind): JsonObject {
+function scaleOf(object: KubeObject, kind: Kind): KubeObject {
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
-  const metadata: JsonObject = { name };
+  const metadata: ObjectMeta = { name };
   for (const [key, value] of Object.entries({ namespace, uid, resourceVersion, creationTimestamp }))
     if (value !== undefined) metadata[key] = value;
   const selector = at(object, ...(kind.scale?.selector ?? SELECTOR));
@@ -98,6 +98,9 @@ function scaleOf(object: KubeObject, kind: Kind): JsonObject {
   };
 }
 
-async function answerScale(call: Call, object: KubeObject): Promise<void> {
-  await answerText(call, 200, JSON.stringify(scaleOf(object, call.kind)));
+/** As a Scale, whose columns are its own. */
+async function answerScale(api: Api, call: Call, object: KubeObject): Promise<void> {
+  const scale = scaleOf(object, call.kind);
+  const asScale = { ...call, kind: { ...call.kind, columns: SCALE_COLUMNS } };
+  await answerObject(api, asScale, 200, () => scale, JSON.stringify(scale));
 }
