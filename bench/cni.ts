@@ -86,6 +86,8 @@ async function run(bench: Bench): Promise<readonly Measured[]> {
     ['up0', 'up1'],
     ['devo', 'devo1'],
     ['devr', 'devr1'],
+    // A node has an interface of the name that its pods' have.
+    ['eth0', 'eth1'],
   ] as const) {
     spawnSync('sh', ['-c', `ip link add ${a} type veth peer name ${b}; ip link set ${a} up; ip link set ${b} up`]);
   }

@@ -7,7 +7,7 @@ import { refuseTaken } from '#cni/parts/veth.ts';
 import type { PluginCall, PodNetns } from '#cni/plugin.ts';
 import type { KnownLink, Netlink } from '#kernel/netlink/handle.ts';
 import { refusalError } from '#wire/netlink/refusal.ts';
-import type { NewLink } from '#wire/netlink/values.ts';
+import type { NetlinkOp, NewLink } from '#wire/netlink/values.ts';
 
 type Stacked = Omit<NewLink, 'name' | 'netns' | 'parent'>;
 
@@ -27,16 +27,23 @@ export function makeInPod(
   const { ifname } = call.request;
   const place = { ...(on && { parent: on.name }), ...(from !== pod.netlink && { netns: pod.fd }) };
   const known = on ? [on] : [];
-  const [failure] = from.run([{ op: 'link.add', link: { ...link, ...place, name: ifname } }], known);
-  if (!failure) undo.defer(() => run(pod.netlink, [{ op: 'link.del', name: ifname }], 'ENODEV'));
-  else if (failure.code !== 'EEXIST') throw refusalError(failure);
-  else {
+  if (!takenOnHosts.has(ifname)) {
+    const [failure] = from.run([{ op: 'link.add', link: { ...link, ...place, name: ifname } }], known);
+    if (!failure) return void undo.defer(() => run(pod.netlink, [{ op: 'link.del', name: ifname }], 'ENODEV'));
+    if (failure.code !== 'EEXIST') throw refusalError(failure);
     refuseTaken(call, pod);
-    makeByWayOf(call, pod, { ...link, ...place }, undo, known, from);
+    takenOnHosts.add(ifname);
   }
+  makeByWayOf(call, pod, { ...link, ...place }, undo, known, from);
 }
 
-/** Older kernels make it where its parent is and move it then: what is made at once is refused if that place has one of its name. */
+/**
+ * Names that an interface of a host has: the kernel looks for them there, too, and refuses what is made in the pod at
+ * once. A host's `eth0` does not go away: it is not tried again.
+ */
+const takenOnHosts = new Set<string>();
+
+/** Made under a name of its own, and then renamed. */
 function makeByWayOf(
   call: PluginCall,
   pod: PodNetns,
@@ -47,11 +54,17 @@ function makeByWayOf(
 ): void {
   const { containerId, ifname } = call.request;
   const name = `pc${createHash('sha1').update(`${call.conf.name}.${containerId}.${ifname}`).digest('hex').slice(0, 10)}`;
-  // What an ADD that was killed between the two steps has left.
-  run(pod.netlink, [{ op: 'link.del', name }], 'ENODEV');
-  const [failure] = from.run([{ op: 'link.add', link: { ...link, name } }], known);
-  if (failure) throw refusalError(failure);
-  undo.defer(() => run(pod.netlink, [{ op: 'link.del', name: ifname }], 'ENODEV'));
+  const make: NetlinkOp = { op: 'link.add', link: { ...link, name } };
+  const [failure] = from.run([make], known);
+  if (failure && failure.code !== 'EEXIST') throw refusalError(failure);
+  if (failure) {
+    // What an ADD that was killed between the two steps has left.
+    run(pod.netlink, [{ op: 'link.del', name }], 'ENODEV');
+    run(from, [make]);
+  }
   undo.defer(() => run(pod.netlink, [{ op: 'link.del', name }], 'ENODEV'));
-  run(pod.netlink, [{ op: 'link.set', name, change: { name: ifname } }]);
+  const [refused] = pod.netlink.run([{ op: 'link.set', name, change: { name: ifname } }]);
+  if (refused?.code === 'EEXIST') refuseTaken(call, pod);
+  if (refused) throw refusalError(refused);
+  undo.defer(() => run(pod.netlink, [{ op: 'link.del', name: ifname }], 'ENODEV'));
 }

@@ -63,8 +63,11 @@ test('macvlan: refusals leave nothing; CHECK and STATUS say why', { skip }, asyn
   assert.match(await said('CHECK', { prevResult, mode: 'vepa' }), /^112 .*in mode bridge, not vepa/);
   assert.match(await said('CHECK', { prevResult, master: 'up1' }), /^112 .*does not stand on up1/);
   assert.match(await said('ADD'), /^111 /);
+  assert.doesNotMatch(node.sh('ip link', 'pod'), /pc/);
   assert.equal(await said('DEL'), 'ok');
-  assert.doesNotMatch(node.sh('ip link', 'pod'), /eth0/);
+  assert.equal(await said('ADD'), 'ok');
+  assert.equal(await said('DEL'), 'ok');
+  assert.doesNotMatch(node.sh('ip link', 'pod'), /eth0|pc/);
   assert.equal(await said('DEL'), 'ok');
 });
 
