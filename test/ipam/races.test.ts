@@ -26,7 +26,9 @@ const OPERATIONS = Number(process.env.POLDER_IPAM_OPERATIONS ?? 5_000);
 const NODES_EACH = 5;
 const PROCESSES = 4;
 /** More is lost time: the machine is shared. */
-const LIMIT_MS = 60_000 + OPERATIONS * 10;
+const LIMIT_MS = 120_000 + OPERATIONS * 20;
+/** What a process has done at least when it is killed: on a busy machine it would else die before it begins. */
+const LEAST = 40;
 
 class Race implements AsyncDisposable {
   readonly dir = mkdtempSync(join(tmpdir(), 'pt-races-'));
@@ -34,6 +36,8 @@ class Race implements AsyncDisposable {
   readonly names = Array.from({ length: NODES_EACH * PROCESSES }, (_, i) => `node${i + 1}`);
   readonly #children = new Map<number, ChildProcess>();
   #server: ServerProcess | undefined;
+  /** Operations of each process in its present life. */
+  readonly #lives = new Map<number, number>();
   #life = 0;
   #done = 0;
   kills = 0;
@@ -67,9 +71,17 @@ class Race implements AsyncDisposable {
     createInterface({ input: child.stdout }).on('line', (line) => {
       const event: RaceEvent = JSON.parse(line);
       this.events.push(event);
-      if (event.e === 'add' || event.e === 'del') this.#done++;
+      if (event.e !== 'add' && event.e !== 'del') return;
+      this.#done++;
+      this.#lives.set(index, (this.#lives.get(index) ?? 0) + 1);
     });
     this.#children.set(index, child);
+    this.#lives.set(index, 0);
+  }
+
+  /** Until the process has done something in this life. */
+  async atWork(index: number, until: number): Promise<void> {
+    while ((this.#lives.get(index) ?? 0) < LEAST && Date.now() < until) await delay(20);
   }
 
   /** Kills a process in the middle of whatever it does; true when it was heard out. */
@@ -114,8 +126,9 @@ test(`of ${OPERATIONS} operations of 20 nodes, with kills and outages, none give
   for (let index = 0; index < PROCESSES; index++) race.startNodes(index, 4);
   const until = Date.now() + LIMIT_MS;
   for (let round = 0; race.operations < OPERATIONS && Date.now() < until; round++) {
-    await delay(800 + Math.random() * 1200);
     const index = Math.floor(Math.random() * PROCESSES);
+    await race.atWork(index, until);
+    await delay(Math.random() * 1000);
     await race.kill(index);
     if (round % 3 === 1) await race.outage(Math.random() * 500);
     race.startNodes(index, 4);
