@@ -61,6 +61,13 @@ test('two nodes hear of each other’s networks, and the kernel has them as `pro
   assert.equal(a.keeper.trouble, undefined);
 });
 
+test('a node that starts does not wait for one that is away', { skip: noBird }, async () => {
+  await using mesh = new BirdNodes(2);
+  // node3 is nowhere; whoever recovered would wait for its routes, longer than `until` does.
+  const [a, b] = start(mesh, meshOf(3));
+  await until('both have heard', () => birdRoutes(a).length === 1 && birdRoutes(b).length === 1);
+});
+
 test('a change is loaded softly: the daemon and its sessions stay', { skip: noBird }, async () => {
   await using mesh = new BirdNodes(2);
   const snapshot = meshOf(2);

@@ -18,7 +18,7 @@ import { scratchNetns } from '#kernel/testing/scratch-netns.ts';
 import { parseIfAddr } from '#net/prefix.ts';
 import type { Snapshot } from '#spec/cluster.ts';
 import { BirdKeeper } from '#sync/bird.ts';
-import { sweepBirdRoutes } from '#sync/drivers/bird-routes.ts';
+import { hasBirdRoutes, sweepBirdRoutes } from '#sync/drivers/bird-routes.ts';
 import { type NetlinkOp, PROTO_BIRD } from '#wire/netlink/values.ts';
 
 export interface BirdNode {
@@ -88,6 +88,7 @@ export class BirdNodes implements AsyncDisposable {
     const keeper = new BirdKeeper({
       bird: birdAt(node.files),
       passwordOf,
+      recovers: () => hasBirdRoutes(node.netlink),
       sweep: () => sweepBirdRoutes(node.netlink),
       onChange: (what) => said.push(what),
     });
