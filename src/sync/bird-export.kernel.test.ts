@@ -192,6 +192,7 @@ function wrongIn(answers: readonly NetworkAnswer[]): string[] {
   );
 }
 
+/** Networks, by peer. */
 function toldTo(answers: readonly NetworkAnswer[], speakers: Scenario['speakers']): Prefix[][] {
   return speakers.map(({ index }) =>
     netsOf(

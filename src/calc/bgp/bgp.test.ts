@@ -164,6 +164,21 @@ test('BGPFilters come first, in their order, and say which rule decided', () => 
   assert.equal(taken('198.51.100.0/24').verdict, 'accept');
 });
 
+test('a BGPFilter’s rule for lengths that its network cannot hold fits nothing, and BIRD’s configuration can be written', () => {
+  const cidr = parsePrefix('10.244.2.64/26');
+  const rule = (matchOperator: 'In' | 'NotIn', action: 'Accept' | 'Reject') =>
+    ({ action, cidr, matchOperator, prefixLength: { max: 24 } }) as const;
+  const of = (...exportV4: ReturnType<typeof rule>[]) => {
+    const filter = { name: 'f', exportV4, importV4: [], exportV6: [], importV6: [] };
+    const tor = peer('tor', { peerIp: parseAddr('192.168.1.2'), asNumber: 64_600, filters: ['f'] });
+    const found = state(bgpCluster({ bgp: { peers: [tor], filters: [filter] } }));
+    const session = found.sessions.find(({ asNumber }) => asNumber === 64_600);
+    assert.ok(session && printConf(birdConf(found, () => undefined).conf));
+    return evaluate(exportFilter(found, session, 4), facts('10.244.2.64/26')).because;
+  };
+  assert.equal(of(rule('In', 'Reject'), rule('NotIn', 'Accept')), 'BGPFilter f, exportV4 rule 2');
+});
+
 test('the kernel gets what was heard, but no routes that the agent makes', () => {
   const found = state(BGP_CLUSTERS['pools of every way']);
   const into = (route: RouteFacts) => evaluate(kernelFilter(found, 4), route).verdict;

@@ -151,7 +151,9 @@ function networkCondition({ cidr, matchOperator, prefixLength }: BgpFilterRule):
   const bits = prefixFamily(cidr) === 4 ? 32 : 128;
   const { min = lengthOf(cidr), max = bits } = prefixLength ?? {};
   const same: Condition = { kind: 'net', in: [exactly(cidr)] };
-  const within: Condition = { kind: 'net', in: [{ prefix: cidr, min: Math.max(min, lengthOf(cidr)), max }] };
+  const least = Math.max(min, lengthOf(cidr));
+  // Lengths that nothing inside has, such as at most 24 inside a /26: nothing fits.
+  const within: Condition = { kind: 'net', in: least > max ? [] : [{ prefix: cidr, min: least, max }] };
   switch (matchOperator) {
     case 'Equal':
       return [same];
