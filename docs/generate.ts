@@ -8,6 +8,8 @@ import { join } from 'node:path';
 import { BUILTIN_IMAGES } from '#lab/images/table.ts';
 import { CONFIG_TABLE } from '#spec/config.ts';
 import { ERRORS, type ErrorRow } from '#spec/errors.ts';
+import { differencesTable } from '#test/conformance/differences.ts';
+import { type Place, type Results, readResults, resultsTable } from '#test/conformance/results.ts';
 
 /** A row of a Markdown table; bars in cells are escaped. */
 function row(...cells: readonly (string | number)[]): string {
@@ -91,9 +93,32 @@ function terminalPicture(): string {
   ].join('\n');
 }
 
+/** A page that people write, but for the tables between `<!-- NAME -->` and `<!-- /NAME -->`. */
+function conformancePage(): string {
+  const results = readResults();
+  const parts: Readonly<Record<string, string>> = {
+    'results here': resultsOf(results.here),
+    'results debian': resultsOf(results.debian),
+    differences: differencesTable(),
+  };
+  const text = readFileSync(join(import.meta.dirname, 'conformance-cni.md'), 'utf8');
+  return text.replace(
+    /(<!-- (results \w+|differences) -->\n)[\s\S]*?(\n<!-- \/\2 -->)/g,
+    (_, begin: string, name: string, end: string) => `${begin}\n${parts[name]}\n${end}`,
+  );
+}
+
+function resultsOf(runs: Results[Place]): string {
+  const when = (['reference', 'polder'] as const).map(
+    (set) => `${set === 'polder' ? 'Polder’s' : 'the reference’s'} ${runs[set].taken} on Linux ${runs[set].kernel}`,
+  );
+  return `Taken: ${when.join(', ')}.\n\n${resultsTable(runs)}`;
+}
+
 /** Every generated page: its path below `docs/`, and its text. */
 export function generatedPages(): ReadonlyMap<string, string> {
   return new Map([
+    ['conformance-cni.md', conformancePage()],
     ['errors.md', errorsPage()],
     ['images.md', imagesPage()],
     ['configuration.md', configPage()],

@@ -14,6 +14,9 @@ import { runSuite, type SuiteResult } from '#cni/conformance/run.ts';
 import { startCniServer } from '#cni/server/server.ts';
 import { noBed, ROUTED, SHIM } from '#cni/testing/bed.ts';
 import { noKernel } from '#kernel/testing/scratch-netns.ts';
+import { onDebian } from '#test/conformance/debian.ts';
+import { caseOf, digestOf, endedOtherwise, readResults, typeOf } from '#test/conformance/results.ts';
+import { CASES, SETS } from '#test/conformance/sets.ts';
 
 const REFERENCE = '/usr/lib/cni';
 const tools = ['ip', 'bridge', 'tc', 'nft', 'ping'].find((tool) => spawnSync('which', [tool]).status !== 0);
@@ -60,6 +63,35 @@ test('polder passes a quick part of it', { skip: skip || noBed() }, async (t) =>
   assert.deepEqual(failed(result), [], asTable(result));
   assert.ok(result.passed > 20, asTable(result));
 });
+
+/** Some of the reference's failures among them. */
+const TOLD = /\/(error|add\.twice|del\.(twice|unknown|netns-empty)|check\.(ok|never|qdisc))/;
+
+for (const set of ['reference', 'polder'] as const) {
+  const noSet = set === 'reference' ? noReference : skip || noBed();
+
+  test(`quick cases of all types end as the document says: ${set}`, { skip: noSet }, async () => {
+    const result = await SETS[set]({ grep: TOLD, seed: 1, jobs: 2 });
+    assert.deepEqual(endedOtherwise('here', set, result), [], asTable(result));
+  });
+
+  test(`the document tells of the cases that the suite has today: ${set} (else run test/conformance/take.ts)`, {
+    skip: noSet,
+  }, async () => {
+    const { here, debian } = readResults();
+    const listed = Map.groupBy(
+      (await CASES[set]({})).filter((id) => id.includes('/')),
+      typeOf,
+    );
+    const kept = Object.fromEntries(Object.entries(here[set].types).map(([type, { digest }]) => [type, digest]));
+    const today = Object.fromEntries([...listed].map(([type, ids]) => [type, digestOf(ids.map(caseOf))]));
+    assert.deepEqual(today, kept);
+    const onVm = Map.groupBy(await CASES[set](onDebian([])), typeOf);
+    for (const [type, { digest }] of Object.entries(debian[set].types)) {
+      assert.equal(digestOf((onVm.get(type) ?? []).map(caseOf)), digest, `${type} on Debian’s kernel`);
+    }
+  });
+}
 
 const noServer = spawnSync('which', ['dnsmasq']).status !== 0 && 'there is no dnsmasq';
 

@@ -2,6 +2,9 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
+import { PLUGINS } from '#cni/plugins/table.ts';
+import { unexplained, unseen } from '#test/conformance/differences.ts';
+import { readResults } from '#test/conformance/results.ts';
 import { generatedPages } from '../docs/generate.ts';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -11,6 +14,20 @@ for (const [path, text] of generatedPages()) {
     assert.equal(readFileSync(join(ROOT, 'docs', path), 'utf8'), text);
   });
 }
+
+test('each failure of the reference in the conformance suite is explained, and each explanation was seen', () => {
+  assert.deepEqual(unexplained(readResults()), []);
+  assert.deepEqual(unseen(readResults()), []);
+});
+
+test('Polder’s plugins fail no case of the conformance suite, and each was tried', () => {
+  const { here, debian } = readResults();
+  const failed = [here, debian].flatMap(({ polder }) =>
+    Object.entries(polder.types).flatMap(([type, one]) => one.failed.map((name) => `${type}/${name}`)),
+  );
+  assert.deepEqual(failed, []);
+  assert.deepEqual(Object.keys(here.polder.types).sort(), [...PLUGINS.keys()].sort());
+});
 
 /** Pages of the repository; git need not be installed. */
 function markdownBelow(folder: string): string[] {

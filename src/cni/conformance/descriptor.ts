@@ -31,6 +31,13 @@ export interface Variant {
   readonly effects: readonly Effect[];
 }
 
+export interface Program {
+  readonly in: 'node' | 'outside';
+  readonly run: readonly string[];
+  /** A file, or socket, that it makes when it can be used; absent: at once. One that has ended is not waited for. */
+  readonly ready?: string;
+}
+
 /** Something that is changed behind the plugin's back, and which CHECK must notice. */
 export interface Tamper {
   readonly say: string;
@@ -61,7 +68,7 @@ export interface Descriptor {
    * Programs that run for the length of a case, in the node's namespace or outside of it; each ends with the case. `{bin}` is
    * the executable that is tried. One that cannot be started skips the case.
    */
-  readonly programs?: readonly { readonly in: 'node' | 'outside'; readonly run: readonly string[] }[];
+  readonly programs?: readonly Program[];
   /** Commands in the node's namespace for each pod; `{netns}` is CNI_NETNS. */
   readonly perPod?: readonly (readonly string[])[];
   readonly effects?: readonly Effect[];

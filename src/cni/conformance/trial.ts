@@ -6,10 +6,11 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { type Answer, answerOf, hostAddress, objects, printed, succeeded } from '#cni/conformance/answer.ts';
-import type { Descriptor } from '#cni/conformance/descriptor.ts';
+import type { Descriptor, Program } from '#cni/conformance/descriptor.ts';
 import { must, PATH, run } from '#cni/conformance/exec.ts';
 import { fill, type Values } from '#cni/conformance/fill.ts';
 import { NotHere } from '#cni/conformance/outcome.ts';
@@ -78,6 +79,10 @@ export const OUTSIDE_ADDRESS = '198.51.100.2';
 /** How long what an answered call has begun may take to be seen in the kernel, milliseconds. */
 const SETTLE_MS = 1_500;
 
+/** How long a program may take to be ready, milliseconds. */
+const READY_MS = 30_000;
+const LOOK_MS = 10;
+
 let trials = 0;
 
 export function throwAwayNetns(): Netns {
@@ -103,6 +108,12 @@ export async function connectNode(node: Netns, outside: Netns): Promise<void> {
   );
   const there = ['link set lo up', `addr add ${OUTSIDE_ADDRESS}/24 dev out0`, 'link set out0 up'];
   await must(outside, ['ip', '-batch', '-'], there.join('\n'));
+}
+
+/** Returns when it holds, or the time is over: what needs it will say so. */
+async function until(holds: () => boolean, limitMs: number): Promise<void> {
+  const end = performance.now() + limitMs;
+  while (!holds() && performance.now() < end) await pause(LOOK_MS);
 }
 
 export class Trial implements Disposable {
@@ -144,12 +155,12 @@ export class Trial implements Disposable {
     ]);
     const setup = [...(this.o.beneath?.setup ?? []), ...(this.subject.setup ?? [])];
     for (const argv of setup) await must(this.node, fill(argv, this.values()));
-    for (const program of this.subject.programs ?? []) await this.#start(program.in, program.run);
+    for (const program of this.subject.programs ?? []) await this.#start(program);
     return this;
   }
 
   /** @throws NotHere if there is no such program. */
-  async #start(where: 'node' | 'outside', run: readonly string[]): Promise<void> {
+  async #start({ in: where, run, ready }: Program): Promise<void> {
     const bin = this.o.plugins.paths.get(this.subject.type) ?? '';
     const [program = '', ...argv] = fill(run, { ...this.values(), bin });
     const child = inNetns(this[where], () => spawn(program, argv, { env: { PATH }, stdio: 'ignore' }));
@@ -159,6 +170,8 @@ export class Trial implements Disposable {
     );
     if (!(await started)) throw new NotHere(`${program} is not installed`);
     this.#programs.push(child);
+    if (ready !== undefined)
+      await until(() => child.exitCode !== null || existsSync(fill(ready, this.values())), READY_MS);
   }
 
   [Symbol.dispose](): void {

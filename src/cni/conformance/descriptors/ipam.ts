@@ -33,7 +33,7 @@ export const IPAM: readonly Descriptor[] = [
     programs: [
       { in: 'outside', run: DNSMASQ },
       // The reference's leases are kept by a daemon of its own; another plugin refuses the word, and has none.
-      { in: 'node', run: ['{bin}', 'daemon', '-socketpath', '{dir}/dhcp.sock'] },
+      { in: 'node', run: ['{bin}', 'daemon', '-socketpath', '{dir}/dhcp.sock'], ready: '{dir}/dhcp.sock' },
     ],
     perPod: [
       [
