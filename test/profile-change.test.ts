@@ -113,6 +113,10 @@ test('a connection lives through every change of profile, and nothing of the old
       await through(lab, profile);
   });
   assert.equal(await lab.kubectl("kubectl get pods,nodes -A -o jsonpath='{..podIP}{..addresses}'"), addresses);
+  await eventually('addresses of the old devices are given back', async () =>
+    /IPIPTunnelAddr/.test(await lab.kubectl('kubectl get nodes -o yaml')) ? undefined : true,
+  );
+  assert.match((await polder(['ipam', 'check', '--name', lab.name])).stdout, /Nothing is wrong/);
   assert.match(await lab.must('verify'), /^ok {4}M8/m);
   assert.equal((await lab.run('up', '--profile', 'calico-vxlan')).status, 0, 'the lab knows its profile');
 });

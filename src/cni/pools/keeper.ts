@@ -9,7 +9,7 @@ import { poolOfAddr, poolOfBlock, poolsFor, whyNot } from '#calc/ipam/pools.ts';
 import type { EndpointStore } from '#cni/ipam/store.ts';
 import type { Log } from '#cni/log.ts';
 import type { Holdings } from '#cni/pools/holdings.ts';
-import { type TunnelAddress, tunnelAllocation } from '#cni/pools/tunnels.ts';
+import { ALL_TUNNELS, type TunnelAddress, tunnelAllocation } from '#cni/pools/tunnels.ts';
 import type { KnownBlock, PoolsView } from '#cni/pools/view.ts';
 import { BlockWriter } from '#cni/pools/writer.ts';
 import { Backoff } from '#feed/backoff.ts';
@@ -17,10 +17,11 @@ import type { ApiClient } from '#feed/client.ts';
 import type { Clock } from '#feed/clock.ts';
 import type { Addr, Family } from '#net/addr.ts';
 import { containsPrefix, type Prefix, prefixOf } from '#net/prefix.ts';
-import { type Allocation, addrAt, type Block, blockCapacity, blockName, give, placeOf } from '#spec/block.ts';
+import { type Allocation, addrAt, type Block, blockCapacity, blockName, give, placeOf, release } from '#spec/block.ts';
 import type { LocalEndpoint } from '#spec/endpoint.ts';
 import { NODES } from '#spec/k8s.ts';
 import type { Pool } from '#spec/pool.ts';
+import { readWays, WAYS_ANNOTATION } from '#spec/ways.ts';
 
 export interface KeeperOptions {
   readonly node: string;
@@ -133,6 +134,7 @@ export class PoolKeeper {
       await this.#claimHeld();
       await this.#ensureFirst();
       await this.#ensureTunnels();
+      await this.#releaseTunnels();
       await this.#giveBackIdle();
       view.save();
       this.#passed = true;
@@ -292,6 +294,29 @@ export class PoolKeeper {
 
   async #ensureTunnels(): Promise<void> {
     for (const tunnel of this.#options.active() ? this.#options.tunnels() : []) await this.#ensureTunnel(tunnel);
+  }
+
+  /** Addresses of devices that are no more: not asked for, nor kept for others' sake while the cluster changes over. */
+  async #releaseTunnels(): Promise<void> {
+    const { view, node, client, active, tunnels } = this.#options;
+    const annotations = view.nodeAnnotations();
+    const ways = readWays(annotations?.[WAYS_ANNOTATION] ?? '');
+    if (active() !== true || annotations === undefined || ways === undefined) return;
+    const wanted = new Set(tunnels().map(({ annotation }) => annotation));
+    for (const tunnel of ALL_TUNNELS) {
+      if (wanted.has(tunnel.annotation) || ways.accepts.includes(tunnel.kind)) continue;
+      const gone = { metadata: { annotations: { [tunnel.annotation]: null } } };
+      if (annotations[tunnel.annotation] !== undefined) await client.patch(NODES, { name: node }, gone);
+      await this.#giveBackTunnel(tunnelAllocation(node, tunnel).handle);
+    }
+  }
+
+  async #giveBackTunnel(handle: string): Promise<void> {
+    const placesIn = (block: Block) =>
+      [...block.given].filter(([, one]) => one.handle === handle).map(([place]) => place);
+    for (const { block } of this.#options.view.blocks()) {
+      if (placesIn(block).length > 0) await this.change(block.cidr, (now) => release(now, placesIn(now)));
+    }
   }
 
   async #ensureTunnel(tunnel: TunnelAddress): Promise<void> {

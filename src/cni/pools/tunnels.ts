@@ -16,7 +16,13 @@ export interface TunnelAddress {
   readonly pools: readonly string[];
 }
 
-/** What the pools and the profile ask for. IPIP is IPv4 inside IPv4. */
+/** Every device that may have an address. IPIP is IPv4 inside IPv4. */
+export const ALL_TUNNELS: readonly Omit<TunnelAddress, 'pools'>[] = (['vxlan', 'ipip', 'wireguard'] as const).flatMap(
+  (kind) =>
+    NODE_ANNOTATIONS[kind].map((annotation, index) => ({ kind, family: index === 0 ? 4 : 6, annotation }) as const),
+);
+
+/** What the pools and the profile ask for. */
 export function tunnelAddressesOf(
   pools: readonly Pool[],
   { encryption }: Pick<Profile, 'encryption'>,
@@ -26,15 +32,10 @@ export function tunnelAddressesOf(
     ipip: ({ ipip }) => ipip !== 'never',
     wireguard: () => encryption === 'wireguard',
   };
-  const found: TunnelAddress[] = [];
-  for (const kind of ['vxlan', 'ipip', 'wireguard'] as const) {
-    NODE_ANNOTATIONS[kind].forEach((annotation, index) => {
-      const family = index === 0 ? 4 : 6;
-      const names = pools.filter((pool) => familyOf(firstAddr(pool.cidr)) === family && uses[kind](pool));
-      if (names.length > 0) found.push({ kind, family, annotation, pools: names.map(({ name }) => name) });
-    });
-  }
-  return found;
+  return ALL_TUNNELS.flatMap((tunnel) => {
+    const using = pools.filter((pool) => familyOf(firstAddr(pool.cidr)) === tunnel.family && uses[tunnel.kind](pool));
+    return using.length > 0 ? [{ ...tunnel, pools: using.map(({ name }) => name) }] : [];
+  });
 }
 
 /** Calico's handles: `vxlan-tunnel-addr-node1`, `vxlan-v6-tunnel-addr-node1`. */
