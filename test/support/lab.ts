@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { testLabName } from '#cli/test/stranded.ts';
 import { groupPids, machineHierarchies } from '#lab/cgroup.ts';
 import { labPaths } from '#lab/names.ts';
 import type { LabStatus } from '#lab/status.ts';
@@ -39,7 +40,7 @@ export async function testLab(...up: string[]): Promise<TestLab> {
 
 function nameLab(): TestLab {
   made += 1;
-  const name = `t${process.pid}-${made}`;
+  const name = testLabName(made);
   const lab: TestLab = {
     name,
     run: (command = '', ...rest) => {

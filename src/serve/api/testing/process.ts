@@ -41,6 +41,10 @@ export async function startProcess(
     // As in a lab: a server that is started again need not be compiled again.
     env: { ...process.env, NODE_COMPILE_CACHE: join(dataDir, 'compiled') },
   });
+  // A test that is cut off leaves no server behind.
+  const kill = (): void => void child.kill('SIGKILL');
+  process.once('exit', kill);
+  child.once('exit', () => process.off('exit', kill));
   const port = await readyPort(child);
   const client = new TestClient(mountsOf?.seenAs ?? dataDir, port);
   const stop = async (signal: NodeJS.Signals): Promise<number | string> => {
