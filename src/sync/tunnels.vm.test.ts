@@ -152,10 +152,10 @@ function seenBy(machine: Machine, of: Snapshot, keys: readonly string[]): Snapsh
 }
 
 /** From the one's pod to the other's, with a text in each packet. */
-function ping(from: Machine): string {
+function ping(from: Machine, wait = 5): string {
   const [source, target] = from.name === 'node1' ? ['10.244.1.5', '10.244.2.5'] : ['10.244.2.5', '10.244.1.5'];
   const text = Buffer.from('not a secret').toString('hex');
-  const args = ['-c', '3', '-i', '0.2', '-W', '5', '-p', text, '-I', source, target];
+  const args = ['-c', '3', '-i', '0.2', '-W', `${wait}`, '-p', text, '-I', source, target];
   return inNetns(from.ns, () => spawnSync('ping', args, { encoding: 'utf8' })).stdout;
 }
 
@@ -213,6 +213,36 @@ test('WireGuard encrypts between pods, takes new keys, and nothing readable pass
     assert.deepEqual((await reach(machine.kernel, seenBy(machine, snapshot, rotated))).done, []);
   }
 });
+
+test(
+  'a profile that encrypts lets nothing readable out: no device, no key, a key that only one side has',
+  options,
+  async (t) => {
+    if (lacks(t)) return;
+    const fresh = makeKeyPair();
+    using machines = twoMachines([...KEY_PAIRS, fresh]);
+    const { a, b } = machines;
+    const snapshot = cluster(PROFILES.wireguard, { nodes: two });
+    const silent = async (when: string) => {
+      const seen = await captured(b, () => assert.match(ping(a, 1), / 100% packet loss/, when));
+      assert.ok(!seen.includes('not a secret'), when);
+    };
+    for (const machine of [a, b]) await reach(machine.kernel, seenBy(machine, snapshot, KEYS));
+    assert.match(ping(a), / 0% packet loss/);
+
+    assert.deepEqual(a.kernel.netlink.run([{ op: 'link.del', name: 'wireguard.cali' }]), []);
+    await silent('somebody has deleted the device');
+    await reach(a.kernel, seenBy(a, snapshot, KEYS));
+    assert.match(ping(a), / 0% packet loss/);
+
+    await reach(b.kernel, seenBy(b, snapshot, [KEYS[0], fresh.publicKey]));
+    await silent('the other has taken a new key, and we have not heard of it');
+    await reach(a.kernel, seenBy(a, snapshot, [KEYS[0]]));
+    await silent('the other has said no key');
+    await reach(a.kernel, seenBy(a, snapshot, [KEYS[0], fresh.publicKey]));
+    assert.match(ping(a), / 0% packet loss/);
+  },
+);
 
 test('WireGuard encrypts what nodes say to one another where that is asked for', options, async (t) => {
   if (lacks(t)) return;
