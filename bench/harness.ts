@@ -18,6 +18,8 @@ export interface Bench {
   /** Keeps a sentence for the report: what could not be measured here, and why. */
   note(sentence: string): void;
   readonly signal: AbortSignal;
+  /** Names of what is to be measured, where a benchmark has parts; empty: all. */
+  readonly parts: readonly string[];
 }
 
 /** One case, as measured. Lower is better unless `better` says otherwise. */

@@ -44,7 +44,9 @@ async function run(bench: Bench): Promise<readonly Measured[]> {
     flannel: stack.use(flannelByHand()),
   };
   const cases: Measured[] = [];
-  for (const [name, row] of Object.entries(PROFILE_ROWS)) cases.push(...(await profile(bench, tools, name, row)));
+  const wanted = ([name]: readonly [string, ProfileRow]) => bench.parts.length === 0 || bench.parts.includes(name);
+  for (const [name, row] of Object.entries(PROFILE_ROWS).filter(wanted))
+    cases.push(...(await profile(bench, tools, name, row)));
   return cases;
 }
 

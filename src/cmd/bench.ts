@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- NAME [--json] [--out DIR]`: runs a benchmark of bench/ and prints what it measured; into DIR go the report
+ * `npm run bench -- NAME [PART…] [--json] [--out DIR]`: runs a benchmark of bench/ and prints what it measured; into DIR go the report
  * (JSON), a chart (SVG) and a page (HTML). Exit status 1 if a target was missed.
  */
 
@@ -35,11 +35,11 @@ function write(folder: string, result: Report, text: string): void {
 async function main(): Promise<number> {
   const options = { json: { type: 'boolean' }, out: { type: 'string' } } as const;
   const { values, positionals } = parseArgs({ options, allowPositionals: true });
-  const [name = ''] = positionals;
+  const [name = '', ...parts] = positionals;
   const benchmark = await load(name);
   if (!benchmark) {
     process.stderr.write(
-      `usage: npm run bench -- NAME [--json] [--out DIR]\n\nNAME is one of: ${names().join(', ')}\n`,
+      `usage: npm run bench -- NAME [PART…] [--json] [--out DIR]\n\nNAME is one of: ${names().join(', ')}\n`,
     );
     return 2;
   }
@@ -47,7 +47,7 @@ async function main(): Promise<number> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
   const progress = (text: string) => void process.stderr.write(`${text}\n`);
   progress(`${benchmark.name}: ${benchmark.about}`);
-  const result = await report(benchmark, { progress, signal: stop.signal });
+  const result = await report(benchmark, { progress, signal: stop.signal, parts });
   const text = [table(result), benchmark.summary?.(result) ?? ''].filter((part) => part !== '').join('\n');
   process.stdout.write(text);
   if (values.out !== undefined) write(values.out, result, text);
