@@ -1,11 +1,10 @@
 /** Our executables without an agent: the call that starts a worker, and those that it then serves. */
 
-import { mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdirSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type Conf, confFileOf, SHIM, type Side } from '#bench/cni-add/sides.ts';
 import { installAlone } from '#cni/daemonless/install.ts';
-import { workersAt } from '#cni/testing/alone.ts';
+import { endWorkers } from '#cni/testing/alone.ts';
 
 export interface AloneSide extends Side {
   /** Waits until there is no worker: the next call is a first one. */
@@ -24,14 +23,6 @@ export function aloneSide(dir: string, conf: Conf): AloneSide {
     program,
     confFile: confFileOf(dir, conf),
     env: { POLDER_CNI_SOCKET: socketPath },
-    async endWorker() {
-      takeNames(dirname(socketPath));
-      while (workersAt(dir).length > 0) await sleep(5);
-    },
+    endWorker: () => endWorkers(dir, dirname(socketPath)),
   };
-}
-
-/** A worker whose socket's name is gone ends. */
-function takeNames(folder: string): void {
-  for (const name of readdirSync(folder)) if (/\.sock\.[0-9a-f]+$/.test(name)) rmSync(join(folder, name));
 }

@@ -1,7 +1,7 @@
 /** A folder of CNI executables and no agent: calls are served by a worker, or each by a process of its own. */
 
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -24,9 +24,8 @@ export interface Alone {
 export function alone(t: TestContext, plugins: readonly string[], workerIdleMs?: number): Alone {
   const dir = mkdtempSync(join(tmpdir(), 'pt-cni-alone-'));
   t.after(async () => {
-    // A worker whose socket is gone ends.
+    await endWorkers(dir, join(dir, 'run'));
     rmSync(dir, { recursive: true, force: true });
-    await until(() => workersAt(dir).length === 0);
   });
   const binDir = join(dir, 'bin');
   mkdirSync(binDir);
@@ -47,12 +46,22 @@ export function alone(t: TestContext, plugins: readonly string[], workerIdleMs?:
   };
 }
 
+/**
+ * Ends the workers whose sockets are in the folder, below `dir`: one whose socket has no name any more ends. Name by name:
+ * Node's recursive removal stops, and says nothing, at a file that somebody else takes away at the same time.
+ */
+export async function endWorkers(dir: string, folder: string): Promise<void> {
+  const names = existsSync(folder) ? readdirSync(folder) : [];
+  for (const name of names) if (/\.sock\.[0-9a-f]+$/.test(name)) rmSync(join(folder, name), { force: true });
+  await until(() => workersAt(dir).length === 0);
+}
+
 export async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await sleep(5);
 }
 
 /** Processes of workers whose sockets are below the folder. */
-export function workersAt(dir: string): number[] {
+function workersAt(dir: string): number[] {
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
   return pids
     .map(Number)
