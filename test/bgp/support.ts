@@ -135,11 +135,17 @@ export function neverWithout(lab: TestLab, node: string, network: string): Dispo
   );
   using netlink = openNetlink(netns.fd);
   for (const { to, metric = 0 } of netlink.routes()) if (to === network) metrics.add(metric);
-  assert.ok(metrics.size > 0, `${node} has no route to ${network}`);
+  const end = () => {
+    watch[Symbol.dispose]();
+    netns.close();
+  };
+  if (metrics.size === 0) {
+    end();
+    assert.fail(`${node} has no route to ${network}`);
+  }
   return {
     [Symbol.dispose]: () => {
-      watch[Symbol.dispose]();
-      netns.close();
+      end();
       assert.ok(
         seen.every((each) => !each.endsWith(': 0')),
         `${node} was without a route to ${network}:\n${seen.join('\n')}`,
