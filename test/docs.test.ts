@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { PLUGINS } from '#cni/plugins/table.ts';
+import { DEBIAN_TYPES } from '#test/conformance/debian.ts';
 import { unexplained, unseen } from '#test/conformance/differences.ts';
 import { readResults } from '#test/conformance/results.ts';
 import { generatedPages } from '../docs/generate.ts';
@@ -27,6 +28,7 @@ test('Polder’s plugins fail no case of the conformance suite, and each was tri
   );
   assert.deepEqual(failed, []);
   assert.deepEqual(Object.keys(here.polder.types).sort(), [...PLUGINS.keys()].sort());
+  assert.deepEqual(Object.keys(debian.polder.types).sort(), [...DEBIAN_TYPES].sort());
 });
 
 /** Pages of the repository; git need not be installed. */
