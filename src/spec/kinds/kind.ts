@@ -145,6 +145,8 @@ export interface Kind {
   readonly grace?: (object: KubeObject, asked: number | undefined) => number;
   /** What holds up a deletion beside `metadata.finalizers`. */
   readonly finalizers?: (object: KubeObject) => readonly string[];
+  /** Why an object may never be deleted: a 403. */
+  readonly immortal?: (object: KubeObject) => string | undefined;
   /** Changes an object whose deletion has begun but must wait. */
   readonly markDeleted?: (object: KubeObject) => void;
 }

@@ -74,6 +74,15 @@ describe('delete', () => {
     assert.deepEqual(names((await server.client.ask('GET', CONFIG_MAPS)).body), ['b']);
   });
 
+  it('of a namespace that the cluster lives by is refused', async () => {
+    await using server = await startServer();
+    for (const name of ['default', 'kube-system', 'kube-public']) {
+      const { status, body } = await server.client.ask('DELETE', `${NAMESPACES}/${name}`);
+      assert.equal(status, 403);
+      assert.equal(textAt(body, 'message'), `namespaces "${name}" is forbidden: this namespace may not be deleted`);
+    }
+  });
+
   it('of a namespace empties it first, and waits for its pods', async () => {
     await using server = await startServer();
     await server.client.ask('POST', NAMESPACES, { metadata: { name: 'n' } });

@@ -1,6 +1,6 @@
 /** Removing objects: at once, after a grace period that their owner ends, or when their finalizers are gone. */
 import { type Api, keyOf, timeText } from '#serve/api/api.ts';
-import { badRequest, conflict, notFound } from '#serve/api/http/status-error.ts';
+import { badRequest, conflict, forbiddenTo, notFound } from '#serve/api/http/status-error.ts';
 import { dropObject, putObject, readAs, textAs, type Written } from '#serve/api/storage.ts';
 import { dryRunOf, invalidOptions } from '#serve/api/verbs/options.ts';
 import { at, type Json, type JsonObject, listAt, numberAt, sameJson, textAt, textsAt } from '#spec/kinds/json.ts';
@@ -56,12 +56,14 @@ function policyOf(body: JsonObject, query: URLSearchParams): string {
   return older === true || older === 'true' ? 'Orphan' : policy;
 }
 
-/** @throws StatusError 404, 409 when a precondition fails */
+/** @throws StatusError 403 for what a cluster lives by, 404, 409 when a precondition fails */
 export function removeObject(api: Api, kind: Kind, namespace: string, name: string, options: DeleteOptions): Removal {
   const key = keyOf(kind, namespace, name);
   const stored = api.store.get(key);
   if (stored === undefined) throw notFound(kind, name);
   const object = readAs(kind, stored);
+  const why = kind.immortal?.(object);
+  if (why !== undefined) throw forbiddenTo(kind, name, why);
   checkPreconditions(object, kind, options);
   const changed = beginDeletion(api, object, kind, options);
   const gone = isFinal(object, kind);

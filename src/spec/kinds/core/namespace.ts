@@ -3,6 +3,9 @@ import { AGE, column, NAME } from '#spec/kinds/columns/common.ts';
 import { ensureObject, setDefault, textAt, textsAt } from '#spec/kinds/json.ts';
 import type { Kind } from '#spec/kinds/kind.ts';
 
+/** Those of Kubernetes' admission plugin NamespaceLifecycle. */
+const IMMORTAL: readonly string[] = ['default', 'kube-system', 'kube-public'];
+
 export const NAMESPACE: Kind = {
   group: '',
   version: 'v1',
@@ -30,6 +33,7 @@ export const NAMESPACE: Kind = {
   },
   /** Its content goes first (`serve/api/content/namespaces.ts`); then the finalizer `kubernetes` goes, and with it the namespace. */
   finalizers: (object) => textsAt(object, 'spec', 'finalizers'),
+  immortal: ({ metadata }) => (IMMORTAL.includes(metadata.name) ? 'this namespace may not be deleted' : undefined),
   markDeleted: (object) => {
     ensureObject(object, 'status').phase = 'Terminating';
   },
