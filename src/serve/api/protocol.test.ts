@@ -185,7 +185,6 @@ describe('what is not here', () => {
       ['GET', '/api/v1/replicationcontrollers'],
       ['GET', '/api/v1/watch/pods'],
       ['GET', `${PODS}/p/proxy`],
-      ['GET', `${PODS}/p/ephemeralcontainers`],
       ['PUT', '/apis/coordination.k8s.io/v1/namespaces/default/leases/new'],
     ] as const) {
       const answer = await client.ask(method, path, method === 'PUT' ? { metadata: { name: 'new' } } : undefined);
