@@ -3,13 +3,14 @@
  * asking, what it no longer needs goes back.
  */
 
-import { freePlaces, nextBlock } from '#calc/ipam/choose.ts';
+import { nextBlock } from '#calc/ipam/choose.ts';
 import { isIdle, isStock, type Keeping, type Kept, keepBlock } from '#calc/ipam/keep.ts';
 import { poolOfAddr, poolOfBlock, poolsFor, whyNot } from '#calc/ipam/pools.ts';
 import type { EndpointStore } from '#cni/ipam/store.ts';
 import type { Log } from '#cni/log.ts';
 import type { Holdings } from '#cni/pools/holdings.ts';
-import { ALL_TUNNELS, type TunnelAddress, tunnelAllocation } from '#cni/pools/tunnels.ts';
+import { TunnelKeeper } from '#cni/pools/tunnel-keeper.ts';
+import type { TunnelAddress } from '#cni/pools/tunnels.ts';
 import type { KnownBlock, PoolsView } from '#cni/pools/view.ts';
 import { BlockWriter } from '#cni/pools/writer.ts';
 import { Backoff } from '#feed/backoff.ts';
@@ -17,11 +18,9 @@ import type { ApiClient } from '#feed/client.ts';
 import type { Clock } from '#feed/clock.ts';
 import type { Addr, Family } from '#net/addr.ts';
 import { containsPrefix, type Prefix, prefixOf } from '#net/prefix.ts';
-import { type Allocation, addrAt, type Block, blockCapacity, blockName, give, placeOf, release } from '#spec/block.ts';
+import { type Allocation, type Block, blockCapacity, blockName, placeOf } from '#spec/block.ts';
 import type { LocalEndpoint } from '#spec/endpoint.ts';
-import { NODES } from '#spec/k8s.ts';
 import type { Pool } from '#spec/pool.ts';
-import { readWays, WAYS_ANNOTATION } from '#spec/ways.ts';
 
 export interface KeeperOptions {
   readonly node: string;
@@ -52,6 +51,7 @@ const PASS_AGAIN_MS = 30_000;
 export class PoolKeeper {
   readonly #options: KeeperOptions;
   readonly #writer: BlockWriter;
+  readonly #tunnels: TunnelKeeper;
   /** Addresses that are about to be given. */
   readonly #pinned = new Map<Addr, number>();
   /** Since when an own block has been idle, ms of the clock. */
@@ -66,6 +66,7 @@ export class PoolKeeper {
   constructor(options: KeeperOptions) {
     this.#options = options;
     this.#writer = new BlockWriter(options);
+    this.#tunnels = new TunnelKeeper(options, this);
   }
 
   /** A pass has come to its end. */
@@ -133,8 +134,7 @@ export class PoolKeeper {
       this.#forgetGone();
       await this.#claimHeld();
       await this.#ensureFirst();
-      await this.#ensureTunnels();
-      await this.#releaseTunnels();
+      await this.#tunnels.pass();
       await this.#giveBackIdle();
       view.save();
       this.#passed = true;
@@ -292,89 +292,6 @@ export class PoolKeeper {
     }
   }
 
-  async #ensureTunnels(): Promise<void> {
-    for (const tunnel of this.#options.active() ? this.#options.tunnels() : []) await this.#ensureTunnel(tunnel);
-  }
-
-  /** Addresses of devices that are no more: not asked for, nor kept for others' sake while the cluster changes over. */
-  async #releaseTunnels(): Promise<void> {
-    const { view, node, client, active, tunnels } = this.#options;
-    const annotations = view.nodeAnnotations();
-    const ways = readWays(annotations?.[WAYS_ANNOTATION] ?? '');
-    if (active() !== true || annotations === undefined || ways === undefined) return;
-    const wanted = new Set(tunnels().map(({ annotation }) => annotation));
-    for (const tunnel of ALL_TUNNELS) {
-      if (wanted.has(tunnel.annotation) || ways.accepts.includes(tunnel.kind)) continue;
-      const gone = { metadata: { annotations: { [tunnel.annotation]: null } } };
-      if (annotations[tunnel.annotation] !== undefined) await client.patch(NODES, { name: node }, gone);
-      await this.#giveBackTunnel(tunnelAllocation(node, tunnel).handle);
-    }
-  }
-
-  async #giveBackTunnel(handle: string): Promise<void> {
-    const placesIn = (block: Block) =>
-      [...block.given].filter(([, one]) => one.handle === handle).map(([place]) => place);
-    for (const { block } of this.#options.view.blocks()) {
-      if (placesIn(block).length > 0) await this.change(block.cidr, (now) => release(now, placesIn(now)));
-    }
-  }
-
-  async #ensureTunnel(tunnel: TunnelAddress): Promise<void> {
-    const { view, node, client } = this.#options;
-    const annotations = view.nodeAnnotations();
-    if (annotations === undefined) return;
-    const said = annotations[tunnel.annotation];
-    const allocation = tunnelAllocation(node, tunnel);
-    const addr = this.#tunnelAddr(allocation) ?? (await this.#takeTunnel(tunnel, allocation));
-    if (addr === undefined || addr === said) return;
-    await client.patch(NODES, { name: node }, { metadata: { annotations: { [tunnel.annotation]: addr } } });
-  }
-
-  #tunnelAddr({ handle }: Allocation): Addr | undefined {
-    for (const { block } of this.#options.view.blocks()) {
-      for (const [place, one] of block.given) if (one.handle === handle) return addrAt(block.cidr, place);
-    }
-    return undefined;
-  }
-
-  async #takeTunnel({ family, pools }: TunnelAddress, allocation: Allocation): Promise<Addr | undefined> {
-    const { view } = this.#options;
-    const answer = poolsFor(view.pools(), { family, use: 'Tunnel', nodeLabels: view.nodeLabels() });
-    const usable = answer.kind === 'pools' ? answer.pools.filter((pool) => pools.includes(pool.name)) : [];
-    for (const pool of usable) {
-      const addr = await this.#takeFrom(pool, allocation);
-      if (addr !== undefined) return addr;
-    }
-    return undefined;
-  }
-
-  /** The first address of an own block that no pod has, for the node itself. */
-  async #takeFrom(pool: Pool, allocation: Allocation): Promise<Addr | undefined> {
-    if (this.ownBlocks(pool).length === 0 && !(await this.claimOf(pool))) return undefined;
-    for (const { block } of this.ownBlocks(pool)) {
-      let place: number | undefined;
-      const kept = await this.change(block.cidr, (now) => {
-        place = this.#unused(now)[0];
-        return place === undefined ? now : give(now, [place], allocation);
-      });
-      if (kept && place !== undefined) return addrAt(block.cidr, place);
-    }
-    return undefined;
-  }
-
-  /** Places of an own block that are free or in stock, and that nobody is about to have. */
-  #unused(block: Block): number[] {
-    const { store } = this.#options;
-    const stock = [...block.given]
-      .filter(([, one]) => isStock(one) && one.node === block.owner)
-      .map(([place]) => place);
-    const idle = [...freePlaces(block, this.#options.view.reservations()), ...stock].filter((place) => {
-      const addr = addrAt(block.cidr, place);
-      return !this.#pinned.has(addr) && store.holderOf(addr) === undefined;
-    });
-    return idle.sort((a, b) => a - b);
-  }
-
   /** Own blocks that nobody uses go back: at once when their pool is not for this node, else when others have room. */
   async #giveBackIdle(): Promise<void> {
     const { clock, idleMs = IDLE_MS } = this.#options;
@@ -398,8 +315,12 @@ export class PoolKeeper {
   }
 
   #isBusy(addr: Addr): boolean {
-    const { store } = this.#options;
-    return store.rests(addr) || this.#pinned.has(addr) || store.holderOf(addr) !== undefined;
+    return this.#options.store.rests(addr) || this.isTaken(addr);
+  }
+
+  /** Whether a pod here has it, or is about to. */
+  isTaken(addr: Addr): boolean {
+    return this.#pinned.has(addr) || this.#options.store.holderOf(addr) !== undefined;
   }
 
   /** Another own block of the same pool is less than half full. */
