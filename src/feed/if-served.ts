@@ -1,9 +1,10 @@
 /** Kinds that not every cluster has: where a list is not found, there are none. */
 
 import { ApiError, isNotFound } from '#feed/api-error.ts';
+import type { ApiClient } from '#feed/client.ts';
 import { type Clock, systemClock } from '#feed/clock.ts';
 import type { ListWatch } from '#feed/reflector.ts';
-import type { KubeObject } from '#spec/k8s.ts';
+import type { KubeObject, Resource } from '#spec/k8s.ts';
 
 /** Asked again after this long, ms: somebody may install the kind. */
 const AGAIN_MS = 60_000;
@@ -33,4 +34,18 @@ export function ifServed<T extends KubeObject>(source: ListWatch<T>, clock: Cloc
       if (!signal.aborted) throw new ApiError(source.name, { kind: 'Status', code: 410, reason: 'Expired' });
     },
   };
+}
+
+/** All objects of a kind; none where the kind is not served. @throws ApiError, ApiUnreachable */
+export async function listIfServed<T extends KubeObject>(
+  client: ApiClient,
+  resource: Resource<T>,
+  signal: AbortSignal,
+): Promise<readonly T[]> {
+  try {
+    return (await client.list(resource, { signal })).items;
+  } catch (error) {
+    if (isNotFound(error)) return [];
+    throw error;
+  }
 }

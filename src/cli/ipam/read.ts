@@ -1,8 +1,8 @@
 /** Reads what the reports of addresses are computed from. */
 
 import type { Claim, IpamState, PodUse } from '#calc/ipam/state.ts';
-import { isNotFound } from '#feed/api-error.ts';
 import type { ApiClient } from '#feed/client.ts';
+import { listIfServed } from '#feed/if-served.ts';
 import { readAddr } from '#net/addr.ts';
 import type { Prefix } from '#net/prefix.ts';
 import { readBlock } from '#spec/block.ts';
@@ -14,7 +14,7 @@ import { readPool } from '#spec/pool.ts';
 
 /** @throws ApiError, ApiUnreachable */
 export async function readIpam(client: ApiClient, signal: AbortSignal): Promise<IpamState> {
-  const list = <T extends KubeObject>(resource: Resource<T>) => listed(client, resource, signal);
+  const list = <T extends KubeObject>(resource: Resource<T>) => listIfServed(client, resource, signal);
   // Blocks before pods: what was given in between then is no leak, and what was freed in between is seen at the next look.
   const objects = await list(IPAM_BLOCKS);
   const [pools, claims, nodes, reservations, pods, settings] = await Promise.all([
@@ -36,20 +36,6 @@ export async function readIpam(client: ApiClient, signal: AbortSignal): Promise<
     reservations: reservations.flatMap(({ spec }) => readNetworks(spec?.reservedCIDRs ?? [])),
     fromPools: config?.kind === 'config' ? config.config.profile.ipam === 'pools' : known.length > 0,
   };
-}
-
-/** A kind that the cluster does not have has no objects. */
-async function listed<T extends KubeObject>(
-  client: ApiClient,
-  resource: Resource<T>,
-  signal: AbortSignal,
-): Promise<readonly T[]> {
-  try {
-    return (await client.list(resource, { signal })).items;
-  } catch (error) {
-    if (isNotFound(error)) return [];
-    throw error;
-  }
 }
 
 function blocksIn(objects: readonly IpamBlock[]): Pick<IpamState, 'blocks' | 'unreadable'> {

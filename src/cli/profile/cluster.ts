@@ -1,13 +1,13 @@
 /** A cluster's profile, pools and nodes, read from its API and written to it. */
 
 import { type ClusterView, MODE_WORDS, type PoolChange, type ProfileChange } from '#calc/profiles/change.ts';
-import { isNotFound } from '#feed/api-error.ts';
 import type { ApiClient } from '#feed/client.ts';
 import { clusterFrom } from '#feed/cluster-view.ts';
+import { listIfServed } from '#feed/if-served.ts';
 import { FELIX_CONFIGURATIONS, IP_POOLS } from '#spec/calico.ts';
 import { CONFIG_MAP } from '#spec/config.ts';
 import { PolderError } from '#spec/errors.ts';
-import { CONFIG_MAPS, type KubeObject, NODES, type Node, type Resource } from '#spec/k8s.ts';
+import { CONFIG_MAPS, NODES, type Node } from '#spec/k8s.ts';
 
 /** The objects that say how packets are to go, but for the nodes: these change on their own. */
 export interface Settings {
@@ -19,8 +19,8 @@ export interface Settings {
 export async function readSettings(client: ApiClient, signal: AbortSignal): Promise<Settings> {
   const [settings, pools, felix] = await Promise.all([
     client.find(CONFIG_MAPS, CONFIG_MAP),
-    listed(client, IP_POOLS, signal),
-    listed(client, FELIX_CONFIGURATIONS, signal),
+    listIfServed(client, IP_POOLS, signal),
+    listIfServed(client, FELIX_CONFIGURATIONS, signal),
   ]);
   const viewOf = (nodes: readonly Node[]) => {
     const { value, problems } = clusterFrom({ nodes, settings, pools, felix, blocks: [] }, '', undefined);
@@ -33,20 +33,6 @@ export async function readSettings(client: ApiClient, signal: AbortSignal): Prom
 
 export async function readNodes(client: ApiClient, signal: AbortSignal): Promise<readonly Node[]> {
   return (await client.list(NODES, { signal })).items;
-}
-
-/** None where the kind is not served. */
-async function listed<T extends KubeObject>(
-  client: ApiClient,
-  resource: Resource<T>,
-  signal: AbortSignal,
-): Promise<readonly T[]> {
-  try {
-    return (await client.list(resource, { signal })).items;
-  } catch (error) {
-    if (isNotFound(error)) return [];
-    throw error;
-  }
 }
 
 /**
