@@ -93,11 +93,6 @@ export class Store {
       objects?.set(path, { ...rest, text, ...this.#indexOf(resource, text) });
   }
 
-  /** Number of objects of each resource that has any. */
-  counts(): Map<string, number> {
-    return new Map([...this.#objects].map(([resource, objects]) => [resource, objects.size]));
-  }
-
   /** The revision that the next write gets. */
   get next(): number {
     return this.#revision + 1;
