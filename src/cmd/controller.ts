@@ -13,7 +13,6 @@ const USAGE = `Usage: controller --kubeconfig FILE [options]
   --node-cidr-size BITS        prefix length of a node's IPv4 part (24)
   --node-cidr-size-ipv6 BITS   prefix length of a node's IPv6 part (64)
   --node-grace SECONDS         silence of a kubelet after which its node counts as lost (40)
-  --evict-after SECONDS        how long pods stay on a lost node unless they say otherwise (300)
   --orphan-grace SECONDS       age from which a pod on a node that does not exist is deleted (40)
   --log-level LEVEL            trace, debug, info, warn or error (info)
 `;
@@ -27,7 +26,6 @@ function optionsOf(args: string[]): Parameters<typeof runController>[0] {
       'node-cidr-size': { type: 'string', default: '24' },
       'node-cidr-size-ipv6': { type: 'string', default: '64' },
       'node-grace': { type: 'string', default: '40' },
-      'evict-after': { type: 'string', default: '300' },
       'orphan-grace': { type: 'string', default: '40' },
       'log-level': { type: 'string', default: 'info' },
     },
@@ -42,7 +40,6 @@ function optionsOf(args: string[]): Parameters<typeof runController>[0] {
       6: number('node-cidr-size-ipv6', values['node-cidr-size-ipv6']),
     },
     graceMs: number('node-grace', values['node-grace']) * 1000,
-    evictAfterSeconds: number('evict-after', values['evict-after']),
     orphanGraceMs: number('orphan-grace', values['orphan-grace']) * 1000,
     log: pino(
       { level: values['log-level'], base: { program: 'controller' } },

@@ -48,6 +48,7 @@ interface Cluster extends AsyncDisposable {
   all<T extends KubeObject>(resource: Resource<T>, holds: (objects: readonly T[]) => boolean): Promise<readonly T[]>;
 }
 
+const UNREACHABLE = { key: 'node.kubernetes.io/unreachable', operator: 'Exists', effect: 'NoExecute' } as const;
 const log = pino({ level: 'silent' });
 
 /** API server, controllers, and kubelets that run and end pods at once. */
@@ -63,7 +64,6 @@ async function cluster(): Promise<Cluster> {
       clusterCidrs: [parsePrefix('10.244.0.0/16')],
       nodeCidrSize: { 4: 24, 6: 64 },
       graceMs: 1_000,
-      evictAfterSeconds: 0,
       orphanGraceMs: 0,
       log,
     },
@@ -321,7 +321,8 @@ test('a cluster comes to life: namespaces, accounts, networks, pods, daemons, an
 
   await t.test('a node that falls silent is lost, its pods leave, and go for good with the node', async () => {
     await addNode(client, 'dead');
-    await client.create(PODS, pod('stranded', { nodeName: 'dead' }));
+    const tolerations = [{ ...UNREACHABLE, tolerationSeconds: 0 }];
+    await client.create(PODS, pod('stranded', { nodeName: 'dead', tolerations }));
     const lost = await world.until(
       NODES,
       '',

@@ -47,7 +47,6 @@ class Bed implements AsyncDisposable {
       clusterCidrs: [],
       nodeCidrSize: { 4: 24, 6: 64 },
       graceMs: 600_000,
-      evictAfterSeconds: 0,
       orphanGraceMs,
       log: pino({ level: 'silent' }),
     };

@@ -15,6 +15,7 @@ import { KUBERNETES_SERVICE_ADDRESS } from '#spec/kinds/core/service-address.ts'
 import { at, type JsonObject, objectsAt } from '#spec/kinds/json.ts';
 import { apiVersionOf, type Kind, type KubeObject } from '#spec/kinds/kind.ts';
 import { CLUSTER_ROLE, CLUSTER_ROLE_BINDING } from '#spec/kinds/rbac.ts';
+import { PRIORITY_CLASS, SYSTEM_PRIORITY_CLASSES } from '#spec/kinds/scheduling.ts';
 
 const NAMESPACES = ['default', 'kube-node-lease', 'kube-public', 'kube-system'];
 const RBAC_GROUP = 'rbac.authorization.k8s.io';
@@ -24,13 +25,15 @@ const RBAC_METADATA = {
   labels: { 'kubernetes.io/bootstrapping': 'rbac-defaults' },
 };
 
-/** Makes the namespaces, the Service `kubernetes`, the roles and bindings that are missing. */
+/** Makes the namespaces, the Service `kubernetes`, priority classes, roles and bindings that are missing. */
 export function bootstrap(api: Api): void {
   for (const name of NAMESPACES) ensure(api, NAMESPACE, '', { name }, { spec: {} });
   const labels = { component: 'apiserver', provider: 'kubernetes' };
   const ports = [{ name: 'https', port: 443, protocol: 'TCP', targetPort: 6443 }];
   const spec = { type: 'ClusterIP', clusterIP: KUBERNETES_SERVICE_ADDRESS, ports };
   ensure(api, SERVICE, 'default', { name: 'kubernetes', labels }, { spec });
+  for (const [name, content] of Object.entries(SYSTEM_PRIORITY_CLASSES))
+    ensure(api, PRIORITY_CLASS, '', { name }, content);
   for (const role of DEFAULT_ROLES) ensureRole(api, role);
   for (const binding of DEFAULT_BINDINGS) ensureBinding(api, binding);
 }

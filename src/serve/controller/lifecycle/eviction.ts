@@ -4,9 +4,12 @@ import { NOT_READY, tolerates, UNREACHABLE } from '#serve/controller/match/taint
 import { timeOf } from '#serve/controller/world.ts';
 import type { Pod, Taint, Toleration } from '#spec/k8s.ts';
 
+/** Admission plugin DefaultTolerationSeconds. */
+const DEFAULT_SECONDS = 300;
+
 /** At this instant (ms since 1970); undefined: never. */
-export function evictedAt(pod: Pod, taints: readonly Taint[], defaultSeconds: number, now: number): number | undefined {
-  const tolerations = withDefaults(pod.spec.tolerations ?? [], defaultSeconds);
+export function evictedAt(pod: Pod, taints: readonly Taint[], now: number): number | undefined {
+  const tolerations = withDefaults(pod.spec.tolerations ?? []);
   const instants = taints
     .filter((taint) => taint.effect === 'NoExecute')
     .map((taint) => leavesAt(taint, tolerations, now))
@@ -23,11 +26,11 @@ function leavesAt(taint: Taint, tolerations: readonly Toleration[], now: number)
   return (timeOf(taint.timeAdded) || now) + Math.max(0, Math.min(...limits)) * 1000;
 }
 
-/** What the admission plugin DefaultTolerationSeconds would have added to a pod that says nothing of the two taints. */
-function withDefaults(tolerations: readonly Toleration[], seconds: number): Toleration[] {
+/** What admission gives every pod; those that were stored before it did get the same. */
+function withDefaults(tolerations: readonly Toleration[]): Toleration[] {
   const speaksOf = (key: string) => tolerations.some((t) => tolerates(t, { key, effect: 'NoExecute' }));
   const added = [NOT_READY, UNREACHABLE]
     .filter((key) => !speaksOf(key))
-    .map((key): Toleration => ({ key, operator: 'Exists', effect: 'NoExecute', tolerationSeconds: seconds }));
+    .map((key): Toleration => ({ key, operator: 'Exists', effect: 'NoExecute', tolerationSeconds: DEFAULT_SECONDS }));
   return [...tolerations, ...added];
 }

@@ -7,7 +7,7 @@ import { Heartbeats } from '#serve/controller/loop/heartbeats.ts';
 import { node, pod, running, T0, TestWorld } from '#serve/controller/testing.ts';
 import { conditionOf, LEASES, NODES, type Node, PODS, type Pod, type Toleration } from '#spec/k8s.ts';
 
-const lifecycle = nodeLifecycle({ graceMs: 40_000, evictAfterSeconds: 300 });
+const lifecycle = nodeLifecycle({ graceMs: 40_000 });
 
 function setUp(tolerations: readonly Toleration[] = []): TestWorld {
   const world = new TestWorld([node('node1'), pod('p', { spec: { nodeName: 'node1', tolerations } })]);
@@ -90,7 +90,7 @@ test('a daemon stays on a lost node, an impatient pod leaves sooner', () => {
 test('a NoExecute taint of a person drives out at once what does not tolerate it', () => {
   const taint = { key: 'maintenance', effect: 'NoExecute', timeAdded: new Date(T0).toISOString() } as const;
   const at = (tolerations: readonly Toleration[]) =>
-    evictedAt(pod('p', { spec: { tolerations } }), [taint], 300, T0 + 7_000);
+    evictedAt(pod('p', { spec: { tolerations } }), [taint], T0 + 7_000);
   assert.equal(at([]), T0 + 7_000);
   assert.equal(at([{ key: 'maintenance', operator: 'Exists' }]), undefined);
   assert.equal(at([{ key: 'maintenance', operator: 'Exists', tolerationSeconds: 60 }]), T0 + 60_000);

@@ -23,8 +23,6 @@ export const LEASE_NAMESPACE = 'kube-node-lease';
 export interface LifecycleOptions {
   /** Silence after which a node counts as lost, ms. Kubernetes: 40 s. */
   readonly graceMs: number;
-  /** How long pods stay on a lost node unless they say otherwise, s. Kubernetes: 300. */
-  readonly evictAfterSeconds: number;
 }
 
 export function nodeLifecycle(options: LifecycleOptions): Controller {
@@ -58,7 +56,7 @@ function look(node: Node, options: LifecycleOptions, world: World): Decision {
       { verb: 'patch', resource: NODES, base: node, patch: { spec: { taints: taints.length > 0 ? taints : null } } },
     ]);
   }
-  const pods = judgePods(node, options, world);
+  const pods = judgePods(node, world);
   return decision(pods.writes, sooner(leftMs !== undefined && leftMs > 0 ? leftMs : undefined, pods.againMs));
 }
 
@@ -71,7 +69,7 @@ function lose(node: Node, conditions: readonly Condition[]): Write[] {
 }
 
 /** Pods of a node that is not ready are not ready either, and leave it in time. */
-function judgePods(node: Node, options: LifecycleOptions, world: World): Decision {
+function judgePods(node: Node, world: World): Decision {
   const ready = conditionOf(node.status?.conditions, 'Ready')?.status === 'True';
   const taints = node.spec?.taints ?? [];
   if (ready && !taints.some((taint) => taint.effect === 'NoExecute')) return NOTHING;
@@ -79,7 +77,7 @@ function judgePods(node: Node, options: LifecycleOptions, world: World): Decisio
   let againMs: number | undefined;
   for (const pod of world.of(PODS).values()) {
     if (pod.spec.nodeName !== node.metadata.name || !isActive(pod)) continue;
-    const at = evictedAt(pod, taints, options.evictAfterSeconds, world.now);
+    const at = evictedAt(pod, taints, world.now);
     const ending = pod.metadata.deletionTimestamp !== undefined;
     if (!ending && at !== undefined && at <= world.now) writes.push(evict(pod));
     else if (!ready) writes.push(...unready(pod, world.now));

@@ -1,4 +1,6 @@
-/** What Kubernetes' admission adds to a pod: its ServiceAccount with the token, its priority, its overhead (admission plugins ServiceAccount, Priority, RuntimeClass). */
+/** What Kubernetes' admission adds to a pod (admission plugins ServiceAccount, Priority, DefaultTolerationSeconds, RuntimeClass). */
+import { admitPriority } from '#spec/kinds/core/pod-priority.ts';
+import { addDefaultTolerations } from '#spec/kinds/core/pod-tolerations.ts';
 import { at, ensureObject, type JsonObject, objectsAt, setDefault, textAt } from '#spec/kinds/json.ts';
 import type { KubeObject, World } from '#spec/kinds/kind.ts';
 
@@ -10,21 +12,15 @@ const TOKEN_SECONDS = 3607;
 const FILE_MODE = 0o644;
 const LETTERS = 'bcdfghjklmnpqrstvwxz2456789';
 
-/** Classes that need not be made, and their values (Kubernetes "Pod Priority and Preemption"). */
-const SYSTEM_CLASSES: Readonly<Record<string, number>> = {
-  'system-cluster-critical': 2_000_000_000,
-  'system-node-critical': 2_000_001_000,
-};
-
 /** Completes the pod, or says why it may not be: the reason of a 403. Changes its first argument. */
 export function admitPod(pod: KubeObject, world: World): string | undefined {
   const spec = ensureObject(pod, 'spec');
+  addDefaultTolerations(spec);
   return admitAccount(pod, spec, world) ?? admitPriority(spec, world) ?? admitRuntimeClass(spec, world);
 }
 
 function admitAccount(pod: KubeObject, spec: JsonObject, world: World): string | undefined {
-  // A mirror of what a kubelet runs anyway has no account.
-  if (at(pod, 'metadata', 'annotations', MIRROR) !== undefined) return undefined;
+  if (at(pod, 'metadata', 'annotations', MIRROR) !== undefined) return objectionToMirror(spec);
   setDefault(spec, 'serviceAccountName', DEFAULT_ACCOUNT);
   const name = textAt(spec, 'serviceAccountName');
   spec.serviceAccount = name;
@@ -38,6 +34,17 @@ function admitAccount(pod: KubeObject, spec: JsonObject, world: World): string |
   const automount = at(spec, 'automountServiceAccountToken') ?? at(account, 'automountServiceAccountToken');
   if (automount !== false) mountToken(spec, world);
   return undefined;
+}
+
+/** A mirror of what a kubelet runs anyway has no account, and nothing that an account would be needed for. */
+function objectionToMirror(spec: JsonObject): string | undefined {
+  if (textAt(spec, 'serviceAccountName') !== '') return 'a mirror pod may not reference service accounts';
+  const volumes = objectsAt(spec, 'volumes');
+  if (volumes.some((volume) => volume.secret !== undefined)) return 'a mirror pod may not reference secrets';
+  const sources = volumes.flatMap((volume) => objectsAt(volume, 'projected', 'sources'));
+  return sources.some((source) => source.serviceAccountToken !== undefined)
+    ? 'a mirror pod may not use ServiceAccountToken volume projections'
+    : undefined;
 }
 
 /** In every container that has nothing else there. */
@@ -69,16 +76,6 @@ function tokenVolume(name: string): JsonObject {
       ],
     },
   };
-}
-
-function admitPriority(spec: JsonObject, world: World): string | undefined {
-  const name = textAt(spec, 'priorityClassName');
-  const found = name === '' ? undefined : world.find('priorityclasses.scheduling.k8s.io', '', name);
-  const value = name === '' ? 0 : (SYSTEM_CLASSES[name] ?? at(found, 'value'));
-  if (value === undefined) return `no PriorityClass with name ${name} was found`;
-  spec.priority = value;
-  setDefault(spec, 'preemptionPolicy', textAt(found, 'preemptionPolicy') || 'PreemptLowerPriority');
-  return undefined;
 }
 
 /** Admission plugin RuntimeClass: a pod of an unknown class is rejected, and one of a known class has its overhead. */
