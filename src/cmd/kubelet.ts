@@ -24,6 +24,8 @@ const USAGE = `Usage: kubelet --node NAME --node-ip ADDR[,ADDR] --kubeconfig FIL
   --taint KEY=VALUE:EFFECT  at registration; may be repeated
   --max-pods N            (${DEFAULT_MAX_PODS})
   --hide DIR              a folder of the machine that pods may not see; may be repeated
+  --manifests DIR         static pods: each file in it is a pod that runs here, API or not
+  --supervisor PATH       socket of the lab's supervisor, whose programs are shown as pods
   --log-level LEVEL       trace, debug, info, warn or error (info)
 `;
 
@@ -52,6 +54,8 @@ function optionsOf(args: string[]): { options: KubeletOptions; logLevel: string 
       taint: many,
       'max-pods': { type: 'string', default: String(DEFAULT_MAX_PODS) },
       hide: many,
+      manifests: one,
+      supervisor: one,
       'log-level': { type: 'string', default: 'info' },
     },
   });
@@ -74,6 +78,8 @@ function optionsOf(args: string[]): { options: KubeletOptions; logLevel: string 
     taints: values.taint,
     maxPods: count('max-pods', values['max-pods']),
     hide: values.hide,
+    ...(values.manifests === undefined ? {} : { manifestDir: values.manifests }),
+    ...(values.supervisor === undefined ? {} : { supervisor: values.supervisor }),
   };
   for (const taint of options.taints) checkTaint(taint);
   return { options, logLevel: values['log-level'] };

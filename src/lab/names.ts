@@ -72,6 +72,8 @@ export interface NodePaths {
   readonly cniCacheDir: string;
   readonly agentDir: string;
   readonly kubeletDir: string;
+  /** Its static pods: what /etc/kubernetes/manifests is elsewhere. */
+  readonly manifestDir: string;
   readonly cniSocket: string;
   readonly kubeletSocket: string;
   readonly agentSocket: string;
@@ -91,6 +93,7 @@ export function nodePaths(paths: LabPaths, node: string): NodePaths {
     cniCacheDir: `${dir}/cni/cache`,
     agentDir: `${dir}/agent`,
     kubeletDir: `${dir}/kubelet`,
+    manifestDir: `${dir}/manifests`,
     cniSocket: `${runDir}/cni.sock`,
     kubeletSocket: `${runDir}/kubelet.sock`,
     agentSocket: `${runDir}/agent.sock`,

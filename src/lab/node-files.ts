@@ -27,7 +27,7 @@ function conflist(at: NodePaths): object {
 /** Makes what is missing; what is there stays. @throws PolderError 'internal' if the native programs were not built. */
 export function ensureNodeFiles(lab: string, node: string): NodePaths {
   const at = nodePaths(labPaths(lab), node);
-  const dirs = [at.cniConfDir, at.cniBinDir, at.cniCacheDir, at.agentDir, at.kubeletDir, at.runDir];
+  const dirs = [at.cniConfDir, at.cniBinDir, at.cniCacheDir, at.agentDir, at.kubeletDir, at.manifestDir, at.runDir];
   for (const dir of dirs) mkdirSync(dir, { recursive: true });
   const file = `${at.cniConfDir}/10-polder.conflist`;
   if (!existsSync(file)) {

@@ -25,6 +25,15 @@ export function processId(pid: number): ProcessId | undefined {
   }
 }
 
+/** Linux counts process start times in these, whatever its own clock does (USER_HZ). */
+const TICK_MS = 10;
+
+/** When the process started, ms since the epoch, to some 10 ms. */
+export function startTime({ started }: ProcessId): number {
+  const upMs = Number(readFileSync('/proc/uptime', 'latin1').split(' ')[0]) * 1000;
+  return Math.round(Date.now() - upMs + Number(started) * TICK_MS);
+}
+
 export function isAlive(id: ProcessId): boolean {
   return processId(id.pid)?.started === id.started;
 }

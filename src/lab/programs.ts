@@ -128,6 +128,7 @@ function nodePrograms(spec: LabSpec, paths: LabPaths, node: NodeSpec): ProgramSp
         ...['--socket', at.kubeletSocket, '--cgroup', `${paths.cgroup}/${node.name}`],
         ...['--cni-conf', at.cniConfDir, '--cni-bin', at.cniBinDir, '--cni-cache', at.cniCacheDir],
         ...['--cni-socket', at.cniSocket, '--image-dir', paths.imagesDir],
+        ...['--manifests', at.manifestDir, '--supervisor', paths.supervisorSocket],
         ...Object.entries(node.labels).flatMap(([key, value]) => ['--label', `${key}=${value}`]),
         ...node.taints.flatMap((t) => ['--taint', `${t.key}${t.value === undefined ? '' : `=${t.value}`}:${t.effect}`]),
       ],

@@ -8,7 +8,7 @@ import { clusterCidrs, type LabSpec, LOOPBACK, type NodeSpec } from '#lab/spec.t
 import { listLabs, loadLab, requireLab } from '#lab/state.ts';
 import { supervisorProcess, supervisorStatus } from '#lab/supervisor/client.ts';
 import type { ProgramStatus } from '#lab/supervisor/keeper.ts';
-import { conditionOf, NODES, type Node, PODS } from '#spec/k8s.ts';
+import { conditionOf, isMirror, NODES, type Node, PODS } from '#spec/k8s.ts';
 
 export interface LabSummary {
   readonly name: string;
@@ -27,7 +27,7 @@ export interface NodeStatus {
   readonly subnet: number;
   readonly state: 'Ready' | 'NotReady' | 'Stopped' | 'Unknown';
   readonly podCIDR?: string;
-  /** How many pods are bound to it. */
+  /** How many pods are bound to it, beside those that show what runs there anyway. */
   readonly pods: number;
 }
 
@@ -125,7 +125,10 @@ async function readCluster(
   try {
     using client = await labClient(name, signal);
     const [nodes, pods] = await Promise.all([client.list(NODES, { signal }), client.list(PODS, { signal })]);
-    const counts = Map.groupBy(pods.items, (pod) => pod.spec?.nodeName ?? '');
+    const counts = Map.groupBy(
+      pods.items.filter((pod) => !isMirror(pod)),
+      (pod) => pod.spec?.nodeName ?? '',
+    );
     return {
       nodes: new Map(nodes.items.map((node) => [node.metadata.name ?? '', node])),
       pods: new Map([...counts].map(([node, list]) => [node, list.length])),

@@ -215,6 +215,7 @@ export interface PodSpec {
   readonly subdomain?: string;
   readonly restartPolicy?: string;
   readonly priority?: number;
+  readonly preemptionPolicy?: string;
   readonly overhead?: Quantities;
   readonly terminationGracePeriodSeconds?: number;
   readonly containers: readonly Container[];
@@ -245,6 +246,8 @@ export interface Pod extends KubeObject {
     readonly podIPs?: readonly { readonly ip: string }[];
     readonly hostIP?: string;
     readonly startTime?: string;
+    /** Where room is made for it (Kubernetes "Pod Priority and Preemption"). */
+    readonly nominatedNodeName?: string;
     readonly containerStatuses?: readonly ContainerStatusText[];
     readonly initContainerStatuses?: readonly ContainerStatusText[];
   };
@@ -398,6 +401,13 @@ export function keyFromText(text: string): ObjectKey {
 
 export function conditionOf(conditions: readonly Condition[] | undefined, type: string): Condition | undefined {
   return conditions?.find((c) => c.type === type);
+}
+
+/** On a pod that shows what its kubelet runs anyway: the hash of that (Kubernetes "Static Pods"). */
+export const MIRROR = 'kubernetes.io/config.mirror';
+
+export function isMirror({ metadata }: KubeObject): boolean {
+  return metadata.annotations?.[MIRROR] !== undefined;
 }
 
 /** The owner that manages it (ownerReferences with `controller: true`; the API allows one). */

@@ -21,6 +21,7 @@ const TRANSCRIPTS = {
   'owners.txt': ['--nodes', '1'],
   'jobs.txt': ['--nodes', '1'],
   'top.txt': ['--nodes', '2'],
+  'static-pods.txt': ['--nodes', '2'],
   'multus.txt': ['--nodes', '1', '--profile', 'flannel-vxlan'],
 } satisfies Record<string, readonly string[]>;
 

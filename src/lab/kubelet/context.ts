@@ -33,7 +33,7 @@ export interface KubeletContext {
   readonly cni: Pick<CniRuntime, 'add' | 'del'>;
   readonly sources: PodSources;
   readonly events: EventRecorder;
-  readonly statuses: StatusWriter;
+  readonly statuses: Pick<StatusWriter, 'submit' | 'forget'>;
   readonly log: Logger;
   readonly facts: NodeFacts;
   readonly programs: { readonly pause: string; readonly tend: string };

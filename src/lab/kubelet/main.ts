@@ -12,6 +12,10 @@ import { ImageStore } from '#lab/images/image-store.ts';
 import type { KubeletContext } from '#lab/kubelet/context.ts';
 import { apiEventSink, EventRecorder } from '#lab/kubelet/events.ts';
 import { startHttp } from '#lab/kubelet/http/server.ts';
+import { Components } from '#lab/kubelet/mirror/components.ts';
+import { ManifestFolder } from '#lab/kubelet/mirror/manifest-folder.ts';
+import { type MirrorApi, MirrorKeeper } from '#lab/kubelet/mirror/mirror-keeper.ts';
+import { isStaticUid } from '#lab/kubelet/mirror/static-pod.ts';
 import { keepNode } from '#lab/kubelet/node/node-keeper.ts';
 import { systemInfo } from '#lab/kubelet/node/system-info.ts';
 import type { KubeletOptions } from '#lab/kubelet/options.ts';
@@ -23,6 +27,7 @@ import { findRuntime } from '#lab/kubelet/runtime/oci-runtime.ts';
 import { Semaphore } from '#lab/kubelet/semaphore.ts';
 import { ApiSources } from '#lab/kubelet/sources.ts';
 import { StatusWriter } from '#lab/kubelet/status-writer.ts';
+import { isMirror, NODES } from '#spec/k8s.ts';
 
 const PLUGIN_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
@@ -38,6 +43,11 @@ export async function runKubelet(options: KubeletOptions, log: Logger, signal: A
   using client = new ApiClient(loadKubeconfig(options.kubeconfig));
   const sources = new ApiSources(client);
   const cni = cniRuntime(options);
+  const writer = new StatusWriter(
+    (pod, status) => sendStatus(client, pod, status),
+    (pod, error) => log.warn({ pod: podKey(pod), err: error }, 'cannot send the status'),
+  );
+  using mirrors = new MirrorKeeper(options.node, mirrorApi(client, options.node), writer, log);
   const ctx: KubeletContext = {
     options,
     layout,
@@ -47,23 +57,22 @@ export async function runKubelet(options: KubeletOptions, log: Logger, signal: A
     log,
     images: new ImageStore(options.imageDir, join(options.nativeDir, 'pause')),
     events: new EventRecorder(apiEventSink(client), options.node),
-    statuses: new StatusWriter(
-      (pod, status) => sendStatus(client, pod, status),
-      (pod, error) => log.warn({ pod: podKey(pod), err: error }, 'cannot send the status'),
-    ),
+    statuses: statusesTo(writer, mirrors),
     facts,
     programs: { pause: join(options.nativeDir, 'pause'), tend: join(options.nativeDir, 'tend') },
     podIp: (uid) => manager.byUid(uid)?.sandbox?.ips?.[0],
     starting: new Semaphore(startLimit(facts.cpus)),
-    release: (pod) => release(client, pod),
+    release: (pod) => (isStaticUid(pod.metadata.uid) ? Promise.resolve() : release(client, pod)),
   };
   using manager = new PodManager(ctx);
   manager.restore();
-  await using _http = await startHttp(ctx, manager);
+  const components = componentsOf(options, mirrors, log);
+  await using _http = await startHttp(ctx, manager, components);
+  using _manifests = manifests(ctx, manager, mirrors);
   const pods = new Reflector(listWatch(client, RUNNABLE_PODS, { fieldSelector: `spec.nodeName=${options.node}` }), {
     onError: (source, error, waitMs) => log.warn({ source, err: error, waitMs }, 'the API does not answer'),
   });
-  using _feed = feed(pods, manager);
+  using _feed = feed(pods, manager, mirrors);
   const node = keepNode(
     {
       client,
@@ -87,8 +96,47 @@ export async function runKubelet(options: KubeletOptions, log: Logger, signal: A
     },
     signal,
   );
-  await Promise.all([node, pods.run(signal), sources.run(signal)]);
-  ctx.statuses.close();
+  await Promise.all([node, pods.run(signal), sources.run(signal), components?.run(signal)]);
+  writer.close();
+}
+
+/** What a static pod becomes is told by its mirror. */
+function statusesTo(writer: StatusWriter, mirrors: MirrorKeeper): KubeletContext['statuses'] {
+  const keeperOf = (uid: string) => (isStaticUid(uid) ? mirrors : writer);
+  return {
+    submit: (pod, status, lingers) => keeperOf(pod.metadata.uid).submit(pod, status, lingers),
+    forget: (uid) => keeperOf(uid).forget(uid),
+  };
+}
+
+function mirrorApi(client: ApiClient, node: string): MirrorApi {
+  return {
+    nodeUid: async () => (await client.get(NODES, { name: node })).metadata.uid ?? '',
+    create: (mirror) => client.create(RUNNABLE_PODS, mirror),
+    remove: ({ metadata: { namespace, name, uid } }) =>
+      client.delete(RUNNABLE_PODS, { namespace, name }, { gracePeriodSeconds: 0, uid }),
+  };
+}
+
+function componentsOf(options: KubeletOptions, mirrors: MirrorKeeper, log: Logger): Components | undefined {
+  const { supervisor: socket, node, nodeIps } = options;
+  return socket === undefined ? undefined : new Components({ socket, node, nodeIps, log }, mirrors);
+}
+
+function manifests(ctx: KubeletContext, manager: PodManager, mirrors: MirrorKeeper): Disposable | undefined {
+  const { manifestDir, node } = ctx.options;
+  if (manifestDir === undefined) return undefined;
+  return new ManifestFolder(manifestDir, node, {
+    pods(pods) {
+      manager.keepStatic(pods);
+      mirrors.want('files', pods);
+    },
+    bad(path, why) {
+      const message = `Cannot make a static pod of ${path}: ${why}`;
+      ctx.log.warn(message);
+      ctx.events.node('Warning', 'InvalidStaticPod', message);
+    },
+  });
 }
 
 /** Starting a container is nearly all CPU time: more at once than there are CPUs only makes all of them late. */
@@ -136,13 +184,18 @@ function isReplaced(error: unknown): boolean {
   return (error as { readonly code?: unknown }).code === 409;
 }
 
-function feed(pods: Reflector<RunnablePod>, manager: PodManager): Disposable {
+function feed(pods: Reflector<RunnablePod>, manager: PodManager, mirrors: MirrorKeeper): Disposable {
+  const keeperOf = (pod: RunnablePod) => (isMirror(pod) ? mirrors : manager);
   return pods.onChange((event) => {
     if (event.type === 'set') {
+      const { object, previous } = event;
       // A pod that came back under its name within one look is another pod.
-      if (event.previous && event.previous.metadata.uid !== event.object.metadata.uid) manager.delete(event.previous);
-      manager.set(event.object);
-    } else if (event.type === 'delete') manager.delete(event.object);
-    else manager.keepOnly(new Set(pods.store.values().map((pod) => pod.metadata.uid)));
+      if (previous && previous.metadata.uid !== object.metadata.uid) keeperOf(previous).delete(previous);
+      keeperOf(object).set(object);
+    } else if (event.type === 'delete') keeperOf(event.object).delete(event.object);
+    else {
+      manager.keepOnly(new Set(pods.store.values().map((pod) => pod.metadata.uid)));
+      mirrors.synced();
+    }
   });
 }

@@ -29,6 +29,10 @@ export interface KubeletOptions {
   readonly maxPods: number;
   /** Folders of the machine that pods on its root file system may not see, beside the usual. */
   readonly hide: readonly string[];
+  /** Folder of static pods, a file each; undefined: there are none. */
+  readonly manifestDir?: string;
+  /** Socket of the lab's supervisor, whose programs are shown as pods; undefined: nobody shows any. */
+  readonly supervisor?: string;
 }
 
 export const DEFAULT_CLUSTER_DNS = '10.96.0.10';

@@ -2,6 +2,7 @@
 
 import { mkdirSync, watch } from 'node:fs';
 import type { KubeletContext } from '#lab/kubelet/context.ts';
+import { isStaticUid } from '#lab/kubelet/mirror/static-pod.ts';
 import { podKey, type RunnablePod } from '#lab/kubelet/pod.ts';
 import { findPods } from '#lab/kubelet/restore.ts';
 import { PodWorker } from '#lab/kubelet/worker.ts';
@@ -17,6 +18,7 @@ export class PodManager implements Disposable {
   readonly #workers = new Map<string, PodWorker>();
   readonly #watcher;
   readonly #timers: readonly NodeJS.Timeout[];
+  #static: readonly RunnablePod[] = [];
 
   /** Takes up the pods that are there already; they are looked after from now on, with or without the API. */
   constructor(ctx: KubeletContext) {
@@ -41,7 +43,10 @@ export class PodManager implements Disposable {
 
   #add(pod: RunnablePod, found?: ConstructorParameters<typeof PodWorker>[2]): PodWorker {
     const { uid } = pod.metadata;
-    const worker = new PodWorker(this.#ctx, pod, found, () => this.#workers.delete(uid));
+    const worker = new PodWorker(this.#ctx, pod, found, () => {
+      this.#workers.delete(uid);
+      if (isStaticUid(uid)) this.#startStatic();
+    });
     this.#workers.set(uid, worker);
     return worker;
   }
@@ -72,9 +77,28 @@ export class PodManager implements Disposable {
     this.#workers.get(pod.metadata.uid)?.remove();
   }
 
-  /** The API has told of all pods: those that it did not name are gone. */
+  /** The API has told of all pods: those that it did not name are gone. Of static pods it knows nothing. */
   keepOnly(uids: ReadonlySet<string>): void {
-    for (const [uid, worker] of this.#workers) if (!uids.has(uid)) worker.remove();
+    for (const [uid, worker] of this.#workers) if (!uids.has(uid) && !isStaticUid(uid)) worker.remove();
+  }
+
+  /** All static pods that are to be. */
+  keepStatic(pods: readonly RunnablePod[]): void {
+    this.#static = pods;
+    const uids = new Set(pods.map((pod) => pod.metadata.uid));
+    for (const [uid, worker] of this.#workers) if (isStaticUid(uid) && !uids.has(uid)) worker.remove(true);
+    this.#startStatic();
+  }
+
+  /** One whose file has changed begins when what ran by the old text has ended. */
+  #startStatic(): void {
+    const ours = this.workers().filter(({ pod }) => isStaticUid(pod.metadata.uid));
+    const keys = new Set(ours.map(({ pod }) => podKey(pod)));
+    for (const pod of this.#static) {
+      const known = this.#workers.get(pod.metadata.uid);
+      if (known !== undefined) known.update(pod);
+      else if (!keys.has(podKey(pod))) this.#add(pod).wake();
+    }
   }
 
   get(namespace: string, name: string, uid?: string): PodWorker | undefined {

@@ -3,7 +3,16 @@
  * Names and meanings: Kubernetes API reference, core/v1.
  */
 
-import type { Condition, ContainerPort, KubeObject, ObjectMeta, PodPhase, Quantities, Resource } from '#spec/k8s.ts';
+import type {
+  Condition,
+  ContainerPort,
+  KubeObject,
+  ObjectMeta,
+  PodPhase,
+  Quantities,
+  Resource,
+  Toleration,
+} from '#spec/k8s.ts';
 
 export interface EnvVar {
   readonly name: string;
@@ -158,6 +167,8 @@ export interface RunnablePodSpec {
   readonly hostIPC?: boolean;
   readonly shareProcessNamespace?: boolean;
   readonly restartPolicy?: string;
+  readonly tolerations?: readonly Toleration[];
+  readonly priorityClassName?: string;
   readonly terminationGracePeriodSeconds?: number;
   readonly activeDeadlineSeconds?: number;
   readonly serviceAccountName?: string;

@@ -38,6 +38,8 @@ export class PodWorker {
   readonly #ctx: KubeletContext;
   #pod: RunnablePod;
   #removed = false;
+  /** Removed, but not in a hurry. */
+  #calm = false;
   #sandbox: Sandbox | undefined;
   #verdict: { reason: string; message: string } | undefined;
   #volumes: Map<string, string> | undefined;
@@ -116,10 +118,11 @@ export class PodWorker {
     if (changed || isFirst || !this.#isActive()) this.wake();
   }
 
-  /** The API knows it no more. */
-  remove(): void {
+  /** The API knows it no more; or, of a static pod, its file has gone: that one has its time to end. */
+  remove(calmly = false): void {
     this.#removed = true;
-    this.#hurry.resolve();
+    this.#calm = calmly;
+    if (!calmly) this.#hurry.resolve();
     this.wake();
   }
 
@@ -315,7 +318,7 @@ export class PodWorker {
       const rest = (Date.parse(deletionTimestamp) - Date.now()) / 1000;
       return Math.max(0, Math.min(rest, deletionGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS));
     }
-    if (this.#removed) return ORPHAN_GRACE_SECONDS;
+    if (this.#removed && !this.#calm) return ORPHAN_GRACE_SECONDS;
     return this.#pod.spec.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS;
   }
 

@@ -7,7 +7,15 @@ import { closeFd, listenTcp } from '#kernel/ffi/sockets.ts';
 import { inNetns } from '#kernel/netns/enter.ts';
 import { openNetns } from '#kernel/netns/netns.ts';
 import { enterGroup, machineHierarchies } from '#lab/cgroup.ts';
-import { isAlive, type ProcessId, processId, readPidFile, signalProcess, writePidFile } from '#lab/process.ts';
+import {
+  isAlive,
+  type ProcessId,
+  processId,
+  readPidFile,
+  signalProcess,
+  startTime,
+  writePidFile,
+} from '#lab/process.ts';
 import type { ListenSpec, ProgramSpec } from '#lab/programs.ts';
 
 /** For what idles most of its life, and there is one of on every node: a young generation of 1 MB saves some 6 MB, one V8 thread 1 MB. */
@@ -19,6 +27,8 @@ export const MIDDLE_HEAP = ['--max-semi-space-size=4'];
 /** A process that runs. */
 export interface Running {
   readonly id: ProcessId;
+  /** ms since the epoch. */
+  readonly since: number;
   /** Whether it was found running rather than started. */
   readonly adopted: boolean;
 }
@@ -34,7 +44,10 @@ export interface Effects {
   later(ms: number, call: () => void): () => void;
   /** Calls back, perhaps at once, when all files exist; returns what cancels it. */
   whenFiles(files: readonly string[], call: () => void): () => void;
+  /** ms of a clock that nobody sets. */
   now(): number;
+  /** ms since the epoch. */
+  date(): number;
 }
 
 export const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -65,7 +78,7 @@ export class MachineEffects implements Effects {
       const child = this.#spawn(spec, log);
       const id = this.#settle(spec, child);
       child.once('exit', (code, signal) => ended(signal ?? `exit status ${code}`));
-      return { id, adopted: false };
+      return { id, since: startTime(id), adopted: false };
     } finally {
       closeSync(log);
     }
@@ -107,7 +120,7 @@ export class MachineEffects implements Effects {
       clearInterval(timer);
       ended('ended');
     }, ADOPTED_LOOK_MS);
-    return { id, adopted: true };
+    return { id, since: startTime(id), adopted: true };
   }
 
   signal(id: ProcessId, signal: NodeJS.Signals): void {
@@ -150,6 +163,10 @@ export class MachineEffects implements Effects {
     return performance.now();
   }
 
+  date(): number {
+    return Date.now();
+  }
+
   /** Closes the sockets that it keeps for programs. */
   close(): void {
     for (const fd of this.#sockets.values()) closeFd(fd);
@@ -157,7 +174,8 @@ export class MachineEffects implements Effects {
   }
 }
 
-function commandOf({ entry, args, foreign, netns }: ProgramSpec): [string, string[]] {
+/** Program and arguments as the process gets them. */
+export function commandOf({ entry, args, foreign, netns }: ProgramSpec): [string, string[]] {
   if (foreign) return [entry, [...args]];
   const heap = netns === undefined ? MIDDLE_HEAP : SMALL_HEAP;
   return [process.execPath, ['--disable-warning=ExperimentalWarning', ...heap, entry, ...args]];

@@ -27,7 +27,7 @@ class FakeMachine implements Effects {
     const id: ProcessId = { pid: this.#nextPid++, started: '1' };
     this.log.push(`start ${spec.id}`);
     this.#ended.set(id.pid, ended);
-    return { id, adopted: false };
+    return { id, since: this.date(), adopted: false };
   }
   adopt(spec: ProgramSpec, ended: (how: string) => void): Running | undefined {
     const running = this.adoptable.get(spec.id);
@@ -59,6 +59,10 @@ class FakeMachine implements Effects {
     return this.clock;
   }
 
+  date(): number {
+    return 1_000_000 + this.clock;
+  }
+
   end(pid: number, how: string): void {
     this.#ended.get(pid)?.(how);
   }
@@ -82,11 +86,13 @@ test('Keeper starts what is wanted once, and what ends again', async () => {
   await keeper.reconcile([program('a'), program('b')]);
   await keeper.reconcile([program('a'), program('b')]);
   assert.deepEqual(machine.log, ['start a', 'start b']);
+  machine.pass(50);
   machine.end(100, 'SIGKILL');
   machine.pass(0);
+  const lastRun = { from: 1_000_000, to: 1_000_050 };
   assert.deepEqual(keeper.status(), [
-    { id: 'a', state: 'running', pid: 102, restarts: 1, failures: 1, lastEnd: 'SIGKILL' },
-    { id: 'b', state: 'running', pid: 101, restarts: 0, failures: 0 },
+    { id: 'a', state: 'running', pid: 102, since: 1_000_050, restarts: 1, failures: 1, lastEnd: 'SIGKILL', lastRun },
+    { id: 'b', state: 'running', pid: 101, since: 1_000_000, restarts: 0, failures: 0 },
   ]);
 });
 
@@ -122,11 +128,12 @@ test('Keeper starts a program only when the files that it needs are there', asyn
 
 test('Keeper adopts what an earlier supervisor started, and starts it anew when it ends', async () => {
   const machine = new FakeMachine();
-  machine.adoptable.set('a', { id: { pid: 7, started: '5' }, adopted: true });
+  machine.adoptable.set('a', { id: { pid: 7, started: '5' }, since: 5, adopted: true });
   const keeper = new Keeper(machine);
   await keeper.reconcile([program('a')]);
   assert.deepEqual(machine.log, []);
   assert.equal(keeper.status()[0]?.pid, 7);
+  assert.equal(keeper.status()[0]?.since, 5);
   machine.end(7, 'ended');
   machine.pass(0);
   assert.deepEqual(machine.log, ['start a']);
@@ -158,7 +165,9 @@ test('Keeper tries again when a program cannot be started', async () => {
   machine.refuse = true;
   const keeper = new Keeper(machine);
   await keeper.reconcile([program('a')]);
-  assert.deepEqual(keeper.status(), [{ id: 'a', state: 'restarting', restarts: 1, failures: 1, lastEnd: 'no memory' }]);
+  assert.deepEqual(keeper.status(), [
+    { id: 'a', state: 'restarting', restarts: 1, failures: 1, lastEnd: 'no memory', lastRun: { to: 1_000_000 } },
+  ]);
   machine.refuse = false;
   machine.pass(0);
   assert.equal(keeper.status()[0]?.state, 'running');

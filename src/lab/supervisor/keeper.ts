@@ -14,12 +14,16 @@ export interface ProgramStatus {
   readonly id: string;
   readonly state: ProgramState;
   readonly pid?: number;
+  /** When that process started, ms since the epoch. */
+  readonly since?: number;
   /** How often it was started again. */
   readonly restarts: number;
   /** How often in a row it ended before it ran well. */
   readonly failures: number;
   /** How it ended last: 'SIGKILL', 'exit status 1'. */
   readonly lastEnd?: string;
+  /** From when to when the process ran that ended last, ms since the epoch; `from` is absent if it never ran. */
+  readonly lastRun?: { readonly from?: number; readonly to: number };
 }
 
 /** Time that a program has to end by itself, milliseconds. */
@@ -33,6 +37,7 @@ interface Kept {
   failures: number;
   restarts: number;
   lastEnd?: string;
+  lastRun?: { readonly from?: number; readonly to: number };
   /** Cancels what is to happen later. */
   cancel: () => void;
   /** Called when it has ended for good. */
@@ -111,6 +116,7 @@ export class Keeper {
 
   #ended(kept: Kept, how: string): void {
     const ran = kept.running === undefined ? 0 : this.#effects.now() - kept.startedAt;
+    kept.lastRun = { ...(kept.running && { from: kept.running.since }), to: this.#effects.date() };
     delete kept.running;
     kept.lastEnd = how;
     if (kept.state === 'stopping') {
@@ -156,7 +162,8 @@ function statusOf(kept: Kept): ProgramStatus {
     state: kept.state,
     restarts: kept.restarts,
     failures: kept.failures,
-    ...(kept.running === undefined ? {} : { pid: kept.running.id.pid }),
+    ...(kept.running === undefined ? {} : { pid: kept.running.id.pid, since: kept.running.since }),
     ...(kept.lastEnd === undefined ? {} : { lastEnd: kept.lastEnd }),
+    ...(kept.lastRun === undefined ? {} : { lastRun: kept.lastRun }),
   };
 }

@@ -5,13 +5,20 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { enterGroup, machineHierarchies, programsGroup } from '#lab/cgroup.ts';
+import { componentsOf } from '#lab/components.ts';
 import { labPaths } from '#lab/names.ts';
 import { processId, writePidFile } from '#lab/process.ts';
 import { labPrograms } from '#lab/programs.ts';
 import { loadLab } from '#lab/state.ts';
 import { MachineEffects, programEnv } from '#lab/supervisor/effects.ts';
 import { Keeper, type ProgramStatus } from '#lab/supervisor/keeper.ts';
-import { SUPERVISOR_PID, type SupervisorAnswer, type SupervisorRequest } from '#lab/supervisor/protocol.ts';
+import {
+  SUPERVISOR_PID,
+  type SupervisorAnswer,
+  type SupervisorRequest,
+  type WatchAnswer,
+} from '#lab/supervisor/protocol.ts';
+import { Watchers } from '#lab/supervisor/watchers.ts';
 
 /**
  * Runs until the signal; the lab's programs go on without it, and the next supervisor finds them again.
@@ -29,8 +36,12 @@ export async function runSupervisor(
   const { unified } = machineHierarchies();
   if (unified !== undefined) enterGroup(unified, programsGroup(paths.cgroup), process.pid);
   const effects = new MachineEffects(programEnv(compileCache));
-  const keeper = new Keeper(effects, (status) => log(describe(status)));
-  const server = createServer({ allowHalfOpen: true }, (socket) => void serve(socket, lab, keeper));
+  const watchers = new Watchers();
+  const keeper = new Keeper(effects, (status) => {
+    log(describe(status));
+    watchers.wake();
+  });
+  const server = createServer({ allowHalfOpen: true }, (socket) => void serve(socket, lab, keeper, watchers));
   await listen(server, paths.supervisorSocket);
   const own = processId(process.pid);
   if (own !== undefined) writePidFile(`${paths.runDir}/${SUPERVISOR_PID}`, own);
@@ -40,18 +51,35 @@ export async function runSupervisor(
   effects.close();
 }
 
-async function serve(socket: Socket, lab: string, keeper: Keeper): Promise<void> {
+async function serve(socket: Socket, lab: string, keeper: Keeper, watchers: Watchers): Promise<void> {
   socket.on('error', () => socket.destroy());
   for await (const line of createInterface({ input: socket })) {
-    const answer = await answerTo(JSON.parse(line) as SupervisorRequest, lab, keeper);
-    if (!socket.destroyed) socket.write(`${JSON.stringify(answer)}\n`);
+    const request = JSON.parse(line) as SupervisorRequest;
+    if (request.do === 'watch') watchers.add(socket, () => shownOn(request.node, lab, keeper));
+    else {
+      const answer = await answerTo(request, lab, keeper, watchers);
+      if (!socket.destroyed) socket.write(`${JSON.stringify(answer)}\n`);
+    }
   }
   socket.end();
 }
 
-async function answerTo(request: SupervisorRequest, lab: string, keeper: Keeper): Promise<SupervisorAnswer> {
+function shownOn(node: string, lab: string, keeper: Keeper): WatchAnswer {
+  const spec = loadLab(lab);
+  return { components: spec === undefined ? [] : componentsOf(spec, node, labPrograms(spec), keeper.status()) };
+}
+
+async function answerTo(
+  request: SupervisorRequest,
+  lab: string,
+  keeper: Keeper,
+  watchers: Watchers,
+): Promise<SupervisorAnswer> {
   try {
-    if (request.do === 'apply') await apply(lab, keeper);
+    if (request.do === 'apply') {
+      await apply(lab, keeper);
+      watchers.wake(); // which node is the first may have changed, though no program did
+    }
     return { programs: keeper.status() };
   } catch (error) {
     return { programs: keeper.status(), error: error instanceof Error ? error.message : String(error) };

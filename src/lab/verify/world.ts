@@ -11,7 +11,7 @@ import { nodeNetns } from '#lab/names.ts';
 import type { LabSpec, NodeSpec } from '#lab/spec.ts';
 import { runningNodes } from '#lab/up.ts';
 import { PolderError } from '#spec/errors.ts';
-import { conditionOf, type KubeObject, NAMESPACES, type Resource, type Toleration } from '#spec/k8s.ts';
+import { conditionOf, type KubeObject, NAMESPACES, type Resource } from '#spec/k8s.ts';
 
 export const VERIFY_NAMESPACE = 'polder-verify';
 /** Port of the pods' web server. */
@@ -21,7 +21,7 @@ export const WHO_PATH = '/cgi-bin/who';
 
 /** A Pod with the fields that a trial sets and looks at. */
 interface TrialObject extends KubeObject {
-  readonly spec: RunnablePodSpec & { readonly tolerations?: readonly Toleration[] };
+  readonly spec: RunnablePodSpec;
   readonly status?: PodStatus;
 }
 

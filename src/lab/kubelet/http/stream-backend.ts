@@ -7,6 +7,7 @@ import { openNetns } from '#kernel/netns/netns.ts';
 import { tcpInNetns } from '#kernel/netns/sockets.ts';
 import type { ContainerKeeper } from '#lab/kubelet/container-keeper.ts';
 import type { KubeletContext } from '#lab/kubelet/context.ts';
+import type { Components } from '#lab/kubelet/mirror/components.ts';
 import type { PodManager } from '#lab/kubelet/pod-manager.ts';
 import { attachSession } from '#lab/kubelet/stream/attach-session.ts';
 import {
@@ -19,23 +20,36 @@ import {
 import { execSession } from '#lab/kubelet/stream/exec-session.ts';
 import type { PodWorker } from '#lab/kubelet/worker.ts';
 
-export function streamBackend(ctx: KubeletContext, manager: PodManager): StreamBackend {
+export function streamBackend(ctx: KubeletContext, manager: PodManager, components?: Components): StreamBackend {
   const directory = join(ctx.layout.runDir, 'exec');
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   return {
     async exec(request) {
+      refuseComponent(components, request.pod);
       const { id } = runningContainer(manager, request);
       return execSession({ runtime: ctx.runtime, containerId: id, tend: ctx.programs.tend, directory }, request);
     },
     async attach(request) {
+      refuseComponent(components, request.pod);
       const { id, keeper } = runningContainer(manager, request);
       // Whether there is a terminal is the container's nature, not the client's wish.
       const session = await attachSession(ctx.layout.attachSocket(id), request);
       const isTerminal = keeper.container.tty === true;
       return isTerminal ? session : { ...session, resize: () => undefined };
     },
-    portForward: (request) => portForward(manager, request),
+    async portForward(request) {
+      refuseComponent(components, request.pod);
+      return portForward(manager, request);
+    },
   };
+}
+
+/** A program of the lab has no container that could be entered. */
+function refuseComponent(components: Components | undefined, { namespace, name }: PodRef): void {
+  const component = components?.find(namespace, name);
+  if (component === undefined) return;
+  const where = component.tier === 'node' ? '`polder lab shell NODE` enters its node' : 'it runs beside the nodes';
+  throw new StreamRefusal(400, `pod ${name} is a program that the lab's supervisor runs, not a container: ${where}`);
 }
 
 function findWorker(manager: PodManager, { namespace, name, uid }: PodRef): PodWorker {

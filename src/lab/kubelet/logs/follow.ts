@@ -9,19 +9,24 @@ const CHUNK = 64 * 1024;
 /** A change may escape the watch (the file was just renamed): it is looked at anyway after this, ms. */
 const LOOK_MS = 250;
 
+/** One whole line of the file as an entry; undefined for one that is none, or none of those that are meant. */
+export type ReadEntry = (line: string) => LogEntry | undefined;
+
 /**
  * Text of the log for one client. `isOver` tells whether the container has ended: a follower then reads what is left
  * and ends too.
+ * @param entryOf of the CRI's format, if not given; called with the lines in their order
  */
 export async function* readLog(
   path: string,
   query: LogQuery,
   isOver: () => boolean,
   signal: AbortSignal,
+  entryOf: ReadEntry = readEntry,
 ): AsyncGenerator<string> {
   const printer = new LogPrinter(query);
   let left = query.limitBytes ?? Number.POSITIVE_INFINITY;
-  for await (const entries of batches(path, query, isOver, signal)) {
+  for await (const entries of batches(path, query, isOver, signal, entryOf)) {
     const text = entries.map((entry) => printer.print(entry)).join('');
     if (text === '') continue;
     const cut = Buffer.byteLength(text) <= left ? text : Buffer.from(text).subarray(0, left).toString('utf8');
@@ -36,18 +41,19 @@ async function* batches(
   query: LogQuery,
   isOver: () => boolean,
   signal: AbortSignal,
+  entryOf: ReadEntry,
 ): AsyncGenerator<LogEntry[]> {
-  const old = await Tail.open(`${path}.1`);
+  const old = await Tail.open(`${path}.1`, entryOf);
   const rotated = old === undefined ? [] : await old.drain();
-  let tail = await Tail.open(path);
-  const first = [...rotated, ...((await tail?.read()) ?? [])];
-  if (query.tailLines === undefined) yield first;
-  else {
-    for (let more = await tail?.read(); more !== undefined && more.length > 0; more = await tail?.read())
-      first.push(...more);
-    yield lastLines(first, query.tailLines);
-  }
+  let tail = await Tail.open(path, entryOf);
   try {
+    const first = [...rotated, ...((await tail?.read()) ?? [])];
+    if (query.tailLines === undefined) yield first;
+    else {
+      for (let more = await tail?.read(); more !== undefined && more.length > 0; more = await tail?.read())
+        first.push(...more);
+      yield lastLines(first, query.tailLines);
+    }
     for (;;) {
       const over = isOver();
       const entries = (await tail?.read()) ?? [];
@@ -55,7 +61,7 @@ async function* batches(
       else if (!query.follow || over || signal.aborted) return;
       else if (tail === undefined || (await tail.isRotated(path))) {
         await tail?.close();
-        tail = await Tail.open(path);
+        tail = await Tail.open(path, entryOf);
         if (tail === undefined) await changed(path, signal);
       } else await changed(path, signal);
     }
@@ -87,16 +93,18 @@ function changed(path: string, signal: AbortSignal): Promise<void> {
 /** Whole lines of a file that grows. */
 class Tail {
   readonly #file: FileHandle;
+  readonly #entryOf: ReadEntry;
   #position = 0;
   #rest = Buffer.alloc(0);
 
-  private constructor(file: FileHandle) {
+  private constructor(file: FileHandle, entryOf: ReadEntry) {
     this.#file = file;
+    this.#entryOf = entryOf;
   }
 
-  static async open(path: string): Promise<Tail | undefined> {
+  static async open(path: string, entryOf: ReadEntry): Promise<Tail | undefined> {
     try {
-      return new Tail(await open(path, 'r'));
+      return new Tail(await open(path, 'r'), entryOf);
     } catch (error) {
       if (isMissing(error)) return undefined;
       throw error;
@@ -114,7 +122,7 @@ class Tail {
       const end = all.lastIndexOf(10) + 1;
       this.#rest = Buffer.from(all.subarray(end));
       const lines = all.subarray(0, end).toString('utf8').split('\n').slice(0, -1);
-      const entries = lines.flatMap((line) => readEntry(line) ?? []);
+      const entries = lines.flatMap((line) => this.#entryOf(line) ?? []);
       if (entries.length > 0) return entries;
     }
   }

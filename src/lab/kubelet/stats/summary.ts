@@ -2,10 +2,11 @@
 
 import { programsGroup } from '#lab/cgroup.ts';
 import type { KubeletContext } from '#lab/kubelet/context.ts';
+import type { Components } from '#lab/kubelet/mirror/components.ts';
 import type { PodManager } from '#lab/kubelet/pod-manager.ts';
 import { containerCgroup } from '#lab/kubelet/start-container.ts';
 import { type Look, Rates } from '#lab/kubelet/stats/rates.ts';
-import { readUsage, residentOf, type Usage } from '#lab/kubelet/stats/usage.ts';
+import { processUsage, readUsage, residentOf, type Usage } from '#lab/kubelet/stats/usage.ts';
 
 /** Between two looks, ms. */
 const LOOK_MS = 10_000;
@@ -21,13 +22,15 @@ interface Subject {
 export class Statistics implements Disposable {
   readonly #ctx: KubeletContext;
   readonly #manager: PodManager;
+  readonly #components: Components | undefined;
   readonly #rates = new Rates();
   readonly #born = Date.now();
   readonly #timer: NodeJS.Timeout;
 
-  constructor(ctx: KubeletContext, manager: PodManager) {
+  constructor(ctx: KubeletContext, manager: PodManager, components?: Components) {
     this.#ctx = ctx;
     this.#manager = manager;
+    this.#components = components;
     this.#look();
     this.#timer = setInterval(() => this.#look(), LOOK_MS).unref();
   }
@@ -43,9 +46,13 @@ export class Statistics implements Disposable {
         return subject === undefined ? [] : [{ name: keeper.container.name, ...this.#figures(subject, now) }];
       }),
     }));
+    const programs = this.#programs().map(({ name, container, subject }) => ({
+      podRef: { ...name, uid: subject.id },
+      containers: [{ name: container, ...this.#figures(subject, now) }],
+    }));
     return {
       node: { nodeName: this.#ctx.options.node, ...(node && this.#figures(node, now)) },
-      pods: pods.filter(({ containers }) => containers.length > 0),
+      pods: [...pods.filter(({ containers }) => containers.length > 0), ...programs],
     };
   }
 
@@ -68,6 +75,7 @@ export class Statistics implements Disposable {
     note(this.#node());
     for (const { pod, keepers } of this.#manager.workers())
       for (const keeper of keepers.values()) note(this.#subject(pod, keeper));
+    for (const { subject } of this.#programs()) note(subject);
     this.#rates.note(looks);
   }
 
@@ -79,6 +87,17 @@ export class Statistics implements Disposable {
     // With version 1 the programs are in no group that counts memory.
     const programs = readUsage(programsGroup(cgroup)) === undefined ? 0 : residentOf(programsGroup(cgroup));
     return { id: NODE, born: this.#born, usage: { ...usage, memory: usage.memory + programs } };
+  }
+
+  /** The lab's own programs that this node shows as pods. */
+  #programs() {
+    return (this.#components?.shown ?? []).flatMap(({ component, pod: { metadata } }) => {
+      const { pid, since } = component.status;
+      const usage = pid === undefined ? undefined : processUsage(pid);
+      if (usage === undefined) return [];
+      const name = { name: metadata.name, namespace: metadata.namespace };
+      return [{ name, container: component.name, subject: { id: `${metadata.uid}/${pid}`, born: since ?? 0, usage } }];
+    });
   }
 
   #subject(

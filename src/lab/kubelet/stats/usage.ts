@@ -41,6 +41,18 @@ function memoryOf(group: string, root: string): number | undefined {
   return Math.max(0, usedInOne - (fieldOf(join(one, 'memory.stat'), 'total_inactive_file') ?? 0));
 }
 
+/** Nanoseconds of one clock tick in /proc (USER_HZ). */
+const TICK_NS = 10_000_000;
+
+/** Of one process, with the children that it has waited for (proc_pid_stat(5)); undefined if there is none. */
+export function processUsage(pid: number): Usage | undefined {
+  const stat = read(`/proc/${pid}/stat`);
+  if (stat === undefined) return undefined;
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
+  return { cpuNs: ticks * TICK_NS, memory: Number(read(`/proc/${pid}/statm`)?.split(' ')[1] ?? 0) * PAGE_BYTES };
+}
+
 /** Where nothing counts memory for groups: what their processes hold. */
 export function residentOf(group: string, root = ROOT): number {
   return groupPids(unifiedOf(root), group)

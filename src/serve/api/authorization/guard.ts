@@ -76,7 +76,7 @@ export function withoutEscalation(
   object: KubeObject,
   old?: KubeObject,
 ): KubeObject {
-  restrictNode(call, object, old);
+  restrictNode(api, call, object, old);
   if (old !== undefined && GIVING.every((key) => sameJson(object[key], old[key]))) return object;
   const asked = rulesGiven(api, call, object);
   if (asked === undefined || asked.rules.length === 0) return object;

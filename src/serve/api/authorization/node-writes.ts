@@ -5,7 +5,9 @@
 import { type Api, type Call, keyOf } from '#serve/api/api.ts';
 import { isNode, nodeOf } from '#serve/api/authorization/node.ts';
 import { forbiddenTo } from '#serve/api/http/status-error.ts';
-import { readAs } from '#serve/api/storage.ts';
+import { readAs, readStored } from '#serve/api/storage.ts';
+import { MIRROR } from '#spec/k8s.ts';
+import { apiReference } from '#spec/kinds/core/pod-references.ts';
 import { at, type Json, type JsonObject, objectAt, objectsAt, sameJson, textAt } from '#spec/kinds/json.ts';
 import { type KubeObject, resourceOf } from '#spec/kinds/kind.ts';
 
@@ -17,13 +19,14 @@ interface Write {
   readonly call: Asked;
   readonly object: KubeObject | undefined;
   readonly old: KubeObject | undefined;
+  /** Of the node's own object; '' if there is none. */
+  readonly nodeUid: () => string;
 }
 
 /** Why the node may not; undefined if it may. */
 type Restriction = (write: Write) => string | undefined;
 
 const LEASES = 'kube-node-lease';
-const MIRROR = 'kubernetes.io/config.mirror';
 const RESTRICTED_LABEL = /(^|\.)node-restriction\.kubernetes\.io\//;
 
 const RESTRICTIONS: Readonly<Record<string, Restriction>> = {
@@ -43,7 +46,7 @@ const RESTRICTIONS: Readonly<Record<string, Restriction>> = {
  * @param object undefined for a deletion; `old` for a creation
  * @throws StatusError 403
  */
-export function restrictNode(call: Asked, object: KubeObject | undefined, old: KubeObject | undefined): void {
+export function restrictNode(api: Api, call: Asked, object: KubeObject | undefined, old: KubeObject | undefined): void {
   if (!isNode(call.user)) return;
   const { kind, info } = call;
   const name = object?.metadata.name ?? info.name;
@@ -52,7 +55,7 @@ export function restrictNode(call: Asked, object: KubeObject | undefined, old: K
     throw forbiddenTo(kind, name, `could not determine node from user ${JSON.stringify(call.user.name)}`);
   const plain = resourceOf(kind) === 'nodes' || info.subresource === '';
   const key = plain ? resourceOf(kind) : `${resourceOf(kind)}/${info.subresource}`;
-  const why = RESTRICTIONS[key]?.({ node, call, object, old });
+  const why = RESTRICTIONS[key]?.({ node, call, object, old, nodeUid: () => uidOf(api, node) });
   if (why !== undefined) throw forbiddenTo(kind, name, why);
 }
 
@@ -60,7 +63,7 @@ export function restrictNode(call: Asked, object: KubeObject | undefined, old: K
 export function restrictNodeOn(api: Api, call: Asked): void {
   if (!isNode(call.user)) return;
   const stored = api.store.get(keyOf(call.kind, call.info.namespace, call.info.name));
-  if (stored !== undefined) restrictNode(call, undefined, readAs(call.kind, stored));
+  if (stored !== undefined) restrictNode(api, call, undefined, readAs(call.kind, stored));
 }
 
 /** A token of a ServiceAccount is for a pod of the node that runs as it. @throws StatusError 403 */
@@ -79,6 +82,11 @@ export function restrictToken(api: Api, call: Asked, request: JsonObject): void 
     textAt(pod, 'spec', 'nodeName') === node &&
     textAt(pod, 'spec', 'serviceAccountName') === call.info.name;
   if (!fits) throw refuse('node requested token bound to a pod scheduled on a different node, or of another account');
+}
+
+function uidOf(api: Api, node: string): string {
+  const stored = api.store.get({ resource: 'nodes', namespace: '', name: node });
+  return stored === undefined ? '' : textAt(readStored(stored), 'metadata', 'uid');
 }
 
 function ownName({ node, call, object }: Write): string | undefined {
@@ -124,7 +132,7 @@ function boundToNode({ node, old }: Write): string | undefined {
 function ownPod(write: Write): string | undefined {
   const { object, old } = write;
   if (object === undefined) return boundToNode(write);
-  if (old === undefined) return mirrorPod(object, write.node);
+  if (old === undefined) return mirrorPod(object, write.node, write.nodeUid);
   const why = boundToNode(write);
   if (why !== undefined) return why;
   return sameJson(withoutAnnotations(object), withoutAnnotations(old))
@@ -141,21 +149,29 @@ function withoutAnnotations(pod: KubeObject): Json {
 }
 
 /** The pod of a file on the node, shown in the API; it may lead to nothing that the node could not read before. */
-function mirrorPod(pod: KubeObject, node: string): string | undefined {
+function mirrorPod(pod: KubeObject, node: string, nodeUid: Write['nodeUid']): string | undefined {
   if (at(pod, 'metadata', 'annotations', MIRROR) === undefined)
     return `pod does not have ${JSON.stringify(MIRROR)} annotation, node ${JSON.stringify(node)} can only create mirror pods`;
   if (textAt(pod, 'spec', 'nodeName') !== node)
     return `node ${JSON.stringify(node)} can only create pods with spec.nodeName set to itself`;
-  if (textAt(pod, 'spec', 'serviceAccountName') !== '')
-    return `node ${JSON.stringify(node)} can not create pods that reference a service account`;
-  const volumes = objectsAt(pod, 'spec', 'volumes').flatMap(Object.keys);
-  const references = ['secret', 'configMap', 'persistentVolumeClaim', 'projected'].filter((key) =>
-    volumes.includes(key),
-  );
-  const env = JSON.stringify(pod.spec ?? {}).match(/"(secretKeyRef|configMapKeyRef|secretRef|configMapRef)":/);
-  return references.length === 0 && env === null
-    ? undefined
-    : `node ${JSON.stringify(node)} can not create pods that reference secrets, configmaps or claims`;
+  const reference = apiReference(pod);
+  if (reference !== undefined)
+    return `node ${JSON.stringify(node)} can not create pods that reference objects of the API: ${reference}`;
+  return ownedByNode(pod, node, nodeUid);
+}
+
+/** So that the mirror goes with the Node. */
+function ownedByNode(pod: KubeObject, node: string, nodeUid: Write['nodeUid']): string | undefined {
+  const [owner, ...others] = objectsAt(pod, 'metadata', 'ownerReferences');
+  const only = `node ${JSON.stringify(node)} can only create pods with`;
+  if (others.length > 0) return `${only} a single owner reference set to itself`;
+  if (owner === undefined || owner.apiVersion !== 'v1' || owner.kind !== 'Node' || owner.name !== node)
+    return `${only} an owner reference set to itself`;
+  if (owner.controller !== true) return `${only} a controller owner reference set to itself`;
+  if (owner.blockOwnerDeletion === true)
+    return `node ${JSON.stringify(node)} must not set blockOwnerDeletion on an owner reference`;
+  const uid = nodeUid();
+  return owner.uid === uid ? undefined : `node ${node} UID mismatch: expected ${textAt(owner, 'uid')} got ${uid}`;
 }
 
 function ownPodStatus(write: Write): string | undefined {

@@ -202,17 +202,35 @@ describe('a node', () => {
 
   it('makes mirrors of its static pods only, and ends its own pods only', async () => {
     const annotations = { 'kubernetes.io/config.mirror': 'hash' };
-    const mirror = pod('static', { metadata: { annotations }, spec: { nodeName: 'one' } });
-    for (const wrong of [
-      pod('x', { spec: { nodeName: 'one' } }),
-      pod('x', { metadata: { annotations }, spec: { nodeName: 'two' } }),
-      pod('x', { metadata: { annotations }, spec: { nodeName: 'one', serviceAccountName: 'robot' } }),
-      pod('x', {
-        metadata: { annotations },
-        spec: { nodeName: 'one', volumes: [{ name: 'v', secret: { secretName: 'hidden' } }] },
-      }),
-    ])
-      assert.equal((await as('one', 'POST', PODS, wrong)).status, 403, JSON.stringify(wrong));
+    const uid = textAt((await server.client.ask('GET', `${NODES}/one`)).body, 'metadata', 'uid');
+    const owner: JsonObject = { apiVersion: 'v1', kind: 'Node', name: 'one', uid, controller: true };
+    const metadata = { annotations, ownerReferences: [owner] };
+    const mirrorOf = (spec: JsonObject, more: JsonObject = {}) =>
+      pod('static', { metadata: { ...metadata, ...more }, spec: { nodeName: 'one', ...spec } });
+    const owned = (...ownerReferences: JsonObject[]) => mirrorOf({}, { ownerReferences });
+    const container = (more: JsonObject) => ({ containers: [{ name: 'c', image: 'i', ...more }] });
+    for (const [wrong, says] of [
+      [mirrorOf({}, { annotations: {} }), 'can only create mirror pods'],
+      [mirrorOf({ nodeName: 'two' }), 'spec.nodeName set to itself'],
+      [mirrorOf({ serviceAccountName: 'robot' }), 'spec.serviceAccountName'],
+      [mirrorOf({ volumes: [{ name: 'v', secret: { secretName: 'hidden' } }] }), 'spec.volumes[0].secret'],
+      [mirrorOf(container({ envFrom: [{ secretRef: { name: 'hidden' } }] })), 'spec.containers[0].envFrom[0]'],
+      [
+        mirrorOf(container({ env: [{ name: 'A', valueFrom: { configMapKeyRef: { name: 'hidden', key: 'k' } } }] })),
+        'spec.containers[0].env[0].valueFrom',
+      ],
+      [owned(), 'an owner reference set to itself'],
+      [owned({ ...owner, name: 'two' }), 'an owner reference set to itself'],
+      [owned(owner, { ...owner, uid: 'other' }), 'a single owner reference'],
+      [owned({ ...owner, controller: false }), 'a controller owner reference'],
+      [owned({ ...owner, blockOwnerDeletion: true }), 'must not set blockOwnerDeletion'],
+      [owned({ ...owner, uid: 'other' }), 'UID mismatch'],
+    ] as const) {
+      const answer = await as('one', 'POST', PODS, wrong);
+      assert.equal(answer.status, 403, answer.text);
+      assert.ok(textAt(answer.body, 'message').includes(says), answer.text);
+    }
+    const mirror = mirrorOf({});
     assert.equal((await as('one', 'POST', PODS, mirror)).status, 201);
     for (const [method, path] of [
       ['DELETE', `${PODS}/static?gracePeriodSeconds=0`],

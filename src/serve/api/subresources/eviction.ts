@@ -25,7 +25,7 @@ export async function evictPod(api: Api, call: Call): Promise<void> {
   const stored = api.store.get(keyOf(kind, info.namespace, info.name));
   if (stored === undefined) throw notFound(kind, info.name);
   const pod = readAs(kind, stored);
-  restrictNode(call, undefined, pod);
+  restrictNode(api, call, undefined, pod);
   if (counts(pod)) askBudget(api, pod, options);
   if (!options.dryRun) noteDisruption(api, call);
   removeObject(api, kind, info.namespace, info.name, options);

@@ -7,7 +7,7 @@ import type { Question } from '#serve/controller/scheduler/filters.ts';
 import { podPreference } from '#serve/controller/scheduler/pod-affinity.ts';
 import { crowding } from '#serve/controller/scheduler/spread.ts';
 import type { NodeUse } from '#serve/controller/scheduler/usage.ts';
-import { controllerOf, type Pod } from '#spec/k8s.ts';
+import { controllerOf, isMirror, type Pod } from '#spec/k8s.ts';
 
 /** Less is better, an earlier number outweighs all later ones. */
 function cost({ pod, use, uses, labels }: Question): readonly number[] {
@@ -16,7 +16,7 @@ function cost({ pod, use, uses, labels }: Question): readonly number[] {
     untolerated(use.taints, pod.spec.tolerations, ['PreferNoSchedule']) === undefined ? 0 : 1,
     crowding(pod, use, uses),
     use.pods.filter((other) => sameGroup(pod, other)).length,
-    use.pods.length,
+    use.pods.filter((other) => !isMirror(other)).length,
   ];
 }
 

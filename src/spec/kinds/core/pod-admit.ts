@@ -1,4 +1,5 @@
 /** What Kubernetes' admission adds to a pod (admission plugins ServiceAccount, Priority, DefaultTolerationSeconds, RuntimeClass). */
+import { MIRROR } from '#spec/k8s.ts';
 import { admitPriority } from '#spec/kinds/core/pod-priority.ts';
 import { addDefaultTolerations } from '#spec/kinds/core/pod-tolerations.ts';
 import { at, ensureObject, type JsonObject, objectsAt, setDefault, textAt } from '#spec/kinds/json.ts';
@@ -7,7 +8,6 @@ import type { KubeObject, World } from '#spec/kinds/kind.ts';
 const ACCOUNTS = 'serviceaccounts';
 const DEFAULT_ACCOUNT = 'default';
 const TOKEN_FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount';
-const MIRROR = 'kubernetes.io/config.mirror';
 const TOKEN_SECONDS = 3607;
 const FILE_MODE = 0o644;
 const LETTERS = 'bcdfghjklmnpqrstvwxz2456789';

@@ -1,9 +1,11 @@
 /** The kind Pod. */
+import { MIRROR } from '#spec/k8s.ts';
 import { POD_COLUMNS } from '#spec/kinds/columns/pod.ts';
 import { admitPod } from '#spec/kinds/core/pod-admit.ts';
 import { defaultPodSpec } from '#spec/kinds/core/pod-defaults.ts';
 import { validatePodSpec } from '#spec/kinds/core/pod-validate.ts';
 import {
+  at,
   copyJson,
   ensureObject,
   isObject,
@@ -15,7 +17,7 @@ import {
   setDefault,
   textAt,
 } from '#spec/kinds/json.ts';
-import { type FieldError, forbidden, type Kind, type KubeObject } from '#spec/kinds/kind.ts';
+import { type FieldError, forbidden, invalid, type Kind, type KubeObject } from '#spec/kinds/kind.ts';
 
 const STREAM = ['create', 'get'];
 
@@ -58,10 +60,18 @@ export const POD: Kind = {
   },
   admit: admitPod,
   prepareCreate: prepareCreate,
-  validate: (pod) => validatePodSpec(objectAt(pod, 'spec'), 'spec'),
+  validate: (pod) => [...validatePodSpec(objectAt(pod, 'spec'), 'spec'), ...validateMirror(pod)],
   validateUpdate: validateUpdate,
   grace: gracePeriod,
 };
+
+/** A mirror shows what a node runs anyway. */
+function validateMirror(pod: KubeObject): readonly FieldError[] {
+  const mirror = at(pod, 'metadata', 'annotations', MIRROR);
+  return mirror === undefined || textAt(pod, 'spec', 'nodeName') !== ''
+    ? []
+    : [invalid(`metadata.annotations[${MIRROR}]`, mirror, 'must set spec.nodeName if mirror pod annotation is set')];
+}
 
 function prepareCreate(pod: KubeObject): readonly FieldError[] {
   const spec = ensureObject(pod, 'spec');
@@ -91,6 +101,8 @@ const CHANGEABLE =
   '`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)';
 
 function validateUpdate(pod: KubeObject, old: KubeObject): readonly FieldError[] {
+  const [mirror, was] = [pod, old].map((one) => at(one, 'metadata', 'annotations', MIRROR));
+  if (mirror !== was) return [invalid(`metadata.annotations[${MIRROR}]`, mirror ?? null, 'field is immutable')];
   const allowed = copyJson(objectAt(old, 'spec'));
   const spec = objectAt(pod, 'spec');
   takeImages(allowed, spec);

@@ -1,0 +1,47 @@
+/** Which of a lab's programs `kubectl` shows as pods, on which node, and how they are doing: what a kubelet mirrors. */
+
+import type { ProgramSpec } from '#lab/programs.ts';
+import { type LabSpec, UNDERLAY_API_ADDR } from '#lab/spec.ts';
+import { commandOf } from '#lab/supervisor/effects.ts';
+import type { ProgramStatus } from '#lab/supervisor/keeper.ts';
+
+export interface Component {
+  /** Of the container, and with the node's name behind it of the pod: `kube-apiserver`. */
+  readonly name: string;
+  /** As kubeadm's labels `tier` have it; 'node' for what every node has. */
+  readonly tier: 'control-plane' | 'node';
+  /** Where it can be reached, if that is not the node's address. */
+  readonly addr?: string;
+  readonly command: readonly string[];
+  readonly logFile: string;
+  readonly status: ProgramStatus;
+}
+
+/** By the last part of a program's id. A kubelet is no pod anywhere: it is what shows the others. */
+const SHOWN: Readonly<Record<string, Pick<Component, 'name' | 'tier' | 'addr'>>> = {
+  apiserver: { name: 'kube-apiserver', tier: 'control-plane', addr: UNDERLAY_API_ADDR },
+  controller: { name: 'kube-controller-manager', tier: 'control-plane', addr: UNDERLAY_API_ADDR },
+  agent: { name: 'polder-agent', tier: 'node' },
+};
+
+/**
+ * The node's agent; beside it, on the first node that runs, API server and controller, which stand outside of all nodes.
+ * @param programs of the lab
+ * @param statuses of those that the supervisor keeps
+ */
+export function componentsOf(
+  spec: Pick<LabSpec, 'nodes'>,
+  node: string,
+  programs: readonly ProgramSpec[],
+  statuses: readonly ProgramStatus[],
+): Component[] {
+  const first = spec.nodes.find((one) => one.stopped !== true)?.name;
+  const isHere = (id: string) => id.startsWith(`${node}/`) || (node === first && !id.includes('/'));
+  return programs.flatMap((program) => {
+    const shown = SHOWN[program.id.split('/').at(-1) ?? ''];
+    const status = statuses.find(({ id }) => id === program.id);
+    if (shown === undefined || status === undefined || !isHere(program.id)) return [];
+    const [command, args] = commandOf(program);
+    return [{ ...shown, command: [command, ...args], logFile: program.logFile, status }];
+  });
+}
