@@ -29,6 +29,7 @@ function bound(pod: KubeObject, node: string, now: string, call: Call): KubeObje
     throw conflict(call.kind, call.info.name, `pod ${call.info.name} is already assigned to node "${before}"`);
   spec.nodeName = node;
   const status = ensureObject(pod, 'status');
+  delete status.nominatedNodeName; // no room has to be made any more
   const others = objectsAt(status, 'conditions').filter((one) => one.type !== 'PodScheduled');
   const scheduled: JsonObject = { type: 'PodScheduled', status: 'True', lastProbeTime: null, lastTransitionTime: now };
   status.conditions = [...others, scheduled];

@@ -6,10 +6,12 @@ import { isActive } from '#serve/controller/match/quantity.ts';
 import { givesNodeCidrs } from '#serve/controller/scheduler/asked-address.ts';
 import { objections, type Question } from '#serve/controller/scheduler/filters.ts';
 import { namespaceLabels } from '#serve/controller/scheduler/pod-affinity.ts';
+import { type Cluster, isBeingCleared, preemptionFor } from '#serve/controller/scheduler/preemption.ts';
 import { best } from '#serve/controller/scheduler/score.ts';
 import { nodeUses, place } from '#serve/controller/scheduler/usage.ts';
 import { timeOf, timestamp, type World } from '#serve/controller/world.ts';
 import { decision, type Notice, referenceTo, type Write } from '#serve/controller/write.ts';
+import { DISRUPTION_BUDGETS } from '#spec/disruption.ts';
 import {
   CONFIG_MAPS,
   type Condition,
@@ -28,7 +30,7 @@ const ALL = ['pending'] as const;
 
 export const scheduler: Controller = {
   name: 'scheduler',
-  needs: [PODS, NODES, NAMESPACES, CONFIG_MAPS],
+  needs: [PODS, NODES, NAMESPACES, CONFIG_MAPS, DISRUPTION_BUDGETS],
   keys: () => ALL,
   wake: (resource, change) => (matters(resource, change) ? ALL : []),
   decide(world) {
@@ -41,7 +43,7 @@ export const scheduler: Controller = {
 };
 
 /** Places the pod (in `uses` too) or says why it cannot be. */
-function schedule(pod: Pod, cluster: Omit<Question, 'pod' | 'use'>, world: World): Write[] {
+function schedule(pod: Pod, cluster: Cluster, world: World): Write[] {
   const fitting: Question[] = [];
   const reasons: string[] = [];
   const { uses } = cluster;
@@ -52,11 +54,50 @@ function schedule(pod: Pod, cluster: Omit<Question, 'pod' | 'use'>, world: World
     reasons.push(...against);
   }
   const chosen = best(fitting);
-  if (chosen === undefined) return refuse(pod, sentence(uses.length, reasons), world);
+  if (chosen === undefined) return makeRoom(pod, sentence(uses.length, reasons), cluster, world);
   place(chosen, { ...pod, spec: { ...pod.spec, nodeName: chosen.name } });
   const { namespace, name } = pod.metadata;
   const message = `Successfully assigned ${namespace}/${name} to ${chosen.name}`;
   return [{ verb: 'bind', pod, node: chosen.name, notice: notice(pod, 'Normal', 'Scheduled', message) }];
+}
+
+/** Ends those that matter less, and keeps the room for the pod until they have gone. */
+function makeRoom(pod: Pod, message: string, cluster: Cluster, world: World): Write[] {
+  const nominated = cluster.uses.find(({ name }) => name === pod.status?.nominatedNodeName);
+  if (nominated !== undefined && isBeingCleared(nominated, pod)) {
+    place(nominated, pod);
+    return refuse(pod, message, world, nominated.name);
+  }
+  const room = preemptionFor(pod, cluster, [...world.of(DISRUPTION_BUDGETS).values()]);
+  if (room === undefined) return refuse(pod, message, world);
+  place(room.use, pod);
+  const victims = room.victims.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+  return [
+    ...refuse(pod, message, world, room.use.name),
+    ...victims.flatMap((victim) => preempt(victim, pod, room.use.name, world)),
+  ];
+}
+
+function preempt(victim: Pod, pod: Pod, node: string, world: World): Write[] {
+  const condition: Condition = {
+    type: 'DisruptionTarget',
+    status: 'True',
+    reason: 'PreemptionByScheduler',
+    message: `${NAME}: preempting to accommodate a higher priority pod`,
+    lastTransitionTime: timestamp(world.now),
+  };
+  const others = (victim.status?.conditions ?? []).filter(({ type }) => type !== condition.type);
+  const told = notice(victim, 'Normal', 'Preempted', `Preempted by pod ${pod.metadata.uid} on node ${node}`);
+  return [
+    {
+      verb: 'patch',
+      resource: PODS,
+      base: victim,
+      patch: { status: { conditions: [...others, condition] } },
+      subresource: 'status',
+    },
+    { verb: 'delete', resource: PODS, object: victim, notice: told },
+  ];
 }
 
 /** kube-scheduler's sentence: `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) …`. */
@@ -68,11 +109,13 @@ function sentence(nodes: number, reasons: readonly string[]): string {
   return `0/${nodes} nodes are available: ${parts.join(', ')}.`;
 }
 
-/** The condition and an event, once for each new reason. */
-function refuse(pod: Pod, message: string, world: World): Write[] {
+/** The condition and an event, once for each new reason; and the node where room is being made. */
+function refuse(pod: Pod, message: string, world: World, nominated?: string): Write[] {
   const conditions = pod.status?.conditions ?? [];
   const known = conditionOf(conditions, 'PodScheduled');
-  if (known?.status === 'False' && known.message === message) return [];
+  const isSaid = known?.status === 'False' && known.message === message;
+  const isMoved = nominated !== pod.status?.nominatedNodeName;
+  if (isSaid && !isMoved) return [];
   const now = timestamp(world.now);
   const condition: Condition = {
     type: 'PodScheduled',
@@ -83,16 +126,14 @@ function refuse(pod: Pod, message: string, world: World): Write[] {
     lastTransitionTime: known?.status === 'False' ? (known.lastTransitionTime ?? now) : now,
   };
   const others = conditions.filter((c) => c.type !== 'PodScheduled');
-  return [
-    {
-      verb: 'patch',
-      resource: PODS,
-      base: pod,
-      patch: { status: { conditions: [...others, condition] } },
-      subresource: 'status',
-    },
-    { verb: 'notice', notice: notice(pod, 'Warning', 'FailedScheduling', message) },
-  ];
+  const write: Write = {
+    verb: 'patch',
+    resource: PODS,
+    base: pod,
+    patch: { status: { conditions: [...others, condition], ...(isMoved && { nominatedNodeName: nominated ?? null }) } },
+    subresource: 'status',
+  };
+  return isSaid ? [write] : [write, { verb: 'notice', notice: notice(pod, 'Warning', 'FailedScheduling', message) }];
 }
 
 function notice(pod: Pod, type: Notice['type'], reason: string, message: string): Notice {
