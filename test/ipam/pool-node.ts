@@ -19,6 +19,8 @@ export interface PoolNodeOptions {
   readonly kubeconfig: string;
   readonly coolDownMs?: number;
   readonly idleMs?: number;
+  /** Default 0: the test's nodes get their node CIDRs with the Node, or never. */
+  readonly cidrWaitMs?: number;
   readonly waitMs?: number;
 }
 
@@ -42,7 +44,7 @@ export class PoolNode implements AsyncDisposable {
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
 
-  constructor({ name, stateDir, kubeconfig, coolDownMs = 0, idleMs, waitMs }: PoolNodeOptions) {
+  constructor({ name, stateDir, kubeconfig, coolDownMs = 0, idleMs, cidrWaitMs = 0, waitMs }: PoolNodeOptions) {
     this.name = name;
     this.store = new EndpointStore({
       path: join(stateDir, 'journal'),
@@ -59,6 +61,7 @@ export class PoolNode implements AsyncDisposable {
       log: quiet,
       profile: () => PROFILES['calico-vxlan'],
       onError: () => {},
+      cidrWaitMs,
       ...(idleMs !== undefined && { idleMs }),
       ...(waitMs !== undefined && { waitMs }),
     });

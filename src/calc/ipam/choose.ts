@@ -34,12 +34,10 @@ export function nextBlock(
   reservations: readonly Prefix[],
   { own, others }: NodeCidrs = { own: [], others: [] },
 ): Prefix | undefined {
-  const isFree = (cidr: Prefix) => !taken.has(cidr) && !reservations.some((one) => containsPrefix(one, cidr));
+  const isFree = freeOf(taken, reservations);
   const isOthers = (cidr: Prefix) => others.some((one) => overlaps(one, cidr));
-  for (const region of own) {
-    const found = firstBlock(pool, region, isFree);
-    if (found !== undefined) return found;
-  }
+  const home = firstInside(pool, own, isFree);
+  if (home !== undefined) return home;
   const count = 1n << BigInt(pool.blockSize - lengthOf(pool.cidr));
   const start = startOf(node) % count;
   let last: Prefix | undefined;
@@ -50,6 +48,28 @@ export function nextBlock(
     last ??= cidr;
   }
   return last;
+}
+
+/** A part of the pool inside the node's own node CIDR that is no block yet; undefined if there is none. */
+export function nextHome(
+  pool: Pool,
+  taken: ReadonlySet<Prefix>,
+  reservations: readonly Prefix[],
+  { own }: Pick<NodeCidrs, 'own'>,
+): Prefix | undefined {
+  return firstInside(pool, own, freeOf(taken, reservations));
+}
+
+function freeOf(taken: ReadonlySet<Prefix>, reservations: readonly Prefix[]): (cidr: Prefix) => boolean {
+  return (cidr) => !taken.has(cidr) && !reservations.some((one) => containsPrefix(one, cidr));
+}
+
+function firstInside(pool: Pool, regions: readonly Prefix[], isFree: (cidr: Prefix) => boolean): Prefix | undefined {
+  for (const region of regions) {
+    const found = firstBlock(pool, region, isFree);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 /** The first free block of the pool inside a network. */

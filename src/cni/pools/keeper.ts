@@ -3,12 +3,12 @@
  * asking, what it no longer needs goes back.
  */
 
-import { nextBlock } from '#calc/ipam/choose.ts';
 import { isIdle, isStock, type Keeping, type Kept, keepBlock } from '#calc/ipam/keep.ts';
 import { poolOfAddr, poolOfBlock, poolsFor, whyNot } from '#calc/ipam/pools.ts';
 import type { EndpointStore } from '#cni/ipam/store.ts';
 import type { Log } from '#cni/log.ts';
 import type { Holdings } from '#cni/pools/holdings.ts';
+import { Placement } from '#cni/pools/placement.ts';
 import { TunnelKeeper } from '#cni/pools/tunnel-keeper.ts';
 import type { TunnelAddress } from '#cni/pools/tunnels.ts';
 import type { KnownBlock, PoolsView } from '#cni/pools/view.ts';
@@ -41,6 +41,8 @@ export interface KeeperOptions {
   readonly doubt?: (addrs: readonly Addr[]) => void;
   /** An own block that nobody has used for so long goes back when others of its pool have room, ms. Default 60 000. */
   readonly idleMs?: number;
+  /** See `PlacementOptions.cidrWaitMs`. */
+  readonly cidrWaitMs?: number;
 }
 
 const IDLE_MS = 60_000;
@@ -52,6 +54,7 @@ export class PoolKeeper {
   readonly #options: KeeperOptions;
   readonly #writer: BlockWriter;
   readonly #tunnels: TunnelKeeper;
+  readonly placement: Placement;
   /** Addresses that are about to be given. */
   readonly #pinned = new Map<Addr, number>();
   /** Since when an own block has been idle, ms of the clock. */
@@ -66,6 +69,7 @@ export class PoolKeeper {
   constructor(options: KeeperOptions) {
     this.#options = options;
     this.#writer = new BlockWriter(options);
+    this.placement = new Placement(options);
     this.#tunnels = new TunnelKeeper(options, this);
   }
 
@@ -108,7 +112,8 @@ export class PoolKeeper {
     const { clock, store } = this.#options;
     if (!this.#dirty) {
       const rested = new AbortController();
-      const again = Math.min(store.nextRested() ?? PASS_AGAIN_MS, PASS_AGAIN_MS) + 1;
+      const again =
+        Math.min(store.nextRested() ?? PASS_AGAIN_MS, this.placement.cidrWait || PASS_AGAIN_MS, PASS_AGAIN_MS) + 1;
       await Promise.race([
         new Promise<void>((resolve) => {
           this.#wake = resolve;
@@ -228,8 +233,8 @@ export class PoolKeeper {
       pinned: (addr) => this.#pinned.has(addr),
       reservations: view.reservations(),
       strictAffinity: view.settings().strictAffinity,
-      blocksLeft: pool !== undefined && this.nextBlock(pool) !== undefined,
-      usable: active() === true && pool !== undefined && this.#isUsable(pool),
+      blocksLeft: pool !== undefined && this.placement.nextBlock(pool) !== undefined,
+      usable: active() === true && pool !== undefined && this.#isUsable(pool) && !this.placement.isAstray(block),
     };
   }
 
@@ -247,26 +252,13 @@ export class PoolKeeper {
     return (['Workload', 'Tunnel'] as const).some((use) => whyNot(pool, { family, use, nodeLabels }) === undefined);
   }
 
-  /** The part of the pool that this node would claim next. */
-  nextBlock(pool: Pool): Prefix | undefined {
-    const { view, node } = this.#options;
-    const taken = new Set(view.blocks().map(({ block }) => block.cidr));
-    return nextBlock(pool, node, taken, view.reservations(), view.nodeCidrs());
-  }
-
-  /** Own blocks of a pool. */
-  ownBlocks(pool?: Pool): KnownBlock[] {
-    const { view, node } = this.#options;
-    return view
-      .blocks()
-      .filter(({ block: { owner, cidr } }) => owner === node && (!pool || containsPrefix(pool.cidr, cidr)));
-  }
-
-  /** Claims one more block of the pool. False: it has none left, or this node may have no more. */
+  /** Claims one more block of the pool. False: it has none left, or this node may have no more, or none yet. */
   async claimOf(pool: Pool): Promise<boolean> {
     const { autoAllocateBlocks, maxBlocksPerHost } = this.#options.view.settings();
-    if (!autoAllocateBlocks || (maxBlocksPerHost > 0 && this.ownBlocks().length >= maxBlocksPerHost)) return false;
-    for (let cidr = this.nextBlock(pool); cidr !== undefined; cidr = this.nextBlock(pool)) {
+    if (this.placement.awaitsCidr) return false;
+    if (!autoAllocateBlocks || (maxBlocksPerHost > 0 && this.placement.ownBlocks().length >= maxBlocksPerHost))
+      return false;
+    for (let cidr = this.placement.nextBlock(pool); cidr !== undefined; cidr = this.placement.nextBlock(pool)) {
       if (await this.claim(cidr)) return true;
     }
     return false;
@@ -281,13 +273,19 @@ export class PoolKeeper {
     return this.#writer.change(blockName(cidr), (block) => keepBlock(change(block), this.keeping(block)));
   }
 
-  /** A node that gives addresses has at least one block of each family, so that it has routes and a tunnel address. */
+  /**
+   * A node that gives addresses has at least one block of each family, so that it has routes and a tunnel address; and
+   * one inside of its node CIDR, if that came after the first block.
+   */
   async #ensureFirst(): Promise<void> {
     const { view, active } = this.#options;
     if (!active()) return;
     for (const family of [4, 6] as const) {
       const answer = poolsFor(view.pools(), { family, use: 'Workload', nodeLabels: view.nodeLabels() });
-      if (answer.kind !== 'pools' || answer.pools.some((pool) => this.ownBlocks(pool).length > 0)) continue;
+      if (answer.kind !== 'pools') continue;
+      const having = answer.pools.filter((pool) => this.placement.ownBlocks(pool).length > 0);
+      for (const pool of having) if (this.placement.lacksHome(pool)) await this.claimOf(pool);
+      if (having.length > 0) continue;
       for (const pool of answer.pools) if (await this.claimOf(pool)) break;
     }
   }
@@ -295,7 +293,7 @@ export class PoolKeeper {
   /** Own blocks that nobody uses go back: at once when their pool is not for this node, else when others have room. */
   async #giveBackIdle(): Promise<void> {
     const { clock, idleMs = IDLE_MS } = this.#options;
-    const own = this.ownBlocks();
+    const own = this.placement.ownBlocks();
     for (const cidr of this.#idleSince.keys())
       if (!own.some(({ block }) => block.cidr === cidr)) this.#idleSince.delete(cidr);
     for (const known of own) {
@@ -323,11 +321,12 @@ export class PoolKeeper {
     return this.#pinned.has(addr) || this.#options.store.holderOf(addr) !== undefined;
   }
 
-  /** Another own block of the same pool is less than half full. */
+  /** Another own block of the same pool is less than half full; for one inside of the node CIDR another inside of it. */
   #othersHaveRoom(block: Block, own: readonly KnownBlock[]): boolean {
     const pool = poolOfBlock(this.#options.view.pools(), block.cidr);
     return own.some(({ block: other }) => {
       if (other === block || !pool || !containsPrefix(pool.cidr, other.cidr)) return false;
+      if (this.placement.isHome(block) && !this.placement.isHome(other)) return false;
       const used = [...other.given.values()].filter((one) => !isStock(one)).length;
       return used * 2 < blockCapacity(other.cidr);
     });

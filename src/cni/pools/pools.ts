@@ -178,6 +178,7 @@ export class PoolBook implements AddressBook {
   async #getAny({ pools }: Want, pins: DisposableStack): Promise<boolean> {
     const { keeper, view } = this.#options;
     for (const pool of pools) if (await this.#grabOwn(pool)) return true;
+    if (keeper.placement.awaitsCidr) return false;
     for (const pool of pools) if (await keeper.claimOf(pool)) return true;
     if (view.settings().strictAffinity) return false;
     for (const pool of pools) if (await this.#borrow(pool, pins)) return true;
@@ -187,8 +188,8 @@ export class PoolBook implements AddressBook {
   /** Free addresses of own blocks, which were left for others. */
   async #grabOwn(pool: Pool): Promise<boolean> {
     const { keeper, node } = this.#options;
-    for (const { block } of keeper.ownBlocks(pool)) {
-      if (this.#free(block).length === 0) continue;
+    for (const { block } of keeper.placement.ownBlocks(pool)) {
+      if (this.#free(block).length === 0 || keeper.placement.isAstray(block)) continue;
       let places: number[] = [];
       using grabbed = new DisposableStack();
       const kept = await keeper.change(block.cidr, (now) => {

@@ -3,6 +3,7 @@
 import { freePlaces } from '#calc/ipam/choose.ts';
 import { isStock, type Kept } from '#calc/ipam/keep.ts';
 import { poolsFor } from '#calc/ipam/pools.ts';
+import type { Placement } from '#cni/pools/placement.ts';
 import { ALL_TUNNELS, type TunnelAddress, tunnelAllocation } from '#cni/pools/tunnels.ts';
 import type { KnownBlock, PoolsView } from '#cni/pools/view.ts';
 import type { ApiClient } from '#feed/client.ts';
@@ -25,7 +26,7 @@ export interface TunnelKeeperOptions {
 
 /** What it needs of the keeper of blocks, whose turn it is part of. */
 export interface OwnBlocks {
-  ownBlocks(pool: Pool): readonly KnownBlock[];
+  readonly placement: Pick<Placement, 'ownBlocks' | 'isAstray'>;
   claimOf(pool: Pool): Promise<boolean>;
   change(cidr: Prefix, change: (block: Block) => Block): Promise<Kept | undefined>;
   isTaken(addr: Addr): boolean;
@@ -61,9 +62,11 @@ export class TunnelKeeper {
     }
   }
 
-  async #giveBack(handle: string): Promise<void> {
+  async #giveBack(handle: string, but?: Addr): Promise<void> {
     const placesIn = (block: Block) =>
-      [...block.given].filter(([, one]) => one.handle === handle).map(([place]) => place);
+      [...block.given]
+        .filter(([place, one]) => one.handle === handle && addrAt(block.cidr, place) !== but)
+        .map(([place]) => place);
     for (const { block } of this.#options.view.blocks()) {
       if (placesIn(block).length > 0) await this.#blocks.change(block.cidr, (now) => release(now, placesIn(now)));
     }
@@ -75,13 +78,25 @@ export class TunnelKeeper {
     if (annotations === undefined) return;
     const said = annotations[tunnel.annotation];
     const allocation = tunnelAllocation(node, tunnel);
-    const addr = this.#addrOf(allocation) ?? (await this.#take(tunnel, allocation));
-    if (addr === undefined || addr === said) return;
-    await client.patch(NODES, { name: node }, { metadata: { annotations: { [tunnel.annotation]: addr } } });
+    const addr = this.#addrOf(allocation) ?? (await this.#take(tunnel, allocation)) ?? this.#astrayOf(allocation);
+    if (addr === undefined) return;
+    const next = { metadata: { annotations: { [tunnel.annotation]: addr } } };
+    if (addr !== said) await client.patch(NODES, { name: node }, next);
+    // One that it moved away from.
+    await this.#giveBack(allocation.handle, addr);
   }
 
-  #addrOf({ handle }: Allocation): Addr | undefined {
-    for (const { block } of this.#options.view.blocks()) {
+  #addrOf(allocation: Allocation): Addr | undefined {
+    return this.#given(allocation, (block) => !this.#blocks.placement.isAstray(block));
+  }
+
+  /** It stays in a block that is to go back, if no other can be had. */
+  #astrayOf(allocation: Allocation): Addr | undefined {
+    return this.#given(allocation, () => true);
+  }
+
+  #given({ handle }: Allocation, counts: (block: Block) => boolean): Addr | undefined {
+    for (const { block } of this.#options.view.blocks().filter((known) => counts(known.block))) {
       for (const [place, one] of block.given) if (one.handle === handle) return addrAt(block.cidr, place);
     }
     return undefined;
@@ -100,8 +115,8 @@ export class TunnelKeeper {
 
   /** The first address of an own block that no pod has, for the node itself. */
   async #takeFrom(pool: Pool, allocation: Allocation): Promise<Addr | undefined> {
-    if (this.#blocks.ownBlocks(pool).length === 0 && !(await this.#blocks.claimOf(pool))) return undefined;
-    for (const { block } of this.#blocks.ownBlocks(pool)) {
+    if (this.#ownBlocks(pool).length === 0 && !(await this.#blocks.claimOf(pool))) return undefined;
+    for (const { block } of this.#ownBlocks(pool)) {
       let place: number | undefined;
       const kept = await this.#blocks.change(block.cidr, (now) => {
         place = this.#unused(now)[0];
@@ -110,6 +125,11 @@ export class TunnelKeeper {
       if (kept && place !== undefined) return addrAt(block.cidr, place);
     }
     return undefined;
+  }
+
+  #ownBlocks(pool: Pool): KnownBlock[] {
+    const { placement } = this.#blocks;
+    return placement.ownBlocks(pool).filter(({ block }) => !placement.isAstray(block));
   }
 
   /** Places of an own block that are free or in stock, and that nobody is about to have. */

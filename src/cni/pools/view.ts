@@ -2,6 +2,7 @@
 
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import type { NodeCidrs } from '#calc/ipam/choose.ts';
+import type { CidrNode } from '#calc/ipam/home.ts';
 import { isNotFound } from '#feed/api-error.ts';
 import type { ApiClient } from '#feed/client.ts';
 import { ifServed } from '#feed/if-served.ts';
@@ -197,12 +198,20 @@ export class PoolsView {
   }
 
   nodeCidrs(): NodeCidrs {
-    const cidrs = (node: Node) => readNetworks(node.spec?.podCIDRs ?? (node.spec?.podCIDR ? [node.spec.podCIDR] : []));
     const all = this.#nodes.store.values();
     return {
-      own: all.filter(({ metadata: { name } }) => name === this.#node).flatMap(cidrs),
-      others: all.filter(({ metadata: { name } }) => name !== this.#node).flatMap(cidrs),
+      own: all.filter(({ metadata: { name } }) => name === this.#node).flatMap(cidrsOf),
+      others: all.filter(({ metadata: { name } }) => name !== this.#node).flatMap(cidrsOf),
     };
+  }
+
+  /** All Nodes, as far as their node CIDRs go. */
+  cidrNodes(): CidrNode[] {
+    return this.#nodes.store.values().map((node) => ({
+      name: node.metadata.name ?? '',
+      created: Date.parse(node.metadata.creationTimestamp ?? ''),
+      hasCidr: cidrsOf(node).length > 0,
+    }));
   }
 
   nodeLabels(): Labels {
@@ -250,6 +259,10 @@ export class PoolsView {
     if (!this.connected) return undefined;
     return this.#client.get(resource, at, AbortSignal.timeout(ASK_MS)).catch(() => undefined);
   }
+}
+
+function cidrsOf({ spec }: Node): Prefix[] {
+  return readNetworks(spec?.podCIDRs ?? (spec?.podCIDR ? [spec.podCIDR] : []));
 }
 
 /** Nothing, if there is no file that can be read: then nothing is given before the API answers. */

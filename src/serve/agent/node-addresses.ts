@@ -26,8 +26,9 @@ export interface NodeAddressesOptions {
   readonly onError: (source: string, error: unknown, waitMs: number) => void;
   /** See `KeeperOptions.doubt`. */
   readonly doubt?: (addrs: readonly Addr[]) => void;
-  /** See `KeeperOptions.idleMs` and `PoolBookOptions.waitMs`. */
+  /** See `KeeperOptions.idleMs`, `KeeperOptions.cidrWaitMs` and `PoolBookOptions.waitMs`. */
   readonly idleMs?: number;
+  readonly cidrWaitMs?: number;
   readonly waitMs?: number;
 }
 
@@ -38,7 +39,7 @@ export class NodeAddresses {
 
   /** @throws PolderError journal-damaged, cni-io */
   constructor(options: NodeAddressesOptions) {
-    const { node, stateDir, client, store, log, profile, onError, doubt, idleMs, waitMs } = options;
+    const { node, stateDir, client, store, log, profile, onError, doubt, idleMs, cidrWaitMs, waitMs } = options;
     const clock = systemClock;
     const holdings = new Holdings(join(stateDir, 'ipam-holdings.json'));
     const view = new PoolsView(client, node, join(stateDir, 'ipam-pools.json'), { onError });
@@ -54,6 +55,7 @@ export class NodeAddresses {
       tunnels: () => tunnelAddressesOf(view.pools(), profile() ?? { encryption: 'none' }),
       ...(doubt !== undefined && { doubt }),
       ...(idleMs !== undefined && { idleMs }),
+      ...(cidrWaitMs !== undefined && { cidrWaitMs }),
     });
     this.#view = view;
     this.#keeper = keeper;
