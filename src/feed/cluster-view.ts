@@ -14,6 +14,12 @@ import { CONFIG_MAP, parseConfig } from '#spec/config.ts';
 import { type FelixSettings, felixOf } from '#spec/felix.ts';
 import type { ConfigMap, Node } from '#spec/k8s.ts';
 import { type Pool, readPool } from '#spec/pool.ts';
+import {
+  type ServiceAddresses,
+  type ServiceObjects,
+  saysServices,
+  serviceAddressesOn,
+} from '#spec/service-addresses.ts';
 import { readWays, WAYS_ANNOTATION } from '#spec/ways.ts';
 
 /** Says the hardware address of a node's VXLAN device to the other nodes. */
@@ -28,6 +34,7 @@ export interface Cluster {
   readonly pools: readonly Pool[];
   readonly bgp: BgpSettings;
   readonly felix: FelixSettings;
+  readonly services?: ServiceAddresses;
 }
 
 /** What the API has of it. */
@@ -40,6 +47,8 @@ export interface ClusterObjects {
   readonly felix?: readonly FelixConfiguration[];
   /** Absent in files of before. */
   readonly bgp?: BgpObjects;
+  /** Absent where BGP says nothing of Services. */
+  readonly services?: ServiceObjects;
 }
 
 const NO_BGP: BgpObjects = { configurations: [], peers: [], filters: [] };
@@ -71,6 +80,8 @@ export function clusterFrom(objects: ClusterObjects, node: string, last: Cluster
       pools,
       bgp: bgp.settings,
       felix: felixOf(objects.felix ?? [], node),
+      ...(objects.services &&
+        saysServices(bgp.settings, node) && { services: serviceAddressesOn(objects.services, node) }),
     },
     problems: [...config.problems, ...views.flatMap((view) => view.problems), ...bgp.problems],
   };

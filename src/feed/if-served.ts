@@ -36,6 +36,35 @@ export function ifServed<T extends KubeObject>(source: ListWatch<T>, clock: Cloc
   };
 }
 
+/**
+ * What may not be read counts as not there, until it could be read once: then the last value stays.
+ * @param told whether it is forbidden, at each list
+ */
+export function ifAllowed<T extends KubeObject>(
+  source: ListWatch<T>,
+  told: (forbidden: boolean) => void = () => {},
+): ListWatch<T> {
+  let seen = false;
+  const asNotFound: ListWatch<T> = {
+    name: source.name,
+    watch: source.watch.bind(source),
+    async list(signal) {
+      try {
+        const list = await source.list(signal);
+        seen = true;
+        told(false);
+        return list;
+      } catch (error) {
+        const forbidden = error instanceof ApiError && error.code === 403;
+        if (!forbidden || seen) throw error;
+        told(true);
+        throw new ApiError(source.name, { kind: 'Status', code: 404, reason: 'NotFound' });
+      }
+    },
+  };
+  return ifServed(asNotFound);
+}
+
 /** All objects of a kind; none where the kind is not served. @throws ApiError, ApiUnreachable */
 export async function listIfServed<T extends KubeObject>(
   client: ApiClient,

@@ -1,8 +1,7 @@
 /** Values of Secrets, of those alone that somebody names: each is followed by itself, and none is ever part of a snapshot. */
 
-import { ApiError } from '#feed/api-error.ts';
 import type { ApiClient } from '#feed/client.ts';
-import { ifServed } from '#feed/if-served.ts';
+import { ifAllowed } from '#feed/if-served.ts';
 import { type ListWatch, listWatch, Reflector, type ReflectorOptions } from '#feed/reflector.ts';
 import type { SecretKey } from '#spec/bgp.ts';
 import { keyText, SECRETS, type Secret } from '#spec/k8s.ts';
@@ -68,25 +67,4 @@ export class Secrets {
   [Symbol.dispose](): void {
     this.follow(new Set());
   }
-}
-
-/** What may not be read counts as not there, until it could be read once: then the last value stays. */
-function ifAllowed(source: ListWatch<Secret>): ListWatch<Secret> {
-  let seen = false;
-  const asNotFound: ListWatch<Secret> = {
-    ...source,
-    watch: source.watch.bind(source),
-    async list(signal) {
-      try {
-        const list = await source.list(signal);
-        seen = true;
-        return list;
-      } catch (error) {
-        const forbidden = error instanceof ApiError && error.code === 403;
-        if (!forbidden || seen) throw error;
-        throw new ApiError(source.name, { kind: 'Status', code: 404, reason: 'NotFound' });
-      }
-    },
-  };
-  return ifServed(asNotFound);
 }

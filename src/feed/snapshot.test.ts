@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { ApiError } from '#feed/api-error.ts';
 import { SnapshotFeed } from '#feed/snapshot.ts';
 import { loadSnapshot, readSnapshot, saveSnapshot } from '#feed/snapshot-file.ts';
 import { FakeApi, ManualClock, settle } from '#feed/testing.ts';
@@ -20,6 +21,7 @@ import type {
 import type { ClusterNode, Snapshot, Synced } from '#spec/cluster.ts';
 import type { LocalEndpoint } from '#spec/endpoint.ts';
 import type { ConfigMap, Node } from '#spec/k8s.ts';
+import type { EndpointSlice, Service } from '#spec/services.ts';
 
 const node = (index: number, extra: Partial<Node['metadata']> = {}): Node => ({
   metadata: { name: `node${index}`, ...extra },
@@ -46,6 +48,7 @@ function setUp() {
   const bgpConfigurations = new FakeApi<BgpConfigurationObject>();
   const bgpPeers = new FakeApi<BgpPeerObject>();
   const bgpFilters = new FakeApi<BgpFilterObject>();
+  const services = { services: new FakeApi<Service>(), slices: new FakeApi<EndpointSlice>() };
   const clock = new ManualClock();
   const endpoints: LocalEndpoint[] = [];
   const problems: (readonly string[])[] = [];
@@ -56,7 +59,7 @@ function setUp() {
     onProblems: (p: readonly string[]) => problems.push(p),
   };
   const feed = new SnapshotFeed(
-    { nodes, settings: config, pools, blocks, felix, bgpConfigurations, bgpPeers, bgpFilters },
+    { nodes, settings: config, pools, blocks, felix, bgpConfigurations, bgpPeers, bgpFilters, services },
     options,
   );
   const heard: string[] = [];
@@ -71,7 +74,22 @@ function setUp() {
       },
     };
   };
-  return { nodes, config, pools, blocks, felix, bgpPeers, clock, endpoints, problems, feed, heard, start };
+  return {
+    nodes,
+    config,
+    pools,
+    blocks,
+    felix,
+    bgpConfigurations,
+    bgpPeers,
+    services,
+    clock,
+    endpoints,
+    problems,
+    feed,
+    heard,
+    start,
+  };
 }
 
 /** What the snapshot says of `node(index)`, less its networks. */
@@ -254,4 +272,61 @@ test('BGPPeers are part of the snapshot, and what of them is wrong is said', asy
     feed.current?.bgp.peers.map(({ name, peerIp, asNumber }) => `${name} ${peerIp} ${asNumber}`),
     ['tor 192.168.1.2 64600'],
   );
+});
+
+const LOCAL_SERVICE: Service = {
+  metadata: { namespace: 'default', name: 'web' },
+  spec: { externalTrafficPolicy: 'Local', clusterIP: '10.96.0.7', externalIPs: ['203.0.113.7'] },
+};
+const sliceOn = (...nodes: string[]): EndpointSlice => ({
+  metadata: { namespace: 'default', name: 'web-1', labels: { 'kubernetes.io/service-name': 'web' } },
+  addressType: 'IPv4',
+  endpoints: nodes.map((nodeName) => ({ addresses: ['10.244.1.2'], nodeName })),
+});
+
+test('Services are followed only while BGP says something of them, and only what concerns this node makes a snapshot', async () => {
+  const { config, bgpConfigurations, services, clock, feed, heard, start } = setUp();
+  const said = () => feed.current?.services;
+  config.put(settings({ profile: 'calico-bgp' }));
+  services.services.put(LOCAL_SERVICE);
+  services.slices.put(sliceOn('node1', 'node2'));
+  await using _ = start();
+  await clock.advance(5);
+  assert.equal(said(), undefined);
+  assert.deepEqual([...services.services.calls, ...services.slices.calls], []);
+
+  const spec = { serviceExternalIPs: [{ cidr: '203.0.113.0/24' }] };
+  bgpConfigurations.put({ metadata: { name: 'default' }, spec });
+  await clock.advance(5);
+  await clock.advance(5);
+  assert.deepEqual(said()?.externalIps, ['203.0.113.7']);
+  assert.deepEqual(feed.objects().services?.slices[0]?.endpoints?.length, 1, 'what is kept on disk is this node’s');
+
+  const before = heard.length;
+  services.services.put({ metadata: { namespace: 'default', name: 'other' }, spec: { clusterIP: '10.96.0.8' } });
+  services.slices.put(sliceOn('node1'));
+  await clock.advance(5);
+  assert.equal(heard.length, before, 'another node’s endpoint has gone');
+  services.slices.put(sliceOn('node2'));
+  await clock.advance(5);
+  assert.deepEqual(said()?.externalIps, []);
+
+  bgpConfigurations.remove('default');
+  await clock.advance(5);
+  assert.equal(said(), undefined);
+});
+
+test('Services that may not be listed are said to be so, and hold up nothing', async () => {
+  const { config, bgpConfigurations, services, clock, feed, problems, start } = setUp();
+  config.put(settings({ profile: 'calico-bgp' }));
+  const forbidden = async () => {
+    throw new ApiError('services', { kind: 'Status', code: 403, reason: 'Forbidden' });
+  };
+  Object.assign(services.services, { list: forbidden });
+  bgpConfigurations.put({ metadata: { name: 'default' }, spec: { serviceClusterIPs: [{ cidr: '10.96.0.0/12' }] } });
+  await using _ = start();
+  await clock.advance(5);
+  await clock.advance(5);
+  assert.equal(feed.current?.config.profile.name, 'calico-bgp');
+  assert.match(problems.flat().join('\n'), /does not let this node list services: .*Local are not announced/);
 });

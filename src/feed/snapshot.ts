@@ -10,6 +10,7 @@ import { type Clock, systemClock } from '#feed/clock.ts';
 import { type Cluster, type ClusterObjects, clusterFrom } from '#feed/cluster-view.ts';
 import { ifServed } from '#feed/if-served.ts';
 import { type ListWatch, listWatch, Reflector, type ReflectorOptions } from '#feed/reflector.ts';
+import { ServiceFeed, type ServiceSources, serviceSources } from '#feed/service-feed.ts';
 import {
   BGP_CONFIGURATIONS,
   BGP_FILTERS,
@@ -28,6 +29,7 @@ import type { Snapshot, Synced } from '#spec/cluster.ts';
 import { CONFIG_MAP } from '#spec/config.ts';
 import type { LocalEndpoint } from '#spec/endpoint.ts';
 import { CONFIG_MAPS, type ConfigMap, keyText, NODES, type Node } from '#spec/k8s.ts';
+import { saysServices } from '#spec/service-addresses.ts';
 
 export interface SnapshotSources {
   readonly nodes: ListWatch<Node>;
@@ -39,6 +41,8 @@ export interface SnapshotSources {
   readonly bgpConfigurations: ListWatch<BgpConfigurationObject>;
   readonly bgpPeers: ListWatch<BgpPeerObject>;
   readonly bgpFilters: ListWatch<BgpFilterObject>;
+  /** Followed only where BGP says something of Services. */
+  readonly services: ServiceSources;
 }
 
 export interface SnapshotFeedOptions extends ReflectorOptions {
@@ -65,6 +69,7 @@ export function snapshotSources(client: ApiClient): SnapshotSources {
     bgpConfigurations: ifServed(listWatch(client, BGP_CONFIGURATIONS)),
     bgpPeers: ifServed(listWatch(client, BGP_PEERS)),
     bgpFilters: ifServed(listWatch(client, BGP_FILTERS)),
+    services: serviceSources(client),
   };
 }
 
@@ -84,6 +89,7 @@ export class SnapshotFeed {
   readonly #bgpConfigurations: Reflector<BgpConfigurationObject>;
   readonly #bgpPeers: Reflector<BgpPeerObject>;
   readonly #bgpFilters: Reflector<BgpFilterObject>;
+  readonly #services: ServiceFeed;
   readonly #handlers = new Set<(snapshot: Synced<Snapshot>) => void>();
   #cluster: Cluster | undefined;
   #current: Synced<Snapshot> | undefined;
@@ -102,6 +108,7 @@ export class SnapshotFeed {
     this.#bgpConfigurations = new Reflector(sources.bgpConfigurations, options);
     this.#bgpPeers = new Reflector(sources.bgpPeers, options);
     this.#bgpFilters = new Reflector(sources.bgpFilters, options);
+    this.#services = new ServiceFeed(sources.services, { ...options, onChange: () => this.#gather() });
   }
 
   /** The newest; undefined until every list has ended and the settings are there. */
@@ -134,6 +141,7 @@ export class SnapshotFeed {
   /** Runs until the signal ends it. */
   async run(signal: AbortSignal): Promise<void> {
     using stack = new DisposableStack();
+    stack.use(this.#services);
     const gather = () => this.#gather();
     for (const reflector of this.#all()) stack.use(reflector.onChange(gather));
     await Promise.all(this.#all().map((reflector) => reflector.run(signal)));
@@ -156,8 +164,9 @@ export class SnapshotFeed {
   #refresh(): void {
     if (!this.#all().every(({ synced }) => synced)) return;
     const view = clusterFrom(this.objects(), this.#options.node, this.#cluster?.config);
-    this.#tellProblems(view.problems);
-    if (view.value === undefined) return;
+    if (view.value) this.#services.follow(saysServices(view.value.bgp, this.#options.node));
+    this.#tellProblems([...view.problems, ...this.#services.problems]);
+    if (view.value === undefined || !this.#services.synced) return;
     this.#cluster = view.value;
     const snapshot = { ...view.value, local: { node: this.#options.node, endpoints: this.#options.endpoints() } };
     const printed = JSON.stringify(snapshot);
@@ -170,6 +179,7 @@ export class SnapshotFeed {
 
   /** What the snapshot is made of. */
   objects(): ClusterObjects {
+    const services = this.#services.objects;
     return {
       nodes: this.#nodes.store.values(),
       settings: this.#settings.store.get(keyText(CONFIG_MAP)),
@@ -181,6 +191,7 @@ export class SnapshotFeed {
         peers: this.#bgpPeers.store.values(),
         filters: this.#bgpFilters.store.values(),
       },
+      ...(services && { services }),
     };
   }
 

@@ -6,6 +6,7 @@ import type { BgpSettings } from '#spec/bgp.ts';
 import type { Attachment, LocalEndpoint } from '#spec/endpoint.ts';
 import type { FelixSettings } from '#spec/felix.ts';
 import { type EncapsulationMode, type Pool, poolOf } from '#spec/pool.ts';
+import type { ServiceAddresses } from '#spec/service-addresses.ts';
 import type { SaidWays } from '#spec/ways.ts';
 
 /** A VXLAN device (RFC 7348). */
@@ -214,6 +215,8 @@ export interface Snapshot {
   readonly pools: readonly Pool[];
   readonly bgp: BgpSettings;
   readonly felix: FelixSettings;
+  /** Services that outsiders are to reach on this node; absent where BGP says nothing of Services. */
+  readonly services?: ServiceAddresses;
   readonly local: LocalView;
 }
 

@@ -27,6 +27,7 @@ export interface Service extends KubeObject {
     readonly internalTrafficPolicy?: 'Cluster' | 'Local';
     readonly externalTrafficPolicy?: 'Cluster' | 'Local';
   };
+  readonly status?: { readonly loadBalancer?: { readonly ingress?: readonly { readonly ip?: string }[] } };
 }
 
 export type AddressFamily = 'IPv4' | 'IPv6';

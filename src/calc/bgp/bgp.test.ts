@@ -267,3 +267,25 @@ test('while a cluster changes over, what does not go as its pool says is the age
     ['the agent leads there while the cluster changes over', 'heard by BGP'],
   );
 });
+
+test('calcBgp says single addresses of Services for outsiders beside their networks, and only inside these', () => {
+  const configuration = {
+    serviceClusterIps: [parsePrefix('10.96.0.0/12')],
+    serviceExternalIps: [parsePrefix('203.0.113.0/28'), parsePrefix('2001:db8::/64')],
+  };
+  const services = {
+    clusterIps: [parseAddr('10.96.0.7')],
+    externalIps: [parseAddr('203.0.113.3'), parseAddr('203.0.113.99'), parseAddr('2001:db8::7')],
+    loadBalancerIps: [parseAddr('203.0.113.4')],
+  };
+  const snapshot = { ...bgpCluster({ bgp: { configuration } }), services };
+  assert.deepEqual(state(snapshot).announced, [
+    ...['10.244.1.0/24', '10.96.0.0/12', '10.96.0.7/32', '203.0.113.0/28', '203.0.113.3/32'],
+    ...['2001:db8::/64', '2001:db8::7/128'],
+  ]);
+  const [first, ...others] = snapshot.nodes;
+  assert.ok(first);
+  const labels = { 'node.kubernetes.io/exclude-from-external-load-balancers': '' };
+  const excluded = { ...snapshot, nodes: [{ ...first, labels }, ...others] };
+  assert.deepEqual(state(excluded).announced, ['10.244.1.0/24'], 'a node that is kept out of load balancing says none');
+});

@@ -5,7 +5,7 @@ import type { BgpPool, BgpState } from '#calc/bgp/state.ts';
 import { problem } from '#calc/routes/problems.ts';
 import type { Problem, Underlay } from '#calc/state.ts';
 import { type Addr, addrFromBigInt, familyOf } from '#net/addr.ts';
-import { networkOf, type Prefix, prefixFamily } from '#net/prefix.ts';
+import { contains, hostPrefix, networkOf, type Prefix, prefixFamily } from '#net/prefix.ts';
 import { MAX_AS_NUMBER } from '#spec/bgp.ts';
 import type { ClusterNode, Profile, Snapshot } from '#spec/cluster.ts';
 import type { Pool } from '#spec/pool.ts';
@@ -69,14 +69,24 @@ function poolOf({ name, cidr, ipip, vxlan, disableBgpExport }: Pool, { distribut
   };
 }
 
-/** A Service's address is announced by every node as part of its network: whichever node it comes to leads it on. */
-function announcedBy({ bgp }: Snapshot, self: ClusterNode): Prefix[] {
+/**
+ * A Service's address is announced by every node as part of its network: whichever node it comes to leads it on. Where
+ * outsiders are to come to nodes with an endpoint only, these announce the address itself, and the longest prefix wins.
+ */
+function announcedBy({ bgp, services }: Snapshot, self: ClusterNode): Prefix[] {
   const { serviceClusterIps, serviceExternalIps, serviceLoadBalancerIps } = configurationOf(bgp, self.name);
-  const services = Object.hasOwn(self.labels, NO_LOAD_BALANCER)
-    ? []
-    : [...serviceClusterIps, ...serviceExternalIps, ...serviceLoadBalancerIps];
-  const all = [...new Set([...self.networks, ...services])];
+  const said = [
+    ...[...serviceClusterIps, ...serviceExternalIps, ...serviceLoadBalancerIps],
+    ...within(services?.clusterIps, serviceClusterIps),
+    ...within(services?.externalIps, serviceExternalIps),
+    ...within(services?.loadBalancerIps, serviceLoadBalancerIps),
+  ];
+  const all = [...new Set([...self.networks, ...(Object.hasOwn(self.labels, NO_LOAD_BALANCER) ? [] : said)])];
   return all.sort((a, b) => prefixFamily(a) - prefixFamily(b) || (a < b ? -1 : 1));
+}
+
+function within(addrs: readonly Addr[] = [], networks: readonly Prefix[]): Prefix[] {
+  return addrs.filter((addr) => networks.some((network) => contains(network, addr))).map(hostPrefix);
 }
 
 /** FNV-1a, 32 bits (RFC 9923). */
