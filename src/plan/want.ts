@@ -12,7 +12,7 @@ import type {
   WireguardState,
 } from '#calc/state.ts';
 import { type Addr, bitsOf, type Family, familyOf } from '#net/addr.ts';
-import { addrOf, hostPrefix, type IfAddr, type Prefix, parsePrefix, prefixFamily } from '#net/prefix.ts';
+import { addrOf, hostPrefix, type IfAddr, type Prefix, prefixFamily } from '#net/prefix.ts';
 import {
   BESIDE_METRIC,
   OWN_ALIAS,
@@ -22,6 +22,7 @@ import {
   WIREGUARD_MARK,
   WIREGUARD_TABLE,
 } from '#plan/objects.ts';
+import { ownTable } from '#plan/own-table.ts';
 import { macOfRemote } from '#wire/bpf/ipip.ts';
 import {
   type Address,
@@ -34,8 +35,6 @@ import {
   type Rule,
   TABLE_MAIN,
 } from '#wire/netlink/values.ts';
-import { match, payload, prefixExpr } from '#wire/nft/build.ts';
-import type { Rule as NftRule, Table } from '#wire/nft/values.ts';
 
 /** NTF_SELF of linux/neighbour.h: the entry is the device's own, not its bridge's. */
 const NTF_SELF = 0x02;
@@ -70,7 +69,7 @@ export function want(state: NodeState): Wanted {
     rules: wireguard.map(encryptionRule),
     wireguard: wireguard.map(wireguardDevice),
     sysctls: state.forwarding.map(forwarding),
-    nft: natTable(state.masquerade),
+    nft: ownTable(state),
   };
 }
 
@@ -193,35 +192,6 @@ function route(to: Prefix, scope: Route['scope'], hops: Route['hops']): Route {
 
 function forwarding(family: Family): Sysctl {
   return { name: family === 4 ? 'net.ipv4.ip_forward' : 'net.ipv6.conf.all.forwarding', value: '1' };
-}
-
-/** `srcnat` of nft(8). */
-const PRIO_SRCNAT = 100;
-
-/** What leaves all pools gets the node's address, else nobody outside could answer; multicast goes as it is. */
-function natTable({ from, inside }: NodeState['masquerade']): Table {
-  if (from.length === 0) return { sets: [], chains: [] };
-  const base = { type: 'nat', hook: 'postrouting', prio: PRIO_SRCNAT, policy: 'accept' } as const;
-  const rules = from.map((pool) => masqueradeRule(pool, inside));
-  return { sets: [], chains: [{ name: 'postrouting', base, rules }] };
-}
-
-function masqueradeRule(pool: Prefix, inside: readonly Prefix[]): NftRule {
-  const family = prefixFamily(pool);
-  const protocol = family === 4 ? 'ip' : 'ip6';
-  const multicast = parsePrefix(family === 4 ? '224.0.0.0/4' : 'ff00::/8');
-  const to = payload(protocol, 'daddr');
-  // A match each: of an anonymous set nftables joins neighbours, and lists another one than was given.
-  const pools = inside.filter((each) => prefixFamily(each) === family);
-  return {
-    expr: [
-      match(payload(protocol, 'saddr'), prefixExpr(pool)),
-      ...pools.map((each) => match(to, prefixExpr(each), '!=')),
-      match(to, prefixExpr(multicast), '!='),
-      { masquerade: { flags: 'fully-random' } },
-    ],
-    comment: 'masquerade what leaves the pod network',
-  };
 }
 
 function uniqueBy<T>(items: readonly T[], key: (item: T) => string): T[] {

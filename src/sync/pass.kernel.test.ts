@@ -99,10 +99,21 @@ test('runPass writes its own nft table anew when it was changed, and leaves othe
   await reach(node.kernel, CLUSTERS.vxlan);
   assert.deepEqual(
     nft.list(OWN_TABLE)?.chains.map(({ name, rules }) => [name, rules.length]),
-    [['postrouting', 1]],
+    [
+      ['postrouting', 1],
+      ['raw-prerouting', 1],
+      ['raw-output', 1],
+    ],
   );
   await reach(node.kernel, CLUSTERS['vxlan, smaller MTU']);
-  assert.equal(nft.list(OWN_TABLE), undefined, 'nothing is masqueraded, so there is no table');
+  assert.deepEqual(
+    nft.list(OWN_TABLE)?.chains.map(({ name }) => name),
+    ['raw-prerouting', 'raw-output'],
+    'nothing is masqueraded',
+  );
+  const hostGw = CLUSTERS['flannel-host-gw'];
+  await reach(node.kernel, { ...hostGw, pools: hostGw.pools.map((pool) => ({ ...pool, natOutgoing: false })) });
+  assert.equal(nft.list(OWN_TABLE), undefined, 'nothing is left to say, so there is no table');
   assert.deepEqual(
     nft.list(foreign)?.chains.map(({ name }) => name),
     ['theirs'],
