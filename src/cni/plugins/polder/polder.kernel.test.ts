@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { type Bed, BRIDGED, bed, moveAway, noBed, pathOf, ROUTED, runShim } from '#cni/testing/bed.ts';
 import { openNetlink } from '#kernel/netlink/netlink.ts';
@@ -8,7 +7,6 @@ import { inNetns } from '#kernel/netns/enter.ts';
 import type { Netns } from '#kernel/netns/netns.ts';
 import { scratchNetns } from '#kernel/testing/scratch-netns.ts';
 import { parsePrefix } from '#net/prefix.ts';
-import { encodeCall } from '#wire/cni/frame.ts';
 import { SPEC_VERSIONS } from '#wire/cni/version.ts';
 import type { NetlinkOp } from '#wire/netlink/values.ts';
 
@@ -319,21 +317,6 @@ test('a failed ADD undoes itself', { skip }, async (t) => {
   b.network = { ...BRIDGED, podCidrs: [parsePrefix('10.244.1.0/30')] };
   // The only address rests now; a failure must not leak it for good.
   assert.equal((await b.cni('ADD', vars(podNetns(t)), CONF)).json?.code, 11);
-});
-
-test('an ADD whose caller was killed is undone', { skip }, async (t) => {
-  const b = await bed(t, ROUTED);
-  const pod = podNetns(t);
-  const socket = connect(b.socketPath);
-  const env = { CNI_COMMAND: 'ADD', ...vars(pod) };
-  await new Promise<void>((resolve) =>
-    socket.write(encodeCall({ argv0: 'polder', env, stdin: JSON.stringify(CONF) }), () => resolve()),
-  );
-  socket.destroy();
-  // The lock of the container makes this one wait for the other.
-  assert.equal((await b.cni('DEL', vars(pod), CONF)).exit, 0);
-  assert.deepEqual(hostLinks(), []);
-  await added(b, pod);
 });
 
 test('GC frees what is not named, STATUS is content, VERSION says what is spoken', { skip }, async (t) => {
