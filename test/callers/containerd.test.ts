@@ -164,6 +164,13 @@ describe('containerd', { skip: without('containerd', 'ctr', 'runc', 'busybox', '
   test('a pod whose sandbox died is stopped like any other', async () => {
     const id = await cri().runPod({ name: 'dead' });
     await machine.must('kill', '-9', String((await cri().status(id)).pid));
+    // Until it has taken the death in, containerd may find the sandbox's shim on its way out ("ttrpc: closed"): a kubelet asks again.
+    await eventually('containerd knows that it died', async () => {
+      const status = await cri()
+        .status(id)
+        .catch(() => undefined);
+      return status?.ready === false ? true : undefined;
+    });
     await removeAll([id]);
   });
 
