@@ -71,6 +71,67 @@ describe('rules', () => {
     ['self.since > timestamp("2020-01-01T00:00:00Z")', { since: '2021-01-01T00:00:00Z' }, true],
     ['self.?size.orValue("none") == "none"', {}, true],
     ['self.least > 0', {}, false],
+    [
+      'ip(self.size).family() == 4 && ip(self.size).isGlobalUnicast() && !ip(self.size).isLoopback()',
+      { size: '10.0.0.1' },
+      true,
+    ],
+    ['ip(self.size).isLinkLocalUnicast() && ip.isCanonical(self.size)', { size: 'fe80::1' }, true],
+    ['ip.isCanonical(self.size)', { size: 'FE80::0:1' }, false],
+    ['ip(self.size) == ip("2001:db8::1") && string(ip(self.size)) == "2001:db8::1"', { size: '2001:DB8:0::1' }, true],
+    ['isIP(self.size)', { size: '::ffff:1.2.3.4' }, false],
+    ['ip(self.size).isUnspecified() || ip(self.size).isLinkLocalMulticast()', { size: '224.0.0.5' }, true],
+    ['ip(self.size).family() == 4', { size: 'none' }, false],
+    [
+      'cidr(self.size).containsIP("10.1.2.3") && !cidr(self.size).containsIP(ip("11.0.0.1"))',
+      { size: '10.0.0.0/8' },
+      true,
+    ],
+    [
+      'cidr(self.size).containsCIDR("10.1.0.0/16") && cidr(self.size).prefixLength() == 8',
+      { size: '10.0.0.0/8' },
+      true,
+    ],
+    ['cidr(self.size).containsCIDR(cidr("10.0.0.0/7"))', { size: '10.0.0.0/8' }, false],
+    ['cidr(self.size) == cidr(self.size).masked()', { size: '10.0.0.1/8' }, false],
+    [
+      'string(cidr(self.size).masked()) == "10.0.0.0/8" && string(cidr(self.size).ip()) == "10.0.0.1"',
+      { size: '10.0.0.1/8' },
+      true,
+    ],
+    ['cidr(self.size).containsIP("::1")', { size: '10.0.0.0/8' }, false],
+    [
+      'url(self.size).getScheme() == "https" && url(self.size).getHostname() == "a.example"',
+      { size: 'https://a.example:8/p' },
+      true,
+    ],
+    ['url(self.size).getPort() == "8" && url(self.size).getHost() == "[::1]:8"', { size: 'http://[::1]:8/' }, true],
+    [
+      'url(self.size).getEscapedPath() == "/a%20b%2F" && url(self.size).getQuery()["k"] == ["1", "2"]',
+      { size: '/a b%2F?k=1&k=2' },
+      true,
+    ],
+    ['isURL(self.size)', { size: '/absolute/path' }, true],
+    ['isURL(self.size)', { size: '../relative' }, false],
+    ['isURL(self.size)', { size: 'https://a b/' }, false],
+    ['!format.dns1123Label().validate(self.size).hasValue()', { size: 'a-b' }, true],
+    ['!format.dns1123Label().validate(self.size).hasValue()', { size: 'A_b' }, false],
+    ['format.named("uuid").value().validate(self.size).orValue([]).size() == 1', { size: 'no' }, true],
+    ['!format.named("nothing").hasValue()', { size: 'no' }, true],
+    ['format.dns1035LabelPrefix().validate(self.size).hasValue()', { size: 'web-' }, false],
+    ['sets.contains(self.tags, ["a"]) && sets.equivalent(self.tags, ["b", "a", "a"])', { tags: ['a', 'b'] }, true],
+    ['sets.intersects(self.tags, ["x"])', { tags: ['a', 'b'] }, false],
+    [
+      'quantity(self.size).add(quantity("500m")).isGreaterThan(quantity("1")) && quantity("4").asInteger() == 4',
+      { size: '750m' },
+      true,
+    ],
+    [
+      '"%s is %d, %.2f, %x".format([self.size, self.least, self.ratio, 255]) == "a is 1, 0.50, ff"',
+      { size: 'a', least: 1, ratio: 0.5 },
+      true,
+    ],
+    ['self.size.replace("a", "b", 1) == "ba" && self.size.findAll("a", 1) == ["a"]', { size: 'aa' }, true],
   ];
   for (const [rule, spec, holds] of CASES)
     it(`${rule} of ${JSON.stringify(spec)} ${holds ? 'holds' : 'is broken'}`, () => {
@@ -135,10 +196,27 @@ describe('rules', () => {
     );
   });
 
+  it('with optionalOldSelf see whether there was anything before', () => {
+    const grows = { rule: '!oldSelf.hasValue() || self >= oldSelf.value()', optionalOldSelf: true };
+    const starts = { rule: 'oldSelf.hasValue() || self == 1', optionalOldSelf: true, message: 'begins with 1' };
+    const schema = { properties: { least: { type: 'integer', ...rules(grows, starts) } } };
+    assert.deepEqual(errorsOf(schema, { least: 1 }), []);
+    assert.match(errorsOf(schema, { least: 2 }).join(), /begins with 1/);
+    assert.deepEqual(errorsOf(schema, { least: 2 }, { least: 1 }), []);
+    assert.equal(errorsOf(schema, { least: 1 }, { least: 2 }).length, 1);
+    const idle = { properties: { least: { type: 'integer', ...rules({ rule: 'self > 0', optionalOldSelf: true }) } } };
+    assert.match(
+      malformedRules(definitionOf(idle))
+        .map(({ message }) => message)
+        .join(),
+      /does not use oldSelf/,
+    );
+  });
+
   it('that are no expressions are found with their path, and those with unknown functions are kept', () => {
     const spec = {
       properties: NUMBERS,
-      ...rules('self.least >', 'format.dns1123Label().validate(self.size).hasValue()'),
+      ...rules('self.least >', 'semver(self.size).isLessThan(semver("1.0.0"))'),
     };
     assert.deepEqual(
       malformedRules(definitionOf(spec)).map(({ field }) => field),
@@ -146,7 +224,7 @@ describe('rules', () => {
     );
     assert.match(
       ruleWarnings(definitionOf(spec)).join(),
-      /validations\[1\].rule: it calls .*dns1123Label.*kept, not evaluated/,
+      /validations\[1\].rule: it calls .*semver.*kept, not evaluated/,
     );
     assert.deepEqual(errorsOf(spec, { size: 'Bad Label' }), []);
   });

@@ -1,4 +1,5 @@
 /** `x-kubernetes-validations`: what a definition demands of its objects in CEL, node by node of the schema. */
+import { Optional } from '@marcbachmann/cel-js';
 import { type Expression, readExpression } from '#serve/api/rules/cel.ts';
 import { celValue } from '#serve/api/rules/value.ts';
 import { childPath, itemSchema, listKeys, listType, propertySchema, type Schema } from '#spec/kinds/custom/schema.ts';
@@ -17,6 +18,8 @@ interface Rule {
   readonly reason: Reason;
   /** Behind the path of the value, `.x.y`. */
   readonly fieldPath: string;
+  /** `oldSelf` is an optional, and the rule holds for new values too (KEP-4008 §optionalOldSelf). */
+  readonly optionalOld: boolean;
 }
 
 /** A value, what stood in its place before, and where it stands. */
@@ -70,10 +73,12 @@ function* errorsInList(list: readonly Json[], { old, schema, path }: Place): Gen
 }
 
 function* broken(rule: Rule, { value, old, schema, path }: Place): Generator<FieldError> {
-  if (rule.rule.unknown.length > 0 || (rule.rule.usesOld && old === undefined)) return;
+  const { optionalOld } = rule;
+  if (rule.rule.unknown.length > 0 || (rule.rule.usesOld && old === undefined && !optionalOld)) return;
+  const before = old === undefined ? undefined : celValue(old, schema);
   const variables = {
     self: celValue(value, schema),
-    ...(old === undefined ? {} : { oldSelf: celValue(old, schema) }),
+    ...(optionalOld ? { oldSelf: Optional.of(before) } : before === undefined ? {} : { oldSelf: before }),
   };
   const found = outcome(rule, variables);
   if (found === undefined) return;
@@ -123,11 +128,13 @@ function rulesOf(schema: Schema): readonly Rule[] {
 
 /** What cannot be read was refused when it was written. */
 function readRule(json: JsonObject): Rule[] {
-  const rule = readExpression(textAt(json, 'rule'));
-  const messageExpression = readExpression(textAt(json, 'messageExpression') || '""');
+  const optionalOld = json.optionalOldSelf === true;
+  const rule = readExpression(textAt(json, 'rule'), optionalOld);
+  const messageExpression = readExpression(textAt(json, 'messageExpression') || '""', optionalOld);
   if (typeof rule === 'string' || typeof messageExpression === 'string') return [];
   const reason = REASONS.find((one) => one === textAt(json, 'reason')) ?? 'FieldValueInvalid';
-  return [{ rule, messageExpression, message: textAt(json, 'message'), reason, fieldPath: textAt(json, 'fieldPath') }];
+  const [message, fieldPath] = [textAt(json, 'message'), textAt(json, 'fieldPath')];
+  return [{ rule, messageExpression, message, reason, fieldPath, optionalOld }];
 }
 
 const ruled = new WeakMap<Schema, boolean>();
@@ -191,9 +198,11 @@ function findingsAt({ schema, path }: { readonly schema: Schema; readonly path: 
     ['rule', 'messageExpression'].flatMap((key) => {
       const text = textAt(json, key);
       if (text === '' && key !== 'rule') return [];
-      const expression = readExpression(text);
+      const expression = readExpression(text, json.optionalOldSelf === true);
       const place = { path: `${path}.${KEY}[${index}].${key}`, rule: text };
       if (typeof expression === 'string') return [{ ...place, malformed: expression, unknown: [] }];
+      if (key === 'rule' && json.optionalOldSelf !== undefined && !expression.usesOld)
+        return [{ ...place, malformed: 'optionalOldSelf may not be set: the rule does not use oldSelf', unknown: [] }];
       return expression.unknown.length === 0 ? [] : [{ ...place, malformed: '', unknown: expression.unknown }];
     }),
   );
