@@ -9,8 +9,8 @@ import { ROOT } from '#test/support/polder.ts';
 import { Terminal } from '#test/transcripts/terminal.ts';
 import { parseTranscript, type Step, shows } from '#test/transcripts/transcript.ts';
 
-/** As long as a line may take: it may wait for containers that ignore SIGTERM. */
-const LINE_MS = 60_000;
+/** As long as a line may take: it may wait for containers that ignore SIGTERM, or for name servers that a lab has not. */
+const LINE_MS = 120_000;
 const AGAIN_MS = 100;
 
 /**

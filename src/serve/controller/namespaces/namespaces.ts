@@ -38,14 +38,14 @@ function found(name: string): Write[] {
   ];
 }
 
-/** The service account that pods run as unless they name another, and the authority. */
+/** The authority, then the service account that pods run as unless they name another: where that is, the other is too. */
 function furnish(namespace: string, ca: string | undefined, world: World): Write[] {
   if (world.of(SERVICE_ACCOUNTS).has(`${namespace}/${DEFAULT_ACCOUNT}`)) return [];
   const object = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { namespace, name: DEFAULT_ACCOUNT } };
   const account: Write = { verb: 'ensure', resource: SERVICE_ACCOUNTS, object };
   return ca === undefined
     ? [account]
-    : [account, { verb: 'ensure', resource: CONFIG_MAPS, object: rootCa(namespace, ca) }];
+    : [{ verb: 'ensure', resource: CONFIG_MAPS, object: rootCa(namespace, ca) }, account];
 }
 
 function rootCa(namespace: string, ca: string): ConfigMap {
