@@ -32,6 +32,9 @@ const INLINE = new Set([
   'ingressRuleValue',
 ]);
 
+/** Fields that are called otherwise in JSON. */
+const JSON_NAMES: Readonly<Record<string, string>> = { Webhooks: 'webhooks', uID: 'uid' };
+
 function* descriptorFiles(binary: Buffer): Generator<Message> {
   for (let at = binary.indexOf(GZIP); at >= 0; at = binary.indexOf(GZIP, at + GZIP.length)) {
     const file = tryRead(binary.subarray(at, at + LARGEST));
@@ -74,6 +77,11 @@ function descriptors(binary: Buffer): Map<string, Message> {
   return found;
 }
 
+function nameOf(field: Message): string {
+  const name = text(field, FIELD.name);
+  return JSON_NAMES[name] ?? name;
+}
+
 function typeText(field: Message, all: Map<string, Message>): string {
   const name = text(field, FIELD.typeName).replace(/^\./, '');
   const entry = all.get(name);
@@ -93,7 +101,7 @@ function collect(roots: readonly string[], all: Map<string, Message>): Record<st
     const message = all.get(name);
     if (message === undefined || table[name] !== undefined) continue;
     const fields = messages(message, DESCRIPTOR.field).map((field) => ({
-      line: `${int(field, FIELD.number)}:${text(field, FIELD.name)}=${typeText(field, all)}`,
+      line: `${int(field, FIELD.number)}:${nameOf(field)}=${typeText(field, all)}`,
       type: typeText(field, all).replace(/^(\[\]|\{\}|\^)+/, ''),
     }));
     table[name] = fields.map((field) => field.line).join(' ');

@@ -175,9 +175,6 @@ describe('what is not here', () => {
     const { client } = server;
     await client.ask('POST', PODS, pod('p'));
     for (const [method, path] of [
-      ['GET', '/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers'],
-      ['GET', '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations'],
-      ['GET', '/apis/apiregistration.k8s.io/v1/apiservices'],
       ['GET', '/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas'],
       ['GET', '/apis/resource.k8s.io/v1/resourceclaims'],
       ['GET', '/apis/storage.k8s.io/v1/volumeattachments'],

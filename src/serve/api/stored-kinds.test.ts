@@ -2,17 +2,27 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { PODS, pod, startServer, TABLE } from '#serve/api/testing/server.ts';
-import { at, type JsonObject, listAt, objectsAt, textAt } from '#spec/kinds/json.ts';
+import { at, type Json, type JsonObject, listAt, objectsAt, textAt } from '#spec/kinds/json.ts';
 
 const CORE = '/api/v1/namespaces/default';
 const STORAGE = '/apis/storage.k8s.io/v1';
 const CONTAINERS = [{ name: 'c', image: 'busybox' }];
 const REQUEST = { requests: { storage: '1Gi' } };
+const ADMISSION = '/apis/admissionregistration.k8s.io/v1';
+const WEBHOOK = {
+  name: 'a.example.com',
+  clientConfig: { service: { namespace: 'n', name: 's' } },
+  sideEffects: 'None',
+  admissionReviewVersions: ['v1'],
+};
+const SCALED = { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web' };
 const MERGE = { headers: { 'Content-Type': 'application/merge-patch+json' } };
 
 interface Row {
   readonly path: string;
-  /** All but `metadata.name`, which is `x`. */
+  /** `x`, if it is not said. */
+  readonly name?: string;
+  /** All but `metadata.name`. */
   readonly body: JsonObject;
   /** What is filled in, by path. */
   readonly defaults: Readonly<Record<string, unknown>>;
@@ -22,6 +32,8 @@ interface Row {
   /** Bodies that are refused, and the causes. */
   readonly wrong: readonly (readonly [JsonObject, readonly string[]])[];
   /** A merge patch that is refused, and the causes. */
+  /** What every writer is told. */
+  readonly warns?: RegExp;
   readonly frozen?: readonly [JsonObject, readonly string[]];
 }
 
@@ -190,25 +202,142 @@ const ROWS: readonly Row[] = [
     ],
     frozen: [{ handler: 'other' }, ['FieldValueInvalid handler']],
   },
+  {
+    path: `${ADMISSION}/validatingwebhookconfigurations`,
+    body: {
+      webhooks: [
+        { ...WEBHOOK, rules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['*'], resources: ['pods'] }] },
+      ],
+    },
+    defaults: {
+      'webhooks.0.failurePolicy': 'Fail',
+      'webhooks.0.matchPolicy': 'Equivalent',
+      'webhooks.0.timeoutSeconds': 10,
+      'webhooks.0.rules.0.scope': '*',
+      'webhooks.0.clientConfig.service.port': 443,
+      'metadata.generation': 1,
+    },
+    columns: ['Name', 'Webhooks', 'Age'],
+    cells: ['x', 1],
+    wrong: [
+      [
+        { webhooks: [{ name: 'short', clientConfig: {}, sideEffects: 'Some', admissionReviewVersions: [] }] },
+        [
+          'FieldValueInvalid webhooks[0].name',
+          'FieldValueRequired webhooks[0].clientConfig',
+          'FieldValueNotSupported webhooks[0].sideEffects',
+          'FieldValueRequired webhooks[0].admissionReviewVersions',
+        ],
+      ],
+    ],
+    warns: /kept, and their webhooks are not called/,
+  },
+  {
+    path: `${ADMISSION}/mutatingwebhookconfigurations`,
+    body: { webhooks: [WEBHOOK] },
+    defaults: { 'webhooks.0.reinvocationPolicy': 'Never' },
+    columns: ['Name', 'Webhooks', 'Age'],
+    cells: ['x', 1],
+    wrong: [
+      [{ webhooks: [{ ...WEBHOOK, failurePolicy: 'Shrug' }] }, ['FieldValueNotSupported webhooks[0].failurePolicy']],
+    ],
+    warns: /kept, and their webhooks are not called/,
+  },
+  {
+    path: `${ADMISSION}/validatingadmissionpolicies`,
+    body: {
+      spec: {
+        matchConstraints: {
+          resourceRules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['*'], resources: ['pods'] }],
+        },
+        validations: [{ expression: 'true' }],
+      },
+    },
+    defaults: {
+      'spec.failurePolicy': 'Fail',
+      'spec.matchConstraints.matchPolicy': 'Equivalent',
+      'spec.matchConstraints.resourceRules.0.scope': '*',
+    },
+    columns: ['Name', 'Validations', 'ParamKind', 'Age'],
+    cells: ['x', 1, '<unset>'],
+    wrong: [[{ spec: {} }, ['FieldValueRequired spec.matchConstraints', 'FieldValueRequired spec.validations']]],
+    warns: /kept, and not evaluated/,
+  },
+  {
+    path: `${ADMISSION}/validatingadmissionpolicybindings`,
+    body: { spec: { policyName: 'p', validationActions: ['Deny'], paramRef: { name: 'a', namespace: 'b' } } },
+    defaults: {},
+    columns: ['Name', 'PolicyName', 'ParamRef', 'Age'],
+    cells: ['x', 'p', 'b/a'],
+    wrong: [
+      [{ spec: {} }, ['FieldValueRequired spec.policyName', 'FieldValueRequired spec.validationActions']],
+      [{ spec: { policyName: 'p', validationActions: ['Cry'] } }, ['FieldValueNotSupported spec.validationActions[0]']],
+    ],
+    warns: /kept, and not evaluated/,
+  },
+  {
+    path: '/apis/apiregistration.k8s.io/v1/apiservices',
+    name: 'v1.x.example.com',
+    body: {
+      spec: {
+        group: 'x.example.com',
+        version: 'v1',
+        service: { namespace: 'n', name: 's' },
+        groupPriorityMinimum: 100,
+        versionPriority: 100,
+      },
+    },
+    defaults: { 'spec.service.port': 443, 'status.conditions.0.status': 'False' },
+    columns: ['Name', 'Service', 'Available', 'Age'],
+    cells: ['v1.x.example.com', 'n/s', 'False (NotAggregated)'],
+    wrong: [
+      [
+        { spec: { group: 'y', version: 'v1', groupPriorityMinimum: 0, versionPriority: 1 } },
+        ['FieldValueInvalid metadata.name', 'FieldValueInvalid spec.groupPriorityMinimum'],
+      ],
+    ],
+    warns: /are not asked/,
+  },
+  {
+    path: '/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers',
+    body: { spec: { scaleTargetRef: SCALED, maxReplicas: 3 } },
+    defaults: { 'spec.minReplicas': 1, 'spec.metrics.0.resource.target.averageUtilization': 80 },
+    columns: ['Name', 'Reference', 'Targets', 'MinPods', 'MaxPods', 'Replicas', 'Age'],
+    cells: ['x', 'Deployment/web', 'cpu: <unknown>/80%', '1', 3, 0],
+    wrong: [
+      [
+        { spec: { scaleTargetRef: { kind: 'Deployment', name: '' }, minReplicas: 4, maxReplicas: 3 } },
+        ['FieldValueRequired spec.scaleTargetRef.name', 'FieldValueInvalid spec.maxReplicas'],
+      ],
+    ],
+    warns: /nothing scales by them/,
+  },
 ];
+
+/** By a path of keys and places in lists: `webhooks.0.name`. */
+function deep(body: JsonObject, path: string): unknown {
+  let found: Json | undefined = body;
+  for (const key of path.split('.')) found = Array.isArray(found) ? found[Number(key)] : at(found, key);
+  return found;
+}
 
 function causesOf(body: JsonObject): string[] {
   return objectsAt(body, 'details', 'causes').map((one) => `${textAt(one, 'reason')} ${textAt(one, 'field')}`);
 }
 
 describe('stored kinds', () => {
-  for (const { path, body, defaults, columns, cells, wrong, frozen } of ROWS) {
+  for (const { path, name = 'x', body, defaults, columns, cells, wrong, frozen, warns } of ROWS) {
     it(`${path} fills in, prints and refuses as Kubernetes does`, async () => {
       await using server = await startServer();
       const { client } = server;
       for (const [bad, causes] of wrong) {
-        const refused = await client.ask('POST', path, { metadata: { name: 'x' }, ...bad });
+        const refused = await client.ask('POST', path, { metadata: { name }, ...bad });
         assert.deepEqual([refused.status, causesOf(refused.body)], [422, causes], refused.text);
       }
-      const made = await client.ask('POST', `${path}?fieldValidation=Strict`, { metadata: { name: 'x' }, ...body });
+      const made = await client.ask('POST', `${path}?fieldValidation=Strict`, { metadata: { name }, ...body });
       assert.equal(made.status, 201, made.text);
-      for (const [key, value] of Object.entries(defaults))
-        assert.deepEqual(at(made.body, ...key.split('.')), value, key);
+      if (warns !== undefined) assert.match(String(made.headers.warning), warns);
+      for (const [key, value] of Object.entries(defaults)) assert.deepEqual(deep(made.body, key), value, key);
       const table = await client.ask('GET', path, undefined, { headers: TABLE });
       const shown = objectsAt(table.body, 'columnDefinitions').filter((one) => one.priority === 0);
       assert.deepEqual(
@@ -221,6 +350,41 @@ describe('stored kinds', () => {
       assert.deepEqual([changed.status, causesOf(changed.body)], [422, frozen[1]], changed.text);
     });
   }
+
+  it('an autoscaler is the same in the words of v1 and of v2', async () => {
+    await using server = await startServer();
+    const { client } = server;
+    const [one, two] = ['v1', 'v2'].map(
+      (version) => `/apis/autoscaling/${version}/namespaces/default/horizontalpodautoscalers`,
+    );
+    const spec = { scaleTargetRef: SCALED, maxReplicas: 5, targetCPUUtilizationPercentage: 70 };
+    const made = await client.ask('POST', one ?? '', { metadata: { name: 'web' }, spec });
+    assert.equal(made.status, 201, made.text);
+    assert.deepEqual(made.body.spec, { ...spec, minReplicas: 1 });
+    const other = await client.ask('GET', `${two}/web`);
+    assert.equal(deep(other.body, 'spec.metrics.0.resource.target.averageUtilization'), 70);
+    const patched = await client.ask('PATCH', `${one}/web`, { spec: { targetCPUUtilizationPercentage: 50 } }, MERGE);
+    assert.equal(patched.status, 200, patched.text);
+    const again = await client.ask('GET', `${two}/web`);
+    assert.equal(deep(again.body, 'spec.metrics.0.resource.target.averageUtilization'), 50);
+    assert.equal(again.body.apiVersion, 'autoscaling/v2');
+    const memory = {
+      type: 'Resource',
+      resource: { name: 'memory', target: { type: 'AverageValue', averageValue: '1Gi' } },
+    };
+    const more = {
+      metrics: [...objectsAt(again.body, 'spec', 'metrics'), memory],
+      behavior: { scaleDown: { selectPolicy: 'Min' } },
+    };
+    assert.equal((await client.ask('PATCH', `${two}/web`, { spec: more }, MERGE)).status, 200);
+    assert.equal((await client.ask('PATCH', `${one}/web`, { spec: { maxReplicas: 9 } }, MERGE)).status, 200);
+    const kept = await client.ask('GET', `${two}/web`);
+    assert.deepEqual(
+      [at(kept.body, 'spec', 'metrics'), at(kept.body, 'spec', 'behavior'), at(kept.body, 'spec', 'maxReplicas')],
+      [more.metrics, more.behavior, 9],
+      'a writer of v1 loses nothing that only v2 has',
+    );
+  });
 
   it('a claim without a class gets the default one, and its binding shows', async () => {
     await using server = await startServer();

@@ -1,5 +1,13 @@
 /** The kinds that the embedded API serves. A new kind is a row here, and a run of `src/cmd/generate-fields.ts` and `generate-protobuf.ts`. */
+import {
+  MUTATING_WEBHOOK_CONFIGURATION,
+  VALIDATING_ADMISSION_POLICY,
+  VALIDATING_ADMISSION_POLICY_BINDING,
+  VALIDATING_WEBHOOK_CONFIGURATION,
+} from '#spec/kinds/admission.ts';
+import { API_SERVICE } from '#spec/kinds/api-service.ts';
 import { CONTROLLER_REVISION, DEPLOYMENT, REPLICA_SET, STATEFUL_SET } from '#spec/kinds/apps.ts';
+import { HORIZONTAL_POD_AUTOSCALER, HORIZONTAL_POD_AUTOSCALER_V1 } from '#spec/kinds/autoscaling.ts';
 import { CRON_JOB, JOB } from '#spec/kinds/batch.ts';
 import { CALICO_KINDS } from '#spec/kinds/calico/table.ts';
 import { CERTIFICATE_SIGNING_REQUEST } from '#spec/kinds/certificates.ts';
@@ -52,7 +60,12 @@ export const KINDS: readonly Kind[] = [
   SECRET,
   SERVICE_ACCOUNT,
   SERVICE,
+  MUTATING_WEBHOOK_CONFIGURATION,
+  VALIDATING_ADMISSION_POLICY,
+  VALIDATING_ADMISSION_POLICY_BINDING,
+  VALIDATING_WEBHOOK_CONFIGURATION,
   CUSTOM_RESOURCE_DEFINITION,
+  API_SERVICE,
   CONTROLLER_REVISION,
   DAEMON_SET,
   DEPLOYMENT,
@@ -64,6 +77,8 @@ export const KINDS: readonly Kind[] = [
   SELF_SUBJECT_ACCESS_REVIEW,
   SELF_SUBJECT_RULES_REVIEW,
   SUBJECT_ACCESS_REVIEW,
+  HORIZONTAL_POD_AUTOSCALER,
+  HORIZONTAL_POD_AUTOSCALER_V1,
   CRON_JOB,
   JOB,
   CERTIFICATE_SIGNING_REQUEST,

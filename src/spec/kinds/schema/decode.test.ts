@@ -122,7 +122,7 @@ describe('decodeObject', () => {
 });
 
 /** Groups whose messages kubectl does not carry, since it sends them as JSON. */
-const JSON_ONLY = new Set(['apiextensions.k8s.io', 'metrics.k8s.io']);
+const JSON_ONLY = new Set(['apiextensions.k8s.io', 'apiregistration.k8s.io', 'metrics.k8s.io']);
 
 describe('the generated tables', () => {
   it('hold the type of every kind, with all types that it refers to', () => {
@@ -156,5 +156,13 @@ describe('the generated tables', () => {
         assert.ok(field.form === 'inline' || fieldsOf(type)?.has(field.name), `${kind}.${field.name}`);
       }
     }
+  });
+
+  it('call fields as JSON does, where protobuf calls them otherwise', () => {
+    const fields = wireFieldsOf('k8s.io.api.authentication.v1.BoundObjectReference');
+    assert.deepEqual(
+      [...(fields?.values() ?? [])].map(({ name }) => name),
+      ['kind', 'apiVersion', 'name', 'uid'],
+    );
   });
 });

@@ -61,6 +61,14 @@ const RULES: Readonly<Record<string, Readonly<Record<string, MergeRule>>>> = {
   V1PodDisruptionBudgetStatus: { conditions: CONDITIONS },
   V1PersistentVolumeClaimStatus: { conditions: CONDITIONS },
   V1CertificateSigningRequestStatus: { conditions: CONDITIONS },
+  V1MutatingWebhookConfiguration: { webhooks: { key: 'name' } },
+  V1ValidatingWebhookConfiguration: { webhooks: { key: 'name' } },
+  V1MutatingWebhook: { matchConditions: { key: 'name' } },
+  V1ValidatingWebhook: { matchConditions: { key: 'name' } },
+  V1ValidatingAdmissionPolicySpec: { matchConditions: { key: 'name' }, variables: { key: 'name' } },
+  V1ValidatingAdmissionPolicyStatus: { conditions: CONDITIONS },
+  V1APIServiceStatus: { conditions: CONDITIONS },
+  V2HorizontalPodAutoscalerStatus: { conditions: CONDITIONS },
   V1CSINodeSpec: { drivers: { key: 'name' } },
 };
 
