@@ -21,18 +21,28 @@ export function parseMac(text: string): Mac {
 
 /** Six bytes. */
 export function macBytes(mac: Mac): Uint8Array {
-  return Uint8Array.from(mac.split(':'), (octet) => Number.parseInt(octet, 16));
+  const bytes = new Uint8Array(6);
+  for (let i = 0; i < 6; i++) bytes[i] = Number.parseInt(mac.slice(3 * i, 3 * i + 2), 16);
+  return bytes;
 }
 
 /** @throws RangeError unless there are six bytes. */
 export function macFromBytes(bytes: Uint8Array): Mac {
   if (bytes.length !== 6) throw new RangeError(`Cannot make an Ethernet address of ${bytes.length} bytes: it has 6`);
-  return Array.from(bytes, (b) => b.toString(16).padStart(2, '0')).join(':') as Mac;
+  let text = '';
+  for (let i = 0; i < 6; i++) text += `${i === 0 ? '' : ':'}${octetText(bytes[i] ?? 0)}`;
+  return text as Mac;
 }
+
+function octetText(octet: number): string {
+  return `${DIGITS[octet >> 4]}${DIGITS[octet & 15]}`;
+}
+
+const DIGITS = '0123456789abcdef';
 
 /** Makes of any six bytes a locally administered unicast address (IEEE 802: bit 1 set, bit 0 clear of the first octet). */
 export function localMac(bytes: Uint8Array): Mac {
-  const own = Uint8Array.from(bytes);
+  const own = bytes.slice();
   own[0] = ((own[0] ?? 0) & 0xfe) | 0x02;
   return macFromBytes(own);
 }

@@ -1,6 +1,16 @@
 /** Networks (`Prefix`, host bits zero) and addresses with their network's length (`IfAddr`), as canonical text. */
 
-import { type Addr, addrFromBigInt, addrToBigInt, bitsOf, type Family, familyOf, readAddr } from '#net/addr.ts';
+import {
+  type Addr,
+  addrFromBigInt,
+  addrToBigInt,
+  bitsOf,
+  type Family,
+  familyOf,
+  readAddr,
+  v4FromNumber,
+  v4Number,
+} from '#net/addr.ts';
 
 declare const prefixBrand: unique symbol;
 declare const ifAddrBrand: unique symbol;
@@ -62,7 +72,12 @@ export function prefixOf(addr: Addr, length: number): Prefix {
   if (!Number.isInteger(length) || length < 0 || length > bitsOf(family)) {
     throw new RangeError(`Cannot make a network of length ${length}: IPv${family} has 0 to ${bitsOf(family)}`);
   }
-  return `${addrFromBigInt(addrToBigInt(addr) & maskOf(family, length), family)}/${length}` as Prefix;
+  const v4 = v4Number(addr);
+  const first =
+    v4 === undefined
+      ? addrFromBigInt(addrToBigInt(addr) & maskOf(family, length), family)
+      : v4FromNumber(v4 - (v4 % 2 ** (32 - length)));
+  return `${first}/${length}` as Prefix;
 }
 
 /** The network that is this one address: /32 or /128. */

@@ -8,7 +8,7 @@ import { toErrorObject } from '#wire/cni/error.ts';
 import type { ShimCall } from '#wire/cni/frame.ts';
 import { type CniRequest, readRequest } from '#wire/cni/request.ts';
 import { encodeResult } from '#wire/cni/result.ts';
-import { atLeast, isSpecVersion, NEWEST, versionReply } from '#wire/cni/version.ts';
+import { atLeast, isSpecVersion, NEWEST, type SpecVersion, versionReply } from '#wire/cni/version.ts';
 
 export interface Answer {
   readonly exit: 0 | 1;
@@ -75,7 +75,7 @@ async function addOrUndo(plugin: Plugin, call: PluginCall, d: Dispatcher): Promi
 }
 
 /** CHECK came with 0.4.0. */
-function needVersion(conf: NetConf, tooOld: string): void {
+function needVersion(conf: NetConf, tooOld: SpecVersion): void {
   if (!atLeast(tooOld, conf.cniVersion)) return;
   throw new PolderError('cni-version', {
     version: conf.cniVersion,

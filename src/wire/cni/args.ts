@@ -5,6 +5,7 @@ import { PolderError } from '#spec/errors.ts';
 /** Keys in the order given; a later one of the same name wins. @throws PolderError cni-environment (CNI code 4). */
 export function parseArgs(text: string): ReadonlyMap<string, string> {
   const args = new Map<string, string>();
+  if (text === '') return args;
   for (const pair of text.split(';')) {
     if (pair === '') continue;
     const at = pair.indexOf('=');

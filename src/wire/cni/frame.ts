@@ -8,9 +8,12 @@
 import { PolderError } from '#spec/errors.ts';
 import type { Environment } from '#wire/cni/request.ts';
 
-/** "PCN1" */
-const MAGIC = [0x50, 0x43, 0x4e, 0x31] as const;
+const MAGIC = 'PCN1';
+/** The same, as a number in network byte order. */
+const MAGIC_NUMBER = 0x50434e31;
 const HEADER = 8;
+/** Magic, and room for the length. */
+const HEAD = `${MAGIC}\0\0\0\0`;
 
 const decoder = new TextDecoder(undefined, { ignoreBOM: true });
 const encoder = new TextEncoder();
@@ -31,9 +34,10 @@ export interface ShimCall {
 /** Bytes of a whole request, once the header is there; undefined while it is not. @throws PolderError cni-decode. */
 export function frameLength(bytes: Uint8Array): number | undefined {
   if (bytes.length < HEADER) return undefined;
-  if (!MAGIC.every((byte, i) => bytes[i] === byte))
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  if (view.getUint32(0) !== MAGIC_NUMBER)
     throw new PolderError('cni-decode', { what: 'Not a request of the CNI shim' });
-  const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(4);
+  const length = view.getUint32(4);
   if (length > LARGEST) throw new PolderError('cni-decode', { what: `A request of ${length} bytes is too large` });
   return HEADER + length;
 }
@@ -46,8 +50,22 @@ export function decodeCall(frame: Uint8Array): ShimCall {
   // One NUL ends the last string, another is the empty string behind it. argv[0] may be empty, too.
   const end = body.indexOf('\0\0');
   if (end < 0) throw new PolderError('cni-decode', { what: 'The CNI request has no end of its environment' });
-  const [argv0 = '', ...pairs] = body.slice(0, end).split('\0');
-  return { argv0, env: Object.fromEntries(pairs.map(split)), stdin: withoutMark(body.slice(end + 2)) };
+  const first = body.indexOf('\0');
+  return { argv0: body.slice(0, first), env: readEnv(body, first + 1, end), stdin: withoutMark(body.slice(end + 2)) };
+}
+
+/** The strings from `from` on; `to` is the NUL that ends the last. */
+function readEnv(text: string, from: number, to: number): Environment {
+  const env: Record<string, string> = {};
+  for (let at = from; at < to; ) {
+    const end = text.indexOf('\0', at);
+    const pair = text.slice(at, end);
+    const equals = pair.indexOf('=');
+    if (equals < 0) env[pair] = '';
+    else env[pair.slice(0, equals)] = pair.slice(equals + 1);
+    at = end + 1;
+  }
+  return env;
 }
 
 /** Some editors begin a file with a byte order mark. */
@@ -55,27 +73,21 @@ function withoutMark(text: string): string {
   return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
 }
 
-function split(pair: string): readonly [string, string] {
-  const at = pair.indexOf('=');
-  return at < 0 ? [pair, ''] : [pair.slice(0, at), pair.slice(at + 1)];
-}
-
 /** The same bytes as the shim sends: for tests and for callers without the shim. */
 export function encodeCall(call: ShimCall): Uint8Array {
   const pairs = Object.entries(call.env).map(([name, value]) => `${name}=${value ?? ''}`);
-  return frame(encoder.encode(`${[call.argv0, ...pairs].join('\0')}\0\0${call.stdin}`));
+  return framed(`${HEAD}${[call.argv0, ...pairs].join('\0')}\0\0${call.stdin}`);
 }
 
 export function encodeAnswer(exit: number, stdout: string): Uint8Array {
-  const body = encoder.encode(`\0${stdout}`);
-  body[0] = exit;
-  return frame(body);
+  const out = framed(`${HEAD}\0${stdout}`);
+  out[HEADER] = exit;
+  return out;
 }
 
-function frame(body: Uint8Array): Uint8Array {
-  const out = new Uint8Array(HEADER + body.length);
-  out.set(MAGIC);
-  new DataView(out.buffer).setUint32(4, body.length);
-  out.set(body, HEADER);
+/** @param text the whole frame, with no length yet */
+function framed(text: string): Uint8Array {
+  const out = encoder.encode(text);
+  new DataView(out.buffer, out.byteOffset).setUint32(MAGIC.length, out.length - HEADER);
   return out;
 }

@@ -34,28 +34,15 @@ export function parseObject(text: string, what: string): JsonObject {
 
 /**
  * The value of a key without regard to case: callers differ (containerd writes Go's field names, `HostPort`, podman
- * `hostPort`). The exact spelling wins.
+ * `hostPort`). The exact spelling wins, then the first of several. Most keys that a plugin knows are absent, so the
+ * length of a name is compared first.
  */
 export function lookup(object: JsonObject, key: string): unknown {
   if (Object.hasOwn(object, key)) return object[key];
-  const name = foldedNames(object).get(key.toLowerCase());
-  return name === undefined ? undefined : object[name];
-}
-
-/** Most keys that a plugin knows are absent: the names of an object are folded once, not for each of them. */
-const folded = new WeakMap<JsonObject, ReadonlyMap<string, string>>();
-
-function foldedNames(object: JsonObject): ReadonlyMap<string, string> {
-  const known = folded.get(object);
-  if (known) return known;
-  // The first of several spellings counts.
-  const names = new Map(
-    Object.keys(object)
-      .toReversed()
-      .map((name) => [name.toLowerCase(), name]),
-  );
-  folded.set(object, names);
-  return names;
+  for (const name in object) {
+    if (name.length === key.length && name.toLowerCase() === key.toLowerCase()) return object[name];
+  }
+  return undefined;
 }
 
 /** null counts as absent: Go programs write it for an empty slice or pointer. */

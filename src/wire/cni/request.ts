@@ -26,17 +26,8 @@ export interface CniRequest {
 
 export type Environment = { readonly [name: string]: string | undefined };
 
-type Need = 'required' | 'optional' | 'unused';
-
-/** Which variables each command takes. */
-const NEEDS = {
-  ADD: { CNI_CONTAINERID: 'required', CNI_NETNS: 'required', CNI_IFNAME: 'required' },
-  DEL: { CNI_CONTAINERID: 'required', CNI_NETNS: 'optional', CNI_IFNAME: 'required' },
-  CHECK: { CNI_CONTAINERID: 'required', CNI_NETNS: 'required', CNI_IFNAME: 'required' },
-  STATUS: { CNI_CONTAINERID: 'unused', CNI_NETNS: 'unused', CNI_IFNAME: 'unused' },
-  GC: { CNI_CONTAINERID: 'unused', CNI_NETNS: 'unused', CNI_IFNAME: 'unused' },
-  VERSION: { CNI_CONTAINERID: 'unused', CNI_NETNS: 'unused', CNI_IFNAME: 'unused' },
-} as const satisfies Record<Command, Record<string, Need>>;
+/** Commands of one attachment take CNI_CONTAINERID and CNI_IFNAME, and CNI_NETNS; the others take none of them. */
+const OF_ATTACHMENT: ReadonlySet<Command> = new Set(['ADD', 'DEL', 'CHECK']);
 
 function isCommand(text: string): text is Command {
   return (COMMANDS as readonly string[]).includes(text);
@@ -49,40 +40,40 @@ export function readRequest(argv0: string, env: Environment, stdin: string): Cni
     const what = command === '' ? 'CNI_COMMAND is missing' : `Unknown CNI_COMMAND "${command}"`;
     throw new PolderError('cni-environment', { what: `${what}: it is one of ${COMMANDS.join(', ')}` });
   }
-  checkNeeds(command, env);
-  const used = (name: 'CNI_CONTAINERID' | 'CNI_NETNS' | 'CNI_IFNAME') =>
-    NEEDS[command][name] === 'unused' ? '' : (env[name] ?? '');
+  const used = OF_ATTACHMENT.has(command);
+  if (used) checkAttachment(command, env);
   return {
     plugin: argv0.slice(argv0.lastIndexOf('/') + 1),
     command,
-    containerId: used('CNI_CONTAINERID'),
-    netns: used('CNI_NETNS'),
-    ifname: used('CNI_IFNAME'),
+    containerId: used ? (env.CNI_CONTAINERID ?? '') : '',
+    netns: used ? (env.CNI_NETNS ?? '') : '',
+    ifname: used ? (env.CNI_IFNAME ?? '') : '',
     args: parseArgs(env.CNI_ARGS ?? ''),
-    path: (env.CNI_PATH ?? '').split(':').filter((dir) => dir !== ''),
-    netnsOverride: ['1', 'true'].includes((env.CNI_NETNS_OVERRIDE ?? '').toLowerCase()),
+    path: splitPath(env.CNI_PATH ?? ''),
+    netnsOverride: isTrue(env.CNI_NETNS_OVERRIDE),
     stdin,
   };
 }
 
-function checkNeeds(command: Command, env: Environment): void {
-  const missing = Object.entries(NEEDS[command]).filter(([name, need]) => need === 'required' && !env[name]);
-  if (missing.length > 0) {
+function splitPath(text: string): string[] {
+  return text === '' ? [] : text.split(':').filter((dir) => dir !== '');
+}
+
+function isTrue(text: string | undefined): boolean {
+  return text !== undefined && (text === '1' || text.toLowerCase() === 'true');
+}
+
+function checkAttachment(command: Command, { CNI_CONTAINERID, CNI_NETNS, CNI_IFNAME }: Environment): void {
+  if (!CNI_CONTAINERID || !CNI_IFNAME || (!CNI_NETNS && command !== 'DEL')) {
+    const needed = { CNI_CONTAINERID, ...(command !== 'DEL' && { CNI_NETNS }), CNI_IFNAME };
+    const missing = Object.entries(needed).filter(([, value]) => !value);
     const names = missing.map(([name]) => name).join(', ');
     throw new PolderError('cni-environment', { what: `${command} needs ${names} in the environment` });
   }
-  const needs: Record<string, Need> = NEEDS[command];
-  checkOne(needs, 'CNI_CONTAINERID', env, badContainerId);
-  checkOne(needs, 'CNI_IFNAME', env, badIfname);
+  refuse('CNI_CONTAINERID', CNI_CONTAINERID, badContainerId(CNI_CONTAINERID));
+  refuse('CNI_IFNAME', CNI_IFNAME, badIfname(CNI_IFNAME));
 }
 
-function checkOne(
-  needs: Record<string, Need>,
-  name: string,
-  env: Environment,
-  bad: (text: string) => string | undefined,
-): void {
-  if (needs[name] !== 'required') return;
-  const why = bad(env[name] ?? '');
-  if (why) throw new PolderError('cni-environment', { what: `${name} "${env[name]}" ${why}` });
+function refuse(name: string, text: string, why: string | undefined): void {
+  if (why) throw new PolderError('cni-environment', { what: `${name} "${text}" ${why}` });
 }

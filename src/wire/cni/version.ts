@@ -2,6 +2,7 @@
 
 import { PolderError } from '#spec/errors.ts';
 
+/** Oldest first. */
 export const SPEC_VERSIONS = ['0.1.0', '0.2.0', '0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0'] as const;
 
 export type SpecVersion = (typeof SPEC_VERSIONS)[number];
@@ -18,15 +19,9 @@ export function needSpecVersion(text: string, plugin: string): SpecVersion {
   throw new PolderError('cni-version', { version: text || '(none)', plugin, supported: SPEC_VERSIONS.join(', ') });
 }
 
-/** True if `version` is at least `least`; both are `major.minor.patch`. */
-export function atLeast(version: string, least: string): boolean {
-  const a = version.split('.').map(Number);
-  const b = least.split('.').map(Number);
-  for (let i = 0; i < 3; i++) {
-    const d = (a[i] ?? 0) - (b[i] ?? 0);
-    if (d !== 0) return d > 0;
-  }
-  return true;
+/** True if `version` is `least` or came after it. */
+export function atLeast(version: SpecVersion, least: SpecVersion): boolean {
+  return SPEC_VERSIONS.indexOf(version) >= SPEC_VERSIONS.indexOf(least);
 }
 
 /** The answer to VERSION (CNI spec 1.1.0, "VERSION Success"). */

@@ -14,7 +14,7 @@ import { type Addr, readAddr } from '#net/addr.ts';
 import { readPrefix } from '#net/prefix.ts';
 import { isObject, type JsonObject, lookup, optArray, optList, optObject, optString, wrong } from '#wire/cni/json.ts';
 import { type CniRoute, readRoute } from '#wire/cni/result.ts';
-import { atLeast } from '#wire/cni/version.ts';
+import { atLeast, type SpecVersion } from '#wire/cni/version.ts';
 
 export interface HostLocalConf {
   /** One address out of each. */
@@ -80,7 +80,7 @@ function readAddrOf(item: JsonObject, key: string, path: string): Addr | undefin
   return readAddr(text) ?? wrong(`${path}${key}`, 'must be an IP address', text);
 }
 
-function checkedSets(sets: readonly RangeSet[], version: string): readonly RangeSet[] {
+function checkedSets(sets: readonly RangeSet[], version: SpecVersion): readonly RangeSet[] {
   if (sets.length === 0) wrong('ipam.ranges', 'must hold a range', undefined);
   for (const set of sets) {
     if (set.some(({ start }) => start.includes(':') !== (setFamily(set) === 6))) {

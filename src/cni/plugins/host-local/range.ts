@@ -1,6 +1,6 @@
 /** Ranges of addresses that `host-local` gives out, and the order in which it tries them. Pure. */
 
-import { type Addr, addrFromBigInt, addrToBigInt, type Family, familyOf } from '#net/addr.ts';
+import { type Addr, addrPlus, compareAddr, type Family, familyOf } from '#net/addr.ts';
 import { contains, firstAddr, lastAddr, lengthOf, type Prefix, prefixFamily } from '#net/prefix.ts';
 import { wrong } from '#wire/cni/json.ts';
 
@@ -30,12 +30,12 @@ export function rangeOf({ subnet, start, end, gateway }: RangeText, path: string
   const family = prefixFamily(subnet);
   const bits = family === 4 ? 32 : 128;
   if (lengthOf(subnet) > bits - SPARE_BITS) wrong(`${path}subnet`, 'must have at least four addresses', subnet);
-  const first = plus(firstAddr(subnet), 1n);
-  const last = family === 4 ? plus(lastAddr(subnet), -1n) : lastAddr(subnet);
+  const first = addrPlus(firstAddr(subnet), 1);
+  const last = family === 4 ? addrPlus(lastAddr(subnet), -1) : lastAddr(subnet);
   inside(subnet, start, `${path}rangeStart`);
   inside(subnet, end, `${path}rangeEnd`);
   const range = { subnet, start: start ?? first, end: end ?? last, gateway: gateway ?? first };
-  if (value(range.start) > value(range.end)) wrong(`${path}rangeStart`, 'must not be behind rangeEnd', range.start);
+  if (compareAddr(range.start, range.end) > 0) wrong(`${path}rangeStart`, 'must not be behind rangeEnd', range.start);
   return range;
 }
 
@@ -46,7 +46,7 @@ function inside(subnet: Prefix, addr: Addr | undefined, path: string): void {
 }
 
 export function rangeHas({ start, end }: Range, addr: Addr): boolean {
-  return familyOf(addr) === familyOf(start) && value(addr) >= value(start) && value(addr) <= value(end);
+  return familyOf(addr) === familyOf(start) && compareAddr(addr, start) >= 0 && compareAddr(addr, end) <= 0;
 }
 
 export function rangeFor(set: RangeSet, addr: Addr): Range | undefined {
@@ -55,7 +55,7 @@ export function rangeFor(set: RangeSet, addr: Addr): Range | undefined {
 
 export function rangesOverlap(a: Range, b: Range): boolean {
   if (familyOf(a.start) !== familyOf(b.start)) return false;
-  return value(a.start) <= value(b.end) && value(b.start) <= value(a.end);
+  return compareAddr(a.start, b.end) <= 0 && compareAddr(b.start, a.end) <= 0;
 }
 
 export function setFamily(set: RangeSet): Family | undefined {
@@ -75,42 +75,28 @@ export function setText(set: RangeSet): string {
  * as long as possible. Gateways are left out. Undefined if all are taken.
  */
 export function nextFree(set: RangeSet, after: Addr | undefined, taken: ReadonlySet<string>): Addr | undefined {
-  const at = after === undefined ? -1 : set.findIndex((range) => rangeHas(range, after));
-  const from = at < 0 || after === undefined ? undefined : value(after);
-  for (const { low, high, family, gateway } of laps(set, at, from)) {
-    for (let n = low; n <= high; n++) {
-      const addr = addrFromBigInt(n, family);
+  for (const { low, high, gateway } of laps(set, after)) {
+    for (let addr = low; ; addr = addrPlus(addr, 1)) {
       if (addr !== gateway && !taken.has(addr)) return addr;
+      if (addr === high) break;
     }
   }
   return undefined;
 }
 
+/** `low` is not behind `high`. */
 interface Lap {
-  readonly low: bigint;
-  readonly high: bigint;
-  readonly family: Family;
+  readonly low: Addr;
+  readonly high: Addr;
   readonly gateway: Addr;
 }
 
-/** What is behind the start in its range, the other ranges in turn, and what is before the start. */
-function laps(set: RangeSet, at: number, from: bigint | undefined): Lap[] {
-  const all = set.map(({ start, end, gateway }) => ({
-    low: value(start),
-    high: value(end),
-    family: familyOf(start),
-    gateway,
-  }));
+/** What is behind the address in its range, the other ranges in turn, and what is before it. */
+function laps(set: RangeSet, after: Addr | undefined): Lap[] {
+  const all = set.map(({ start, end, gateway }) => ({ low: start, high: end, gateway }));
+  const at = after === undefined ? -1 : set.findIndex((range) => rangeHas(range, after));
   const first = all[at];
-  if (from === undefined || !first) return all;
-  const behind = { ...first, low: from + 1n };
-  return [behind, ...all.slice(at + 1), ...all.slice(0, at), { ...first, high: from }];
-}
-
-function value(addr: Addr): bigint {
-  return addrToBigInt(addr);
-}
-
-function plus(addr: Addr, by: bigint): Addr {
-  return addrFromBigInt(addrToBigInt(addr) + by, familyOf(addr));
+  if (after === undefined || !first) return all;
+  const behind = after === first.high ? [] : [{ ...first, low: addrPlus(after, 1) }];
+  return [...behind, ...all.slice(at + 1), ...all.slice(0, at), { ...first, high: after }];
 }

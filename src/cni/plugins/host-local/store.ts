@@ -5,17 +5,7 @@
  * locked by flock(2) while anybody reads or writes.
  */
 
-import {
-  closeSync,
-  constants,
-  ftruncateSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  unlinkSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
+import { readdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { makeFolder } from '#cni/parts/folder.ts';
 import { lockFile } from '#kernel/file-lock.ts';
 import { type Addr, readAddr } from '#net/addr.ts';
@@ -147,12 +137,7 @@ export class DirStore {
  * In place: ext4 frees the block of a file that is cut to nothing, and looks for another when it is written again, which
  * took a fifth of the time of an ADD. It is cut only where it is, or may be, too long.
  */
-function overwrite(path: string, text: string, before = Number.POSITIVE_INFINITY): void {
-  const fd = openSync(path, constants.O_WRONLY | constants.O_CREAT, 0o600);
-  try {
-    writeSync(fd, text, 0);
-    if (before > text.length) ftruncateSync(fd, text.length);
-  } finally {
-    closeSync(fd);
-  }
+function overwrite(path: string, text: string, before: number | undefined): void {
+  const inPlace = before !== undefined && before > 0 && before <= text.length;
+  writeFileSync(path, text, { flag: inPlace ? 'r+' : 'w', mode: 0o600 });
 }
