@@ -39,6 +39,7 @@ export const SO_BINDTODEVICE = 25;
 export const SO_ATTACH_FILTER = 26;
 export const SO_SNDBUFFORCE = 32;
 export const SO_RCVBUFFORCE = 33;
+export const SO_NETNS_COOKIE = 71;
 export const IPPROTO_IPV6 = 41;
 export const IPV6_V6ONLY = 26;
 

@@ -33,8 +33,9 @@ export function openBriefRouteSocket(): number {
   return openBrief(C.NETLINK_ROUTE);
 }
 
-/** Room for many answers, and dumps of only what was asked for. @throws SystemError */
+/** Room for many answers, refusals that do not repeat the request, and dumps of only what was asked for. @throws SystemError */
 export function prepareForMany(fd: number): void {
+  setIntOption(fd, C.SOL_NETLINK, C.NETLINK_CAP_ACK, 1, 'NETLINK_CAP_ACK');
   setIntOption(fd, C.SOL_NETLINK, C.NETLINK_GET_STRICT_CHK, 1, 'NETLINK_GET_STRICT_CHK');
   enlargeBuffer(fd);
 }
@@ -54,7 +55,6 @@ function openBrief(protocol: number): number {
   const fd = checked(libc.socket(C.AF_NETLINK, type, protocol), 'socket', 'open a netlink socket');
   try {
     setIntOption(fd, C.SOL_NETLINK, C.NETLINK_EXT_ACK, 1, 'NETLINK_EXT_ACK');
-    setIntOption(fd, C.SOL_NETLINK, C.NETLINK_CAP_ACK, 1, 'NETLINK_CAP_ACK');
     return fd;
   } catch (error) {
     libc.close(fd);

@@ -28,11 +28,38 @@ const ucred = new Uint8Array(12);
 const ucredView = new DataView(ucred.buffer);
 const ucredLength = new Uint32Array(1);
 
+/**
+ * What names the network namespace of the socket, as long as the machine runs (SO_NETNS_COOKIE). An accepted unix socket
+ * belongs to its peer's namespace. Undefined before Linux 5.14.
+ */
+export function netnsCookie(fd: number): bigint | undefined {
+  cookieLength[0] = cookie.byteLength;
+  if (libc.getsockopt(fd, C.SOL_SOCKET, C.SO_NETNS_COOKIE, cookieBytes, cookieLength) < 0) return undefined;
+  return cookie[0];
+}
+
+const cookie = new BigUint64Array(1);
+const cookieBytes = new Uint8Array(cookie.buffer);
+const cookieLength = new Uint32Array(1);
+
+/** `netnsCookie` of the namespace that this thread is in. @throws SystemError */
+export function ownNetnsCookie(): bigint | undefined {
+  const fd = checked(libc.socket(C.AF_UNIX, C.SOCK_STREAM | C.SOCK_CLOEXEC, 0), 'socket', 'make a unix socket');
+  try {
+    return netnsCookie(fd);
+  } finally {
+    libc.close(fd);
+  }
+}
+
 /** A socket option whose value is an int. @throws SystemError */
 export function setIntOption(fd: number, level: number, option: number, value: number, what: string): void {
-  const bytes = new Uint8Array(Int32Array.of(value).buffer);
-  checked(libc.setsockopt(fd, level, option, bytes, 4), 'setsockopt', `set ${what}`);
+  intValue[0] = value;
+  checked(libc.setsockopt(fd, level, option, intBytes, 4), 'setsockopt', `set ${what}`);
 }
+
+const intValue = new Int32Array(1);
+const intBytes = new Uint8Array(intValue.buffer);
 
 /** `struct sockaddr_in` or `sockaddr_in6`. */
 function sockaddr(addr: Addr, port: number): Uint8Array {

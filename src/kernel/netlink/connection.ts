@@ -1,5 +1,6 @@
 /** One netlink socket: requests in one send, their answers gathered. */
 
+import { interfaceIndex, interfaceIsUp, interfaceMac, interfaceMtu } from '#kernel/ffi/interface-facts.ts';
 import {
   netnsOfSocket,
   openBriefRouteSocket,
@@ -10,17 +11,21 @@ import {
 } from '#kernel/ffi/netlink-socket.ts';
 import { closeFd } from '#kernel/ffi/sockets.ts';
 import { collect } from '#kernel/netlink/collect.ts';
+import type { Hardware } from '#kernel/netlink/handle.ts';
 import { inNetns } from '#kernel/netns/enter.ts';
 import type { Ack } from '#wire/netlink/ack.ts';
 import type { Message } from '#wire/netlink/reader.ts';
 import { Writer } from '#wire/netlink/writer.ts';
 
-/** Messages to be sent together; their sequence numbers count up from `nextSeq`. */
+/** Messages to be sent together; their sequence numbers count up from `nextSeq`. The last must ask for an answer. */
 export interface Batch {
   readonly bytes: Uint8Array;
   readonly firstSeq: number;
   readonly count: number;
 }
+
+/** One for all that work while nothing else does: a buffer of their own would cost them more than what they write. */
+const SHARED = new Writer();
 
 /** So many answers fit into the buffer that any socket has. */
 const FEW = 64;
@@ -29,33 +34,52 @@ export class Connection {
   readonly #fd: number;
   readonly #openSocket: () => number;
   /** For the one request that is under way. */
-  readonly writer = new Writer();
+  readonly writer: Writer;
   #seq = 1;
   #open = true;
   /** Its socket is made for few requests, none of them a dump. */
   #brief = false;
 
   /** For a few requests: what only many need is set up when they come. @throws SystemError */
-  static brief(netnsFd: number): Connection {
-    const connection = new Connection(netnsFd, openBriefRouteSocket);
+  static brief(netnsFd: number, writer = SHARED): Connection {
+    const connection = new Connection(netnsFd, openBriefRouteSocket, writer);
     connection.#brief = true;
     return connection;
   }
 
   /** In the namespace of the descriptor, else in the thread's own. @throws SystemError */
-  constructor(netnsFd?: number, openSocket = () => openRouteSocket()) {
+  constructor(netnsFd?: number, openSocket = () => openRouteSocket(), writer = SHARED) {
+    this.writer = writer;
     this.#openSocket = openSocket;
     this.#fd = netnsFd === undefined ? openSocket() : inNetns(netnsFd, openSocket);
   }
 
-  /** Another socket of the same namespace. @throws SystemError */
+  /** Another socket of the same namespace, for `exchangeAsync`. @throws SystemError */
   again(): Connection {
     const netns = netnsOfSocket(this.#fd);
+    const writer = new Writer();
     try {
-      return this.#brief ? Connection.brief(netns) : new Connection(netns, this.#openSocket);
+      return this.#brief ? Connection.brief(netns, writer) : new Connection(netns, this.#openSocket, writer);
     } finally {
       closeFd(netns);
     }
+  }
+
+  /** Undefined if there is none of this name. @throws SystemError */
+  indexOf(name: string): number | undefined {
+    return interfaceIndex(this.#fd, name);
+  }
+
+  /** Undefined if there is none of this name. @throws SystemError */
+  isUp(name: string): boolean | undefined {
+    return interfaceIsUp(this.#fd, name);
+  }
+
+  /** Undefined if there is none of this name. @throws SystemError */
+  hardwareOf(name: string): Hardware | undefined {
+    const mtu = interfaceMtu(this.#fd, name);
+    const mac = mtu === undefined ? undefined : interfaceMac(this.#fd, name);
+    return mtu === undefined ? undefined : { mtu, ...(mac && { mac }) };
   }
 
   /** The next request's sequence number, 32 bits; after the last comes 0. */

@@ -27,6 +27,8 @@ export interface OpFailure {
 /** An interface as it was read a moment ago. */
 export type KnownLink = Pick<Link, 'name' | 'index'>;
 
+export type Hardware = Pick<LinkBrief, 'mac' | 'mtu'>;
+
 /**
  * A handle on one network namespace. All calls are synchronous system calls of microseconds, so within one turn of
  * the event loop nothing else of this process comes between reading and writing.
@@ -37,6 +39,12 @@ export interface Netlink extends Disposable {
   link(name: string): Link | undefined;
   /** As `link`, in a fraction of the time. */
   find(name: string): LinkBrief | undefined;
+  /** Its index, for `run`. To be asked of an interface that is there: for another the kernel may look for a module first. */
+  indexOf(name: string): number | undefined;
+  /** As `indexOf`. */
+  isUp(name: string): boolean | undefined;
+  /** What a plugin tells of an interface that it made or joined. As `indexOf`. */
+  hardwareOf(name: string): Hardware | undefined;
   /** Of all interfaces unless one is given. */
   addresses(of?: KnownLink): Address[];
   /** All tables unless one is named. */

@@ -22,6 +22,24 @@ test('link finds by name, and undefined for names that are none', { skip }, () =
   assert.equal(netlink.link(''), undefined);
 });
 
+test('single facts of an interface are what link says, and undefined for names that are none', { skip }, () => {
+  using ns = scratchNetns();
+  using netlink = openNetlink(ns.fd);
+  assert.deepEqual(netlink.run([veth('a'), { op: 'link.set', name: 'pa', change: { mtu: 1400 } }]), []);
+  for (const name of ['a', 'pa', 'lo']) {
+    const { index, up, mtu, mac } = netlink.link(name) ?? assert.fail(name);
+    assert.equal(netlink.indexOf(name), index);
+    assert.equal(netlink.isUp(name), up);
+    assert.deepEqual(netlink.hardwareOf(name), { mtu, ...(name !== 'lo' && mac && { mac }) });
+  }
+  for (const name of ['nope', 'a-name-that-is-far-too-long-for-an-interface', 'straße-interface']) {
+    assert.deepEqual(
+      [netlink.indexOf(name), netlink.isUp(name), netlink.hardwareOf(name)],
+      [undefined, undefined, undefined],
+    );
+  }
+});
+
 test('the descriptor of the namespace may be closed once the handle is open', { skip }, async () => {
   const ns = scratchNetns();
   using netlink = openNetlink(ns.fd);
@@ -146,6 +164,21 @@ test("a refusal carries the kernel's words and the line that does the same", { s
   ]);
   assert.ok(failure);
   assert.match(refusalError(failure).message, /`ip link (set dev|del dev) lo/);
+});
+
+test('each refusal of a batch is told, though only its last operation asks for an answer', { skip }, () => {
+  using ns = scratchNetns();
+  using netlink = openNetlink(ns.fd);
+  const add = (prefix: string): NetlinkOp => ({ op: 'addr.add', address: address('a', prefix) });
+  assert.deepEqual(netlink.run([veth('a'), add('10.1.0.1/24')]), []);
+  const told = (ops: NetlinkOp[]) => netlink.run(ops).map(({ op, code }) => [ops.indexOf(op), code]);
+  assert.deepEqual(told([add('10.1.0.1/24'), add('10.2.0.1/24'), add('10.1.0.1/24'), add('10.3.0.1/24')]), [
+    [0, 'EEXIST'],
+    [2, 'EEXIST'],
+  ]);
+  assert.deepEqual(told([add('10.4.0.1/24'), add('10.4.0.1/24')]), [[1, 'EEXIST']]);
+  const found = netlink.addresses().flatMap((one) => (one.link === 'a' && one.scope === 'global' ? [one.address] : []));
+  assert.deepEqual(found, ['10.1.0.1/24', '10.2.0.1/24', '10.3.0.1/24', '10.4.0.1/24']);
 });
 
 test('link.set says whether an interface announces its addresses, and of which it has not found one', { skip }, () => {

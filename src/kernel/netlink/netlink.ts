@@ -2,7 +2,7 @@
 
 import { Connection } from '#kernel/netlink/connection.ts';
 import { dump } from '#kernel/netlink/dump.ts';
-import type { KnownLink, Netlink, OpFailure } from '#kernel/netlink/handle.ts';
+import type { Hardware, KnownLink, Netlink, OpFailure } from '#kernel/netlink/handle.ts';
 import { getLink, LinkTable, readLinks, readOneLink } from '#kernel/netlink/link-table.ts';
 import { Runner } from '#kernel/netlink/run.ts';
 import { readInterfaceAddress, writeAddressDump } from '#wire/netlink/address.ts';
@@ -72,6 +72,18 @@ class KernelNetlink implements Netlink {
 
   find(name: string): LinkBrief | undefined {
     return getLink(this.#connection, name, readLinkBrief);
+  }
+
+  indexOf(name: string): number | undefined {
+    return this.#connection.indexOf(name);
+  }
+
+  isUp(name: string): boolean | undefined {
+    return this.#connection.isUp(name);
+  }
+
+  hardwareOf(name: string): Hardware | undefined {
+    return this.#connection.hardwareOf(name);
   }
 
   addresses(of?: KnownLink): Address[] {

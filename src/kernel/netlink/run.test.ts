@@ -6,7 +6,7 @@ import { Runner } from '#kernel/netlink/run.ts';
 import { address, MAC, route } from '#kernel/netlink/testing/scripts.ts';
 import { parseAddr } from '#net/addr.ts';
 import type { Ack } from '#wire/netlink/ack.ts';
-import { RTM_GETLINK, RTM_NEWLINK } from '#wire/netlink/constants.ts';
+import { NLM_F_ACK, RTM_GETLINK, RTM_NEWLINK } from '#wire/netlink/constants.ts';
 import { readLinkName } from '#wire/netlink/link.ts';
 import { type Message, readMessages } from '#wire/netlink/reader.ts';
 import { type NetlinkOp, NUD_PERMANENT } from '#wire/netlink/values.ts';
@@ -54,6 +54,12 @@ function runIn(
     const messages = messagesOf(bytes);
     sends.push(messages.map(({ type }) => type));
     assert.equal(messages.length, count);
+    assert.ok(count > 0);
+    assert.deepEqual(
+      messages.map(({ flags }) => (flags & NLM_F_ACK) !== 0),
+      messages.map(({ type }, i) => i === count - 1 && type !== RTM_GETLINK),
+      'only the last is acknowledged, if it is no look-up',
+    );
     return messages.map((message, i) => {
       assert.equal(message.seq, (firstSeq + i) >>> 0);
       if (message.type !== RTM_GETLINK) return { errno: 0 };
@@ -111,6 +117,19 @@ test('an operation on an interface that is not there fails alone', () => {
       [missing, 'ENODEV', 'no interface "nope"'],
       [missing, 'ENODEV', 'no interface "nope"'],
     ],
+  );
+});
+
+test('an interface with an alias whose master is not there is not made, and nothing is sent but the look-up', () => {
+  const make: NetlinkOp = {
+    op: 'link.add',
+    link: { name: 'v', info: { kind: 'veth' }, alias: 'mine', master: 'nope' },
+  };
+  const { sends, failures } = runIn(new Set(), [make]);
+  assert.deepEqual(sends, [[RTM_GETLINK]]);
+  assert.deepEqual(
+    failures.map(({ code }) => code),
+    ['ENODEV'],
   );
 });
 

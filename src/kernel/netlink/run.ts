@@ -69,7 +69,8 @@ export class Runner {
     if (!next) return;
     for (const name of linksNeeded(next)) if (!this.#indices.has(name)) this.#ask(name);
     this.#lookUp(place + 1);
-    this.#settle(yield this.#batch());
+    // Nothing to send if the operation could not even be written.
+    if (this.#asked.length > 0) this.#settle(yield this.#batch());
     if (!this.#failures.has(place)) this.#append(next, place);
   }
 
@@ -109,12 +110,12 @@ export class Runner {
   }
 
   #append(op: NetlinkOp, place: number): void {
-    const mark = this.#writer.length;
+    const mark = this.#writer.mark();
     const asked = this.#asked.length;
     try {
       writeOp(this.#writer, op, { indexOf: (name) => this.#indexOf(name) }, () => this.#seq({ op: place }));
     } catch (error) {
-      this.#writer.length = mark;
+      this.#writer.rewind(mark);
       this.#asked.length = asked;
       this.#fail(place, refusal(error));
     }
@@ -129,7 +130,10 @@ export class Runner {
     return index;
   }
 
+  /** Only the last is to be acknowledged: what was refused before it is told in any case, and a look-up has its answer. */
   #batch(): Batch {
+    const last = this.#asked.at(-1);
+    if (last && 'op' in last) this.#writer.flagLast(N.NLM_F_ACK);
     return { bytes: this.#writer.bytes, firstSeq: this.#firstSeq, count: this.#asked.length };
   }
 

@@ -1,18 +1,20 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readlinkSync } from 'node:fs';
+import { readlinkSync, rmSync } from 'node:fs';
 import { readlink } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { peerCred } from '#kernel/ffi/sockets.ts';
+import { pollReadable } from '#kernel/ffi/poll.ts';
+import { closeFd, netnsCookie, ownNetnsCookie, peerCred } from '#kernel/ffi/sockets.ts';
+import { acceptOne, listenUnix } from '#kernel/ffi/unix-socket.ts';
 import { inNetns } from '#kernel/netns/enter.ts';
 import { createNetns, deleteNetns } from '#kernel/netns/named.ts';
 import { listNetns, namedNetnsPath, openNetns } from '#kernel/netns/netns.ts';
 import { listenTcpInNetns } from '#kernel/netns/sockets.ts';
-import { readSysctl, writeSysctl } from '#kernel/sysctl.ts';
+import { KeptSysctls, readSysctl, writeSysctl } from '#kernel/sysctl.ts';
 import { noKernel, scratchNetns } from '#kernel/testing/scratch-netns.ts';
 import { parseAddr } from '#net/addr.ts';
 
@@ -118,6 +120,51 @@ async function collect(stream: AsyncIterable<Buffer>): Promise<string> {
   for await (const chunk of stream) text += chunk;
   return text;
 }
+
+test('an accepted unix socket has the cookie of its peer’s namespace', { skip }, async (t) => {
+  using ns = scratchNetns();
+  const path = join(tmpdir(), `pt-cookie-${process.pid}.sock`);
+  const listener = listenUnix(path, 8);
+  t.after(() => {
+    closeFd(listener);
+    rmSync(path, { force: true });
+  });
+  const script = `require('net').connect(${JSON.stringify(path)}).on('data', () => process.exit())`;
+  const cookieOf = async (where: typeof ns | undefined) => {
+    const start = () => spawn(process.execPath, ['-e', script], { stdio: 'ignore' });
+    const child = where ? inNetns(where, start) : start();
+    const poll = await new Promise<{ fd: number; close(): void }>((resolve) => {
+      const handle = pollReadable(listener, () => {
+        const fd = acceptOne(listener);
+        if (fd !== undefined) resolve({ fd, close: () => handle.close() });
+      });
+    });
+    poll.close();
+    const cookie = netnsCookie(poll.fd);
+    closeFd(poll.fd);
+    child.kill();
+    return cookie;
+  };
+  const own = ownNetnsCookie();
+  assert.equal(typeof own, 'bigint');
+  assert.equal(await cookieOf(undefined), own);
+  assert.equal(await cookieOf(ns), inNetns(ns, ownNetnsCookie));
+  assert.notEqual(inNetns(ns, ownNetnsCookie), own);
+  assert.equal(netnsCookie(-1), undefined);
+});
+
+test('a sysctl that is kept open is read anew each time, in the namespace where it was first read', { skip }, () => {
+  using ns = scratchNetns();
+  using kept = new KeptSysctls();
+  const name = 'net.ipv4.ip_forward';
+  inNetns(ns, () => {
+    writeSysctl(name, 0);
+    assert.equal(kept.read(name), '0');
+    writeSysctl(name, 1);
+  });
+  assert.equal(kept.read(name), '1');
+  assert.throws(() => kept.read('net.ipv4.no_such_thing'), { code: 'ENOENT' });
+});
 
 test("the thread pool stays in the process's own namespace", { skip }, async () => {
   using ns = scratchNetns();

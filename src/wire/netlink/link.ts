@@ -20,19 +20,26 @@ interface Flags {
   readonly arp?: boolean;
 }
 
+function bit(flag: number, on: boolean | undefined): number {
+  return on ? flag : 0;
+}
+
+function said(flag: number, wish: boolean | undefined): number {
+  return wish === undefined ? 0 : flag;
+}
+
 /** `struct ifinfomsg`. */
 function writeHeader(writer: Writer, index: number, flags: Flags = {}, family = N.AF_UNSPEC): void {
-  const bits: readonly (readonly [number, boolean | undefined])[] = [
-    [N.IFF_UP, flags.up],
-    [N.IFF_PROMISC, flags.promisc],
-    [N.IFF_ALLMULTI, flags.allmulti],
-    [N.IFF_NOARP, flags.arp === undefined ? undefined : !flags.arp],
-  ];
+  const { up, promisc, allmulti, arp } = flags;
   writer.u16(family);
   writer.u16(0);
   writer.u32(index);
-  writer.u32(bits.reduce((sum, [bit, on]) => (on ? sum | bit : sum), 0));
-  writer.u32(bits.reduce((sum, [bit, on]) => (on === undefined ? sum : sum | bit), 0));
+  writer.u32(
+    bit(N.IFF_UP, up) | bit(N.IFF_PROMISC, promisc) | bit(N.IFF_ALLMULTI, allmulti) | bit(N.IFF_NOARP, arp === false),
+  );
+  writer.u32(
+    said(N.IFF_UP, up) | said(N.IFF_PROMISC, promisc) | said(N.IFF_ALLMULTI, allmulti) | said(N.IFF_NOARP, arp),
+  );
 }
 
 /**

@@ -15,7 +15,6 @@ import type { TcOp } from '#wire/netlink/tc-values.ts';
 import type { LinkChange, NetlinkOp } from '#wire/netlink/values.ts';
 import type { Writer } from '#wire/netlink/writer.ts';
 
-const REQUEST = N.NLM_F_REQUEST | N.NLM_F_ACK;
 const CREATE_FLAGS = {
   add: N.NLM_F_CREATE | N.NLM_F_EXCL,
   replace: N.NLM_F_CREATE | N.NLM_F_REPLACE,
@@ -25,18 +24,19 @@ const CREATE_FLAGS = {
 
 interface Request {
   readonly type: number;
-  /** Beside REQUEST and ACK. */
+  /** Beside REQUEST. */
   readonly flags: number;
   readonly body: () => void;
 }
 
 /**
- * Writes the message or messages of an operation (not of its follow-up); `nextSeq` gives each its sequence number.
+ * Writes the message or messages of an operation (not of its follow-up); `nextSeq` gives each its sequence number. None
+ * asks for an acknowledgement: the kernel answers what it refuses without being asked.
  * @throws NoSuchLink if an interface that it names is missing, RangeError if it cannot be said.
  */
 export function writeOp(writer: Writer, op: NetlinkOp, names: NameToIndex, nextSeq: () => number): void {
   for (const { type, flags, body } of requestsOf(writer, op, names)) {
-    writer.message(type, REQUEST | flags, nextSeq(), body);
+    writer.message(type, N.NLM_F_REQUEST | flags, nextSeq(), body);
   }
 }
 

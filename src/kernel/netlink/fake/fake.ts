@@ -5,7 +5,7 @@ import { deleteFdbEntry, deleteNeighbour, putFdbEntry, replaceNeighbour } from '
 import { addAddress, addRoute, deleteAddress, deleteRoute } from '#kernel/netlink/fake/routes.ts';
 import { type FakeState, findLink, needLink, newState, Refused, same } from '#kernel/netlink/fake/state.ts';
 import { changeTraffic } from '#kernel/netlink/fake/traffic.ts';
-import type { KnownLink, Netlink, OpFailure } from '#kernel/netlink/handle.ts';
+import type { Hardware, KnownLink, Netlink, OpFailure } from '#kernel/netlink/handle.ts';
 import { prefixFamily } from '#net/prefix.ts';
 import type { Filter, Qdisc, TcClass } from '#wire/netlink/tc-values.ts';
 import type {
@@ -46,6 +46,19 @@ export class FakeNetlink implements Netlink {
     const { index, mtu, up, loopback, mac, alias, info } = link;
     const kind = info.kind === 'other' ? info.name : info.kind;
     return { name, index, mtu, up, loopback, kind, ...(mac && { mac }), ...(alias && { alias }) };
+  }
+
+  indexOf(name: string): number | undefined {
+    return findLink(this.#state, name)?.index;
+  }
+
+  isUp(name: string): boolean | undefined {
+    return findLink(this.#state, name)?.up;
+  }
+
+  hardwareOf(name: string): Hardware | undefined {
+    const link = this.find(name);
+    return link && { mtu: link.mtu, ...(link.mac && { mac: link.mac }) };
   }
 
   addresses(of?: KnownLink): Address[] {
