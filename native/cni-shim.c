@@ -31,7 +31,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -52,8 +51,18 @@
 
 extern char **environ;
 
-/* The version that an error of our own says: what standard input asked for, if we can tell. */
-static char cni_version[17] = "1.0.0";
+#define HEADER 8
+
+/*
+ * The request, and behind it the answer: header, environment, standard input; header, exit status, standard output. All
+ * of the usual call stands in one page. Memory that is not touched costs nothing; asking for it as it is needed would
+ * cost a system call each time.
+ */
+static char room[HEADER + MAX_ENV + MAX_STDIN + HEADER + MAX_ANSWER];
+
+/* Standard input, once it has been read. */
+static const char *body;
+static size_t body_length;
 
 static void put(int fd, const char *data, size_t length) {
   while (length > 0) {
@@ -67,9 +76,29 @@ static void put(int fd, const char *data, size_t length) {
 
 static void say(const char *text) { put(1, text, strlen(text)); }
 
+/*
+ * The version that an error of our own says: what standard input asked for, if we can tell without parsing the JSON text.
+ */
+static const char *cni_version(void) {
+  static const char key[] = "\"cniVersion\"";
+  static char version[17] = "1.0.0";
+  const char *end = body + body_length;
+  const char *at = body ? memmem(body, body_length, key, sizeof key - 1) : NULL;
+  if (!at) return version;
+  at += sizeof key - 1;
+  while (at < end && (*at == ' ' || *at == '\t' || *at == '\n' || *at == '\r' || *at == ':')) at++;
+  if (at >= end || *at++ != '"') return version;
+  size_t n = 0;
+  while (at + n < end && n < sizeof version && ((at[n] >= '0' && at[n] <= '9') || at[n] == '.')) n++;
+  if (n == 0 || n >= sizeof version || at + n >= end || at[n] != '"') return version;
+  memcpy(version, at, n);
+  version[n] = 0;
+  return version;
+}
+
 static void fail(const char *code, const char *msg, const char *details) {
   say("{\"cniVersion\":\"");
-  say(cni_version);
+  say(cni_version());
   say("\",\"code\":");
   say(code);
   say(",\"msg\":\"");
@@ -89,7 +118,7 @@ static void no_agent(void) {
   const char *command = getenv("CNI_COMMAND");
   if (command && strcmp(command, "VERSION") == 0) {
     say("{\"cniVersion\":\"");
-    say(cni_version);
+    say(cni_version());
     say("\",\"supportedVersions\":[\"0.1.0\",\"0.2.0\",\"0.3.0\",\"0.3.1\",\"0.4.0\",\"1.0.0\",\"1.1.0\"]}\n");
     _exit(0);
   }
@@ -117,22 +146,6 @@ static size_t read_all(int fd, char *into, size_t limit, int *too_much) {
   }
 }
 
-/* Takes "cniVersion": "…" out of the JSON text without parsing it: good enough for an error's own version. */
-static void find_version(const char *text, size_t length) {
-  static const char key[] = "\"cniVersion\"";
-  const char *end = text + length;
-  const char *at = memmem(text, length, key, sizeof key - 1);
-  if (!at) return;
-  at += sizeof key - 1;
-  while (at < end && (*at == ' ' || *at == '\t' || *at == '\n' || *at == '\r' || *at == ':')) at++;
-  if (at >= end || *at++ != '"') return;
-  size_t n = 0;
-  while (at + n < end && n < sizeof cni_version && ((at[n] >= '0' && at[n] <= '9') || at[n] == '.')) n++;
-  if (n == 0 || n >= sizeof cni_version || at + n >= end || at[n] != '"') return;
-  memcpy(cni_version, at, n);
-  cni_version[n] = 0;
-}
-
 static size_t put_string(char *into, size_t at, const char *text) {
   size_t n = strlen(text) + 1;
   if (at + n + 1 > MAX_ENV) fail("4", "The environment is too large", "CNI_* variables and argv[0] together may have 256 kB.");
@@ -140,6 +153,7 @@ static size_t put_string(char *into, size_t at, const char *text) {
   return at + n;
 }
 
+/* Our name, and what CNI says in the environment. */
 static size_t put_environment(char *into, const char *name) {
   size_t at = put_string(into, 0, name);
   for (char **e = environ; *e; e++)
@@ -148,12 +162,18 @@ static size_t put_environment(char *into, const char *name) {
   return at;
 }
 
-static void header(char out[8], size_t length) {
+static void put_header(char *out, size_t length) {
   memcpy(out, "PCN1", 4);
   out[4] = (char)(length >> 24);
   out[5] = (char)(length >> 16);
   out[6] = (char)(length >> 8);
   out[7] = (char)length;
+}
+
+/* What it says; 0 if it is none. */
+static size_t read_header(const char *in) {
+  if (memcmp(in, "PCN1", 4) != 0) return 0;
+  return ((size_t)(uint8_t)in[4] << 24) | ((size_t)(uint8_t)in[5] << 16) | ((size_t)(uint8_t)in[6] << 8) | (uint8_t)in[7];
 }
 
 /* The folder of `path` (its part up to the last slash) and the file's name into `into`; 0 if there is no folder. */
@@ -177,10 +197,10 @@ static int open_alone_file(const char *name) {
 }
 
 /* Puts standard input, which was read already, back to its start. */
-static int give_back(const char *body, size_t length) {
+static int give_back(void) {
   int fd = memfd_create("cni-stdin", MFD_CLOEXEC);
   if (fd < 0) return 0;
-  put(fd, body, length);
+  put(fd, body, body_length);
   return lseek(fd, 0, SEEK_SET) == 0 && dup2(fd, 0) == 0;
 }
 
@@ -212,9 +232,9 @@ static int read_alone(const char *name, struct alone *alone) {
 }
 
 /* Becomes the program; returns if it cannot. */
-static void run_alone(struct alone *alone, char *name, const char *body, size_t length) {
+static void run_alone(struct alone *alone, char *name) {
   for (int i = 0; i < alone->setting_count; i++) putenv((char *)alone->settings[i]);
-  if (!give_back(body, length)) return;
+  if (!give_back()) return;
   alone->words[alone->count] = name;
   alone->words[alone->count + 1] = NULL;
   alarm(0);
@@ -373,48 +393,40 @@ static int connect_worker(struct alone *alone) {
 /* ---- the exchange ---- */
 
 /* 0 if the other end is closed. */
-static int send_all(int fd, struct iovec *part, int count) {
-  while (count > 0) {
-    struct msghdr message = {.msg_iov = part, .msg_iovlen = (size_t)count};
-    ssize_t n = sendmsg(fd, &message, MSG_NOSIGNAL);
+static int send_all(int fd, const char *data, size_t length) {
+  while (length > 0) {
+    ssize_t n = send(fd, data, length, MSG_NOSIGNAL);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return 0;
-    while (count > 0 && (size_t)n >= part->iov_len) {
-      n -= (ssize_t)part->iov_len;
-      part++;
-      count--;
-    }
-    if (count > 0) {
-      part->iov_base = (char *)part->iov_base + n;
-      part->iov_len -= (size_t)n;
-    }
-  }
-  return 1;
-}
-
-/* 0 at the end of the stream, or if the other end has gone without reading all that we sent (errno ECONNRESET). */
-static int read_exactly(int fd, char *into, size_t length) {
-  errno = 0;
-  while (length > 0) {
-    ssize_t n = read(fd, into, length);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return 0;
-    into += n;
+    data += n;
     length -= (size_t)n;
   }
   return 1;
 }
 
-/* Memory that is not touched costs nothing; asking for it as it is needed would cost a system call each time. */
-static char body[MAX_STDIN], environment[MAX_ENV], answer[MAX_ANSWER];
+/*
+ * Reads on until at least `wanted` of the answer's bytes are there, of which there are `have`, and says how many are; 0 at
+ * the end of the stream, or if the other end has gone without reading all that we sent (errno ECONNRESET).
+ */
+static size_t read_answer(int fd, char *answer, size_t have, size_t wanted) {
+  errno = 0;
+  while (have < wanted) {
+    ssize_t n = read(fd, answer + have, HEADER + MAX_ANSWER - have);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return 0;
+    have += (size_t)n;
+  }
+  return have;
+}
+
 static struct alone alone;
 
 /* Where no agent is, or none was reached before it had the request: a worker, or this process. */
-static int without_agent(char *name, size_t body_length) {
+static int without_agent(char *name) {
   if (!read_alone(name, &alone)) no_agent();
   int fd = connect_worker(&alone);
   if (fd >= 0) return fd;
-  run_alone(&alone, name, body, body_length);
+  run_alone(&alone, name);
   no_agent();
   return -1;
 }
@@ -433,40 +445,35 @@ int main(int argc, char **argv) {
   }
   /* At once: the agent wakes up and gets ready for the call while it is read here. */
   int fd = connect_agent(), by_worker = fd < 0;
+  char *at = room + HEADER + put_environment(room + HEADER, name);
   int too_much;
-  size_t body_length = read_all(0, body, MAX_STDIN, &too_much);
-  find_version(body, body_length);
+  body_length = read_all(0, at, MAX_STDIN, &too_much);
+  body = at;
   if (too_much) fail("6", "The network configuration is too large", "Standard input may have 4 MB.");
-
-  size_t environment_length = put_environment(environment, name);
-  char head[8];
-  header(head, environment_length + body_length);
-  if (by_worker) fd = without_agent(name, body_length);
-  for (;;) {
-    struct iovec parts[3] = {{head, sizeof head}, {environment, environment_length}, {body, body_length}};
-    char reply[8];
-    if (send_all(fd, parts, 3) && read_exactly(fd, reply, sizeof reply)) {
-      memcpy(head, reply, sizeof head);
-      break;
-    }
+  char *answer = at + body_length;
+  size_t request = (size_t)(answer - room), have;
+  put_header(room, request - HEADER);
+  if (by_worker) fd = without_agent(name);
+  while (!send_all(fd, room, request) || (have = read_answer(fd, answer, 0, HEADER)) == 0) {
     /* Who goes before he has read the request has done nothing of it. */
     int unread = errno == ECONNRESET || errno == EPIPE;
-    if (unread && by_worker) run_alone(&alone, name, body, body_length);
+    if (unread && by_worker) run_alone(&alone, name);
     if (by_worker) fail("11", "The Polder worker ended before it answered: try again later", "It was killed, or ended by a fault that its .log beside the agent's socket tells.");
     if (!unread) no_agent();
     close(fd);
     by_worker = 1;
-    fd = without_agent(name, body_length);
+    fd = without_agent(name);
   }
 
-  size_t length = ((size_t)(uint8_t)head[4] << 24) | ((size_t)(uint8_t)head[5] << 16) | ((size_t)(uint8_t)head[6] << 8) | (uint8_t)head[7];
-  if (memcmp(head, "PCN1", 4) != 0 || length < 1 || length > MAX_ANSWER)
+  size_t length = read_header(answer);
+  if (length < 1 || length > MAX_ANSWER)
     fail("5", "The agent's answer is not understood", "The CNI shim and the agent are of different versions: install both from one release.");
-  if (!read_exactly(fd, answer, length)) no_agent();
-  if (by_worker && (uint8_t)answer[0] == RUN_BY_YOURSELF) {
-    run_alone(&alone, name, body, body_length);
+  if (read_answer(fd, answer, have, HEADER + length) == 0) no_agent();
+  const char *out = answer + HEADER;
+  if (by_worker && (uint8_t)*out == RUN_BY_YOURSELF) {
+    run_alone(&alone, name);
     no_agent();
   }
-  put(1, answer + 1, length - 1);
-  return answer[0] ? 1 : 0;
+  put(1, out + 1, length - 1);
+  _exit(*out ? 1 : 0);
 }

@@ -31,7 +31,7 @@ export async function runAlone(call: ShimCall, options: AloneOptions): Promise<A
       locks: new KeyedLock(),
       host: hostOf(options),
       // The shim has become us: what ran it is our parent, in the same namespaces.
-      withCaller: (request, use) => callers.of(process.pid, request.netnsOverride, use),
+      withCaller: (request, use) => callers.of(process, request.netnsOverride, use),
       abandoned: () => false,
     });
   });

@@ -60,8 +60,8 @@ function serve(options: WorkerOptions, callers: Callers): Serve {
       dispatch(call, {
         locks,
         host,
-        withCaller: (request, use) => callers.of(peer.pid, request.netnsOverride, use),
-        abandoned: peer.gone,
+        withCaller: (request, use) => callers.of(peer, request.netnsOverride, use),
+        abandoned: () => peer.gone(),
       }),
     );
     if (!served) setImmediate(() => options.onServed?.());

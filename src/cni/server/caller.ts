@@ -3,44 +3,62 @@
 import { fstatSync, readlinkSync } from 'node:fs';
 import { LinkRemover } from '#cni/link-remover.ts';
 import type { CallerNetns, PodNetns } from '#cni/plugin.ts';
+import { ownNetnsCookie } from '#kernel/ffi/sockets.ts';
 import type { Netlink } from '#kernel/netlink/handle.ts';
 import { openBriefNetlink, openNetlink } from '#kernel/netlink/netlink.ts';
 import { inNetns } from '#kernel/netns/enter.ts';
 import { type Netns, openNetns } from '#kernel/netns/netns.ts';
 import { type KernelNft, openNft } from '#kernel/nft/nft.ts';
-import { readSysctl, writeSysctl } from '#kernel/sysctl.ts';
+import { KeptSysctls, readSysctl, writeSysctl } from '#kernel/sysctl.ts';
 import { PolderError } from '#spec/errors.ts';
 
 const OWN_NETNS = '/proc/thread-self/ns/net';
 const OWN_MOUNTS = readlinkSync('/proc/self/ns/mnt');
 
+/** Who runs a plugin. */
+export interface CallerProcess {
+  readonly pid: number;
+  /** Of its network namespace (`netnsCookie`), if that is known: a fraction of the time of a look into /proc. */
+  readonly netnsCookie?: bigint | undefined;
+}
+
 /** Callers' namespaces for one server: its own is opened once, others for the length of a call. */
 export class Callers implements Disposable {
   readonly #parts: CallerParts;
+  readonly #forwarding = new KeptSysctls();
+  readonly #cookie = ownNetnsCookie();
   /** `net:[4026531840]`: comparing names costs one system call, comparing opened files four. */
   readonly #name = readlinkSync(OWN_NETNS);
 
   constructor() {
     const netns = openNetns({ path: OWN_NETNS });
     const remover = new LinkRemover(() => openNetlink(netns.fd));
-    this.#parts = { netns, netlink: openNetlink(netns.fd), remover, nft: new LazyNft(netns), here: true };
+    const netlink = openNetlink(netns.fd);
+    const forwarding = this.#forwarding;
+    const [netnsFile, nft] = [new FileId(netns.fd), new LazyNft(netns)];
+    this.#parts = { netns, netnsFile, netlink, remover, nft, forwarding, here: true };
   }
 
   /** The namespace that the server itself is in. */
   own(): CallerNetns {
-    return new Caller(this.#parts, process.pid, false);
+    return new Caller(this.#parts, process, false);
   }
 
   /** Runs `use` with the namespace of the process. @throws PolderError cni-netns if the process is gone. */
-  async of<T>(pid: number, netnsOverride: boolean, use: (caller: CallerNetns) => Promise<T>): Promise<T> {
-    if (netnsName(pid) === this.#name) {
-      return use(new Caller(this.#parts, pid, netnsOverride));
-    }
-    using netns = openOf(pid);
+  async of<T>(who: CallerProcess, netnsOverride: boolean, use: (caller: CallerNetns) => Promise<T>): Promise<T> {
+    if (this.#isHere(who)) return use(new Caller(this.#parts, who, netnsOverride));
+    using netns = openOf(who.pid);
     using netlink = openNetlink(netns.fd);
     using remover = new LinkRemover(() => openNetlink(netns.fd));
     using nft = new LazyNft(netns);
-    return await use(new Caller({ netns, netlink, remover, nft, here: false }, pid, netnsOverride));
+    const [netnsFile, forwarding] = [new FileId(netns.fd), this.#forwarding];
+    const parts = { netns, netnsFile, netlink, remover, nft, forwarding, here: false };
+    return await use(new Caller(parts, who, netnsOverride));
+  }
+
+  #isHere({ pid, netnsCookie }: CallerProcess): boolean {
+    const known = netnsCookie !== undefined && this.#cookie !== undefined;
+    return known ? netnsCookie === this.#cookie : netnsName(pid) === this.#name;
   }
 
   [Symbol.dispose](): void {
@@ -48,6 +66,7 @@ export class Callers implements Disposable {
     remover[Symbol.dispose]();
     netlink.close();
     nft[Symbol.dispose]();
+    this.#forwarding[Symbol.dispose]();
     netns.close();
   }
 }
@@ -71,26 +90,32 @@ class LazyNft implements Disposable {
   }
 }
 
+/** What nearly every ADD looks at. */
+const FORWARDING: ReadonlySet<string> = new Set(['net.ipv4.ip_forward', 'net.ipv6.conf.all.forwarding']);
+
 /** What calls from one namespace share. */
 interface CallerParts {
   readonly netns: Netns;
+  readonly netnsFile: FileId;
   readonly netlink: Netlink;
   readonly remover: LinkRemover;
   readonly nft: LazyNft;
+  /** Of the server's own namespace. */
+  readonly forwarding: KeptSysctls;
   /** It is the server's own namespace: no need to enter it. */
   readonly here: boolean;
 }
 
 class Caller implements CallerNetns {
   readonly #parts: CallerParts;
-  readonly #pid: number;
+  readonly #who: CallerProcess;
   readonly #netnsOverride: boolean;
   /** Undefined until a path is asked for. */
   #sameMounts: boolean | undefined;
 
-  constructor(parts: CallerParts, pid: number, netnsOverride: boolean) {
+  constructor(parts: CallerParts, who: CallerProcess, netnsOverride: boolean) {
     this.#parts = parts;
-    this.#pid = pid;
+    this.#who = who;
     this.#netnsOverride = netnsOverride;
   }
 
@@ -113,9 +138,9 @@ class Caller implements CallerNetns {
   /** /proc/self is the caller, not us; and the caller may live in another mount namespace. */
   seen(path: string): string {
     const self = /^\/proc\/(?:self|thread-self)\//.exec(path);
-    if (self) return `/proc/${this.#pid}/${path.slice(self[0].length)}`;
-    this.#sameMounts ??= sameMounts(this.#pid);
-    return this.#sameMounts ? path : `/proc/${this.#pid}/root${path}`;
+    if (self) return `/proc/${this.#who.pid}/${path.slice(self[0].length)}`;
+    this.#sameMounts ??= sameMounts(this.#who.pid);
+    return this.#sameMounts ? path : `/proc/${this.#who.pid}/root${path}`;
   }
 
   within<T>(fn: () => T): T {
@@ -125,7 +150,7 @@ class Caller implements CallerNetns {
   openPod(path: string): PodNetns {
     const netns = openPath(path, this.seen(path));
     try {
-      if (!this.#netnsOverride && sameFile(netns.fd, this.fd)) {
+      if (!this.#netnsOverride && this.#parts.netnsFile.is(netns.fd)) {
         throw new PolderError('cni-netns', { path, what: 'it is the node’s own' });
       }
       return new Pod(path, netns);
@@ -137,7 +162,9 @@ class Caller implements CallerNetns {
   }
 
   readSysctl(name: string): string {
-    return readSysctl(name, this.#parts.here ? undefined : this.#parts.netns);
+    const { here, forwarding, netns } = this.#parts;
+    if (here && FORWARDING.has(name)) return forwarding.read(name);
+    return readSysctl(name, here ? undefined : netns);
   }
 
   writeSysctl(name: string, value: string): void {
@@ -214,10 +241,21 @@ function sameMounts(pid: number): boolean {
   }
 }
 
-function sameFile(a: number, b: number): boolean {
-  const x = fstatSync(a);
-  const y = fstatSync(b);
-  return x.ino === y.ino && x.dev === y.dev;
+/** What an open descriptor leads to. */
+class FileId {
+  readonly #ino: number;
+  readonly #dev: number;
+
+  constructor(fd: number) {
+    const { ino, dev } = fstatSync(fd);
+    this.#ino = ino;
+    this.#dev = dev;
+  }
+
+  is(fd: number): boolean {
+    const { ino, dev } = fstatSync(fd);
+    return ino === this.#ino && dev === this.#dev;
+  }
 }
 
 function reason(error: unknown): string {

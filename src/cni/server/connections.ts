@@ -3,7 +3,7 @@
 import { setImmediate } from 'node:timers';
 import type { Log } from '#cni/log.ts';
 import { pollReadable } from '#kernel/ffi/poll.ts';
-import { closeFd, peerCred } from '#kernel/ffi/sockets.ts';
+import { closeFd, netnsCookie, peerCred } from '#kernel/ffi/sockets.ts';
 import { acceptOne, peerGone, receiveBytes, refuseMore, sendBytes } from '#kernel/ffi/unix-socket.ts';
 import { frameLength } from '#wire/cni/frame.ts';
 
@@ -13,17 +13,33 @@ const REQUEST_TIMEOUT_MS = 150_000;
 /** What a shim takes to read its standard input, if that is there. Only processes of our own user can connect and be silent. */
 const SOON_MS = 1;
 
-/** One for all connections: what is received is copied out before the next call. The usual request has 1 kB. */
+/** One for all connections: what is received is read or copied out before the next call. The usual request has 1 kB. */
 const buffer = new Uint8Array(64 * 1024);
 
 /** Whoever asks. */
-export interface Peer {
-  readonly pid: number;
+export class Peer {
+  readonly #fd: number;
+
+  constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  get pid(): number {
+    return peerCred(this.#fd).pid;
+  }
+
+  /** Of its network namespace. */
+  get netnsCookie(): bigint | undefined {
+    return netnsCookie(this.#fd);
+  }
+
   /** True once nobody waits for the answer any more. */
-  gone(): boolean;
+  gone(): boolean {
+    return peerGone(this.#fd);
+  }
 }
 
-/** @returns the bytes of the answer. */
+/** @param frame is valid until this returns its promise. @returns the bytes of the answer. */
 export type Serve = (frame: Uint8Array, peer: Peer) => Promise<Uint8Array>;
 
 export class Connections {
@@ -82,20 +98,31 @@ export class Connections {
 
   /** The shim connects before it reads its standard input: mostly the request is there once we have come so far. */
   #receive(fd: number): void {
-    const incoming = new Incoming(fd, (frame) => {
+    try {
+      const bytes = receiveSome(fd, SOON_MS);
+      const frame = bytes && wholeFrame(bytes);
+      if (frame) void this.#answer(fd, frame);
+      else if (bytes) this.#await(fd, bytes);
+      else closeFd(fd);
+    } catch {
+      // It has gone, or is not our shim.
+      closeFd(fd);
+    }
+  }
+
+  #await(fd: number, first: Uint8Array): void {
+    const incoming = new Incoming(fd, first, (frame) => {
       this.#waiting.delete(incoming);
       if (frame) void this.#answer(fd, frame);
       else closeFd(fd);
     });
     this.#waiting.add(incoming);
-    incoming.read(SOON_MS);
   }
 
   async #answer(fd: number, frame: Uint8Array): Promise<void> {
     this.#running++;
     try {
-      const { pid } = peerCred(fd);
-      await sendBytes(fd, await this.#serve(frame, { pid, gone: () => peerGone(fd) }));
+      await sendBytes(fd, await this.#serve(frame, new Peer(fd)));
     } catch (error) {
       if (!peerGone(fd)) this.#log.error({ error: String(error) }, 'cni connection failed');
     } finally {
@@ -106,56 +133,54 @@ export class Connections {
   }
 }
 
-/** A connection whose request is not whole yet: mostly it is at the first look. */
+/** In the buffer of all; empty if nothing has come within `patienceMs` milliseconds, undefined at the end of the stream. */
+function receiveSome(fd: number, patienceMs = 0): Uint8Array | undefined {
+  const length = receiveBytes(fd, buffer, patienceMs);
+  return length === 0 ? undefined : buffer.subarray(0, length ?? 0);
+}
+
+/** Undefined while it is not whole. @throws PolderError if it is none of our shim's */
+function wholeFrame(bytes: Uint8Array): Uint8Array | undefined {
+  const length = frameLength(bytes);
+  if (length === undefined || bytes.length < length) return undefined;
+  return bytes.length === length ? bytes : bytes.subarray(0, length);
+}
+
+/** A connection whose request was not whole at the first look. */
 class Incoming {
   readonly #fd: number;
   readonly #done: (frame: Uint8Array | undefined) => void;
-  #bytes: Uint8Array = new Uint8Array(0);
-  #waits: { close(): void } | undefined;
+  readonly #poll: { close(): void };
+  readonly #timeout: NodeJS.Timeout;
+  #bytes: Uint8Array;
 
   /** @param done is told the request once it is whole, or undefined: the caller has gone, or is not our shim */
-  constructor(fd: number, done: (frame: Uint8Array | undefined) => void) {
+  constructor(fd: number, first: Uint8Array, done: (frame: Uint8Array | undefined) => void) {
     this.#fd = fd;
     this.#done = done;
+    this.#bytes = first.slice();
+    this.#poll = pollReadable(fd, () => this.#read());
+    this.#timeout = setTimeout(() => this.drop(), REQUEST_TIMEOUT_MS);
   }
 
-  /** @param patienceMs how long to wait here for the first bytes: less than watching the descriptor would cost */
-  read(patienceMs = 0): void {
+  #read(): void {
     try {
-      const length = receiveBytes(this.#fd, buffer, patienceMs);
-      if (length === 0) this.drop();
-      else if (length === undefined) this.#wait();
-      else this.#take(buffer.subarray(0, length));
+      const more = receiveSome(this.#fd);
+      if (more) this.#bytes = joined(this.#bytes, more);
+      const frame = wholeFrame(this.#bytes);
+      if (frame || !more) this.#end(frame);
     } catch {
       this.drop();
     }
-  }
-
-  #take(bytes: Uint8Array): void {
-    this.#bytes = this.#bytes.length === 0 ? bytes.slice() : joined(this.#bytes, bytes);
-    const whole = frameLength(this.#bytes);
-    if (whole === undefined || this.#bytes.length < whole) this.#wait();
-    else this.#end(this.#bytes.subarray(0, whole));
   }
 
   drop(): void {
     this.#end(undefined);
   }
 
-  #wait(): void {
-    if (this.#waits) return;
-    const poll = pollReadable(this.#fd, () => this.read());
-    const timeout = setTimeout(() => this.drop(), REQUEST_TIMEOUT_MS);
-    this.#waits = {
-      close() {
-        clearTimeout(timeout);
-        poll.close();
-      },
-    };
-  }
-
   #end(frame: Uint8Array | undefined): void {
-    this.#waits?.close();
+    clearTimeout(this.#timeout);
+    this.#poll.close();
     this.#done(frame);
   }
 }

@@ -157,8 +157,8 @@ export function serveCalls(host: PluginHost, callers: Callers, locks = new Keyed
     const answer = await dispatch(decodeCall(frame), {
       locks,
       host,
-      withCaller: (request, use) => callers.of(peer.pid, request.netnsOverride, use),
-      abandoned: peer.gone,
+      withCaller: (request, use) => callers.of(peer, request.netnsOverride, use),
+      abandoned: () => peer.gone(),
     });
     return encodeAnswer(answer.exit, answer.stdout);
   };

@@ -64,7 +64,7 @@ export function chainBed(t: TestContext): ChainBed {
     };
     const answer = await dispatch(
       { argv0: `/opt/cni/bin/${plugin.type}`, env: { CNI_COMMAND: command, ...env }, stdin: JSON.stringify(conf) },
-      { locks, host, withCaller: (_, use) => callers.of(process.pid, false, use), abandoned: () => false },
+      { locks, host, withCaller: (_, use) => callers.of(process, false, use), abandoned: () => false },
     );
     const json: Record<string, unknown> | undefined = answer.stdout === '' ? undefined : JSON.parse(answer.stdout);
     return { ...answer, json };
