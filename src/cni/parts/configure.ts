@@ -1,6 +1,6 @@
 /** Addresses and routes of a result onto the pod's interface, as the reference plugins put them there. */
 
-import { run } from '#cni/parts/run.ts';
+import { runOn } from '#cni/parts/run.ts';
 import type { PodNetns } from '#cni/plugin.ts';
 import { type Addr, addrFromBigInt, addrToBigInt, type Family, familyOf } from '#net/addr.ts';
 import { addrOf, type IfAddr, lengthOf, prefixFamily } from '#net/prefix.ts';
@@ -34,7 +34,7 @@ export function configureInterface(
     ...routesOn(ifname, ips, routes).map((route) => ({ op: 'route.append', route }) as const),
     ...then,
   ];
-  run(pod.netlink, ops, ...tolerated);
+  runOn(pod.netlink, ifname, ops, ...tolerated);
 }
 
 /**

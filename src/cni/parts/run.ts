@@ -6,7 +6,19 @@ import type { NetlinkOp } from '#wire/netlink/values.ts';
 
 /** @param tolerated errno's names that are no failure. @throws PolderError kernel-refused, kernel-feature-missing. */
 export function run(netlink: Netlink, ops: readonly NetlinkOp[], ...tolerated: readonly string[]): void {
+  runOn(netlink, undefined, ops, ...tolerated);
+}
+
+/** As `run`, of operations that have to do with this interface, which is there: they go off in one send. */
+export function runOn(
+  netlink: Netlink,
+  ifname: string | undefined,
+  ops: readonly NetlinkOp[],
+  ...tolerated: readonly string[]
+): void {
   if (ops.length === 0) return;
-  const failure = netlink.run(ops).find(({ code }) => !tolerated.includes(code));
+  const index = ifname === undefined ? undefined : netlink.indexOf(ifname);
+  const known = ifname === undefined || index === undefined ? [] : [{ name: ifname, index }];
+  const failure = netlink.run(ops, known).find(({ code }) => !tolerated.includes(code));
   if (failure) throw refusalError(failure);
 }

@@ -65,9 +65,8 @@ async function add(call: PluginCall, single: SinglePlugin): Promise<CniResult> {
   const ips = (source?.ips ?? []).map((ip) => ({ ...ip, interface: 0 }));
   if (source) configureInterface(pod, request.ifname, { ips, routes: source.routes });
   else run(pod.netlink, [{ op: 'link.set', name: request.ifname, change: { up: true } }]);
-  const link = pod.netlink.find(request.ifname);
+  const itself = { name: request.ifname, ...pod.netlink.hardwareOf(request.ifname) };
   undo.keep();
-  const itself = { name: request.ifname, ...(link?.mac && { mac: link.mac }), ...(link && { mtu: link.mtu }) };
   const dns = source ? dnsOver(conf, source) : conf.dns;
   const result = { interfaces: [{ ...itself, sandbox: pod.path }], ips, routes: source?.routes ?? [], dns };
   return conf.prevResult && !given ? appendResult(conf.prevResult, result) : result;

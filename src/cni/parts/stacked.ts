@@ -1,6 +1,6 @@
 /** An interface that is made directly in the pod's namespace, on one of the host's or on none. */
 
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { run } from '#cni/parts/run.ts';
 import type { Undo } from '#cni/parts/undo.ts';
 import { refuseTaken } from '#cni/parts/veth.ts';
@@ -53,7 +53,7 @@ function makeByWayOf(
   from: Netlink,
 ): void {
   const { containerId, ifname } = call.request;
-  const name = `pc${createHash('sha1').update(`${call.conf.name}.${containerId}.${ifname}`).digest('hex').slice(0, 10)}`;
+  const name = `pc${hash('sha1', `${call.conf.name}.${containerId}.${ifname}`).slice(0, 10)}`;
   const make: NetlinkOp = { op: 'link.add', link: { ...link, name } };
   const [failure] = from.run([make], known);
   if (failure && failure.code !== 'EEXIST') throw refusalError(failure);

@@ -1,6 +1,6 @@
 /** A mark on the kernel's objects (comment, alias) that says whose they are: what DEL without prevResult and GC go by. */
 
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { NetConf } from '#wire/cni/conf.ts';
 
 /** What an attachment is known by. */
@@ -12,15 +12,15 @@ export interface Attachment {
 
 /** At most 113 characters (a comment of nftables has 128); the names are for people, the hashes are what is compared. */
 export function tagOf({ network, containerId, ifname }: Attachment): string {
-  return `${networkTag(network)} ${hash(`${containerId}/${ifname}`, 16)} ${containerId.slice(0, 64)}/${ifname}`;
+  return `${networkTag(network)} ${digest(`${containerId}/${ifname}`, 16)} ${containerId.slice(0, 64)}/${ifname}`;
 }
 
 function networkTag(network: string): string {
-  return `polder ${hash(network, 8)}`;
+  return `polder ${digest(network, 8)}`;
 }
 
-function hash(text: string, digits: number): string {
-  return createHash('sha1').update(text).digest('hex').slice(0, digits);
+function digest(text: string, digits: number): string {
+  return hash('sha1', text).slice(0, digits);
 }
 
 /** True for a tag of the configuration's network whose attachment GC was not told to keep. */

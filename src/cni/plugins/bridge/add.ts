@@ -14,9 +14,9 @@ import type { PluginCall, PodNetns } from '#cni/plugin.ts';
 import { type BridgeConf, readBridgeConf } from '#cni/plugins/bridge/conf.ts';
 import { gatewaysOf } from '#cni/plugins/bridge/gateways.ts';
 import { ensureVlanGateway, joinVlans, vlanGatewayOf } from '#cni/plugins/bridge/vlan.ts';
+import type { KnownLink } from '#kernel/netlink/handle.ts';
 import { prefixFamily } from '#net/prefix.ts';
 import { appendResult, type CniInterface, type CniResult } from '#wire/cni/result.ts';
-import type { LinkBrief } from '#wire/netlink/values.ts';
 
 /** Of bridge, host's end, pod's end, gateway of a VLAN in `interfaces`, as the reference orders them. */
 export const POD_INTERFACE = 2;
@@ -52,7 +52,7 @@ function bare({ conf, request }: PluginCall, { disableContainerInterface }: Brid
   return { ips: [], routes: [], dns: conf.dns };
 }
 
-async function addressed(call: PluginCall, conf: BridgeConf, pod: PodNetns, bridge: LinkBrief, undo: Undo) {
+async function addressed(call: PluginCall, conf: BridgeConf, pod: PodNetns, bridge: KnownLink, undo: Undo) {
   const ipam = ipamOf(call.conf);
   if (!ipam) return bare(call, conf, pod);
   const given = await ipamAdd(call, ipam, undo);
@@ -78,10 +78,7 @@ async function addressed(call: PluginCall, conf: BridgeConf, pod: PodNetns, brid
 
 /** The bridge is read again: it may have taken the hardware address of its first port. */
 function interfacesOf(call: PluginCall, pod: PodNetns, conf: BridgeConf, veth: Veth): CniInterface[] {
-  const onHost = (name: string): CniInterface => {
-    const link = call.caller.netlink.find(name);
-    return { name, ...(link?.mac && { mac: link.mac }), ...(link && { mtu: link.mtu }) };
-  };
+  const onHost = (name: string): CniInterface => ({ name, ...call.caller.netlink.hardwareOf(name) });
   const gateway = ipamOf(call.conf) && vlanGatewayOf(conf);
   return [
     onHost(conf.bridge),

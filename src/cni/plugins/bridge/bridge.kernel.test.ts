@@ -147,6 +147,29 @@ test('bridge forceAddress: another address of the bridge gives way, or is an err
   await good(node.cni('DEL', conf));
 });
 
+test('bridge: what the agent has seen to be a bridge is looked at again, if it is another by that name', {
+  skip,
+}, async (t) => {
+  const b = await bed(t, ROUTED);
+  using pod = scratchNetns();
+  const ip = (command: string) => assert.equal(spawnSync('sh', ['-c', command]).status, 0, command);
+  const env = { CNI_CONTAINERID: 'c1', CNI_NETNS: pathOf(pod), CNI_IFNAME: 'eth0' };
+  const conf = { ...confOf(join(b.dir, 'ipam'), {}), bridge: 'br8' };
+  const life = async () => {
+    const answer = await b.cni('ADD', env, conf);
+    if (answer.exit === 0) await good(b.cni('DEL', env, conf));
+    return answer;
+  };
+  const first = await good(life());
+  ip('ip link set br8 down');
+  await good(life());
+  assert.match(spawnSync('ip', ['link', 'show', 'br8'], { encoding: 'utf8' }).stdout, /[<,]UP[,>]/, 'it is up again');
+  ip('ip link del br8 && ip link add br8 type veth peer name br9');
+  assert.match(String((await life()).json?.msg), /bridge names br8, which is there and is no bridge/);
+  ip('ip link del br8');
+  assert.deepEqual(Object.keys(await good(life())), Object.keys(first), 'it is made anew');
+});
+
 test('bridge: VLANs are refused with one sentence where the kernel has none', { skip }, async (t) => {
   const b = await bed(t, ROUTED);
   using node = ourNode(b);

@@ -3,9 +3,9 @@
 import { createHash } from 'node:crypto';
 import { run } from '#cni/parts/run.ts';
 import type { BridgeConf } from '#cni/plugins/bridge/conf.ts';
-import type { Netlink } from '#kernel/netlink/handle.ts';
+import type { KnownLink, Netlink } from '#kernel/netlink/handle.ts';
 import { PolderError } from '#spec/errors.ts';
-import type { LinkBrief, NetlinkOp } from '#wire/netlink/values.ts';
+import type { NetlinkOp } from '#wire/netlink/values.ts';
 
 /** The VLAN of every new port, unless preserveDefaultVlan is false. */
 const DEFAULT_VLAN = 1;
@@ -54,17 +54,18 @@ export function vlanGatewayOf({ bridge, vlan, isGateway }: BridgeConf): string |
 }
 
 /** A veth by that name whose other end is a port of the bridge. */
-export function ensureVlanGateway(netlink: Netlink, name: string, bridge: LinkBrief, conf: Vlans): LinkBrief {
+export function ensureVlanGateway(netlink: Netlink, name: string, bridge: KnownLink, conf: Vlans): KnownLink {
   if (!netlink.find(name)) {
     const port = `veth${createHash('sha1').update(name).digest('hex').slice(0, 8)}`;
-    const { mtu } = bridge;
+    const mtu = netlink.hardwareOf(bridge.name)?.mtu;
+    const size = mtu === undefined ? {} : { mtu };
     const link = {
       name: port,
       info: { kind: 'veth' },
       master: bridge.name,
       up: true,
-      mtu,
-      peer: { name, mtu },
+      ...size,
+      peer: { name, ...size },
     } as const;
     run(netlink, [{ op: 'link.add', link }], 'EEXIST');
     joinVlans(netlink, port, conf);

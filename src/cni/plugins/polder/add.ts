@@ -3,6 +3,7 @@
 import { keyOf } from '#cni/ipam/record.ts';
 import { refused } from '#cni/link-remover.ts';
 import { askedAddrs, askedMac } from '#cni/parts/asked.ts';
+import { runOn } from '#cni/parts/run.ts';
 import type { PluginCall, PodNetns } from '#cni/plugin.ts';
 import { removeEndpoint } from '#cni/plugins/polder/del.ts';
 import { hostIfnames, podMac } from '#cni/plugins/polder/names.ts';
@@ -88,8 +89,8 @@ async function attach(call: PluginCall, pod: PodNetns, endpoint: LocalEndpoint, 
   if (wanted.bridge && hairpinOf(call.conf)) {
     run(host, [{ op: 'link.set', name: endpoint.hostIfname, change: { hairpin: true } }]);
   }
-  run(pod.netlink, podOps(endpoint, wanted));
-  run(host, hostOps(wanted));
+  runOn(pod.netlink, endpoint.ifname, podOps(endpoint, wanted));
+  runOn(host, endpoint.hostIfname, hostOps(wanted));
 }
 
 /** Pods' packets pass through the host's side: it must forward. Read first, since a write costs the kernel a walk of all devices. */

@@ -1,6 +1,6 @@
 /** Names and hardware addresses that the plugin gives: the same for the same pod, so that people can find them. */
 
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { type Addr, addrBytes, familyOf } from '#net/addr.ts';
 import { localMac, type Mac, macFromBytes, parseMac } from '#net/mac.ts';
 import type { CniRequest } from '#wire/cni/request.ts';
@@ -25,7 +25,7 @@ export function hostIfnames(prefix: string, request: CniRequest): string[] {
 }
 
 function hashed(prefix: string, of: string): string {
-  const digits = createHash('sha1').update(of).digest('hex').slice(0, DIGITS);
+  const digits = hash('sha1', of).slice(0, DIGITS);
   return `${prefix}${digits}`.slice(0, LONGEST);
 }
 
@@ -36,7 +36,7 @@ function hashed(prefix: string, of: string): string {
 export function podMac(addrs: readonly Addr[], request: CniRequest): Mac {
   const v4 = addrs.find((addr) => familyOf(addr) === 4);
   if (v4) return macOf(v4);
-  return localMac(createHash('sha1').update(`${request.containerId}.${request.ifname}`).digest().subarray(0, 6));
+  return localMac(hash('sha1', `${request.containerId}.${request.ifname}`, 'buffer').subarray(0, 6));
 }
 
 /** 0a:58 and an IPv4 address. */

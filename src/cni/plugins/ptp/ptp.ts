@@ -5,7 +5,7 @@ import { enableForwarding } from '#cni/parts/forward.ts';
 import { dnsOver, ipamAdd, ipamVerb, needIpam, removeThenFree } from '#cni/parts/ipam.ts';
 import { masqueradePod, notMasqueraded, unmasqueradePod, unmasqueradeStale } from '#cni/parts/masquerade.ts';
 import { removeStaleVeths, removeVeth } from '#cni/parts/remove.ts';
-import { run } from '#cni/parts/run.ts';
+import { runOn } from '#cni/parts/run.ts';
 import { Undo } from '#cni/parts/undo.ts';
 import {
   missingAddresses,
@@ -82,7 +82,7 @@ function configure(
   // ESRCH: there is no connected route.
   configureInterface(pod, ifname, result, { then, tolerated: ['ESRCH'] });
   const gateways = [...new Map(placed.map((ip) => [ip.gateway, ip])).values()];
-  run(call.caller.netlink, [
+  runOn(call.caller.netlink, host.name, [
     ...gateways.map((ip): NetlinkOp => ({ op: 'addr.add', address: hostAddress(host.name, ip) })),
     ...placed.map((ip): NetlinkOp => ({ op: 'route.add', route: hostRoute(host.name, ip) })),
   ]);
