@@ -13,9 +13,10 @@ function program(t: TestContext, files: Readonly<Record<string, string>>) {
     mkdirSync(dirname(join(root, name)), { recursive: true });
     writeFileSync(join(root, name), text);
   }
-  return (late: Readonly<Record<string, string>> = {}) => {
-    const paths = Object.entries(late).map(([name, path]) => [name, join(root, path)]);
-    return bundle(root, join(root, 'src/main.ts'), Object.fromEntries(paths));
+  return (late: Readonly<Record<string, string>> = {}, files: Readonly<Record<string, string>> = {}) => {
+    const within = (paths: Readonly<Record<string, string>>) =>
+      Object.fromEntries(Object.entries(paths).map(([name, path]) => [name, join(root, path)]));
+    return bundle(root, join(root, 'src/main.ts'), within(late), within(files));
   };
 }
 
@@ -50,6 +51,21 @@ export const default2 = (): number => area({ side: new C().x });
   assert.equal(said, "4 a,b b 7 1 [ 'other' ] late far\n");
 });
 
+test('a bundle loads a file in place of a package, and is ASCII whatever its modules hold', (t) => {
+  const text = program(t, {
+    'src/main.ts': `import native from 'some-package';
+/** What it’s like: a type of “other” letters leaves white space that is not ASCII. */
+type Kind = 'ü' | 'straße';
+const kind: Kind | 'größer' = 'ü';
+console.log(native.word, kind, \`…\${'😀'}\`, /^[ä-ü]$/.test(kind));
+`,
+    'some.cjs': "module.exports = { word: 'from the file' };",
+  })({}, { 'some-package': 'some.cjs' });
+  assert.match(text, /^[\0-\x7f]*$/);
+  const said = execFileSync(process.execPath, ['--input-type=commonjs', '-e', text], { encoding: 'utf8' });
+  assert.equal(said, 'from the file ü …😀 true\n');
+});
+
 test('a bundle refuses what it does not understand, and says where', (t) => {
   const fails = (text: string, message: RegExp) =>
     assert.throws(() => program(t, { 'src/main.ts': text, 'src/cni/a.ts': 'export const a = 1;\n' })(), message);
@@ -57,4 +73,5 @@ test('a bundle refuses what it does not understand, and says where', (t) => {
   fails('export default 1;\n', /export default/);
   fails('export let x = 1;\n', /export let/);
   fails('console.log(import.meta.url);\n', /import\.meta/);
+  fails("console.log('1\u2009000');\n", /Cannot bundle src\/main.ts: white space that is not ASCII/);
 });

@@ -57,24 +57,46 @@ function resolve(root: string, words: string): string | undefined {
 /**
  * The text of the program. Each module is a function that runs at its first use, so that only what a call needs is run.
  * @param late modules that the program finds by itself, as `globalThis.polderLate`: name -> path
+ * @param files what to load in place of a package: its name -> path
  * @throws Error naming a module that is written in a way that is not understood
  */
-export function bundle(root: string, entry: string, late: Readonly<Record<string, string>>): string {
+export function bundle(
+  root: string,
+  entry: string,
+  late: Readonly<Record<string, string>>,
+  files: Readonly<Record<string, string>> = {},
+): string {
   const modules = modulesOf(root, [entry, ...Object.values(late)]);
   const names = new Map(Array.from(modules.keys(), (path, i) => [path, `m${i}`]));
   const texts = Array.from(modules.values(), (module) => define(root, module, names, module.path === entry));
   const table = Object.entries(late).map(([name, path]) => `${JSON.stringify(name)}: ${names.get(path)}`);
-  return [
+  return ascii([
     "'use strict';",
-    `const polderRequire = require('node:module').createRequire(${JSON.stringify(entry)});`,
+    `const polderFiles = { __proto__: null, ...${JSON.stringify(files)} };`,
+    `const polderPackage = require('node:module').createRequire(${JSON.stringify(entry)});`,
+    'const polderRequire = (words) => words in polderFiles ? require(polderFiles[words]) : polderPackage(words);',
     'const polderDefault = (m) => m.default ?? m;',
     'const polderOnce = (f) => { let m; return () => (m ??= f()); };',
     ...texts,
     `globalThis.polderLate = { ${table.join(', ')} };`,
     `${names.get(entry)}();`,
     '',
-  ].join('\n');
+  ]);
 }
+
+/**
+ * V8 keeps a text with any other character in twice the room, and Node takes longer to read it. What is in strings is
+ * escaped; white space is what the stripper has left of types (`refuse` sees to it that there is no other).
+ */
+function ascii(lines: readonly string[]): string {
+  return lines
+    .join('\n')
+    .replace(STRANGE_SPACE, ' ')
+    .replace(/[^\0-\x7f]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+/** White space that is not ASCII. */
+const STRANGE_SPACE = /(?![\0-\x7f])\s/g;
 
 function define(root: string, module: Module, names: ReadonlyMap<string, string>, isEntry: boolean): string {
   const name = names.get(module.path);
@@ -130,7 +152,9 @@ function call({ imports }: Module, names: ReadonlyMap<string, string>, words: st
 }
 
 /** What would mean something else in the bundle than in the module. */
-function refuse(root: string, { path }: Module, body: string): void {
+function refuse(root: string, { path, source }: Module, body: string): void {
+  if (source.search(STRANGE_SPACE) >= 0)
+    throw new Error(`Cannot bundle ${relative(root, path)}: white space that is not ASCII`);
   const left = /^(?:export|import)\b.*|\bimport\.meta\b.*/m.exec(body);
   if (left) throw new Error(`Cannot bundle ${relative(root, path)}: ${left[0]}`);
 }

@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { bundle, modulesOf } from '#cni/daemonless/bundle.ts';
 import { NEED_AGENT } from '#cni/daemonless/load.ts';
@@ -28,7 +29,8 @@ export interface AloneWords {
 export function installAlone(binDir: string, { node, workerIdleMs }: AloneWords): void {
   const state = join(ROOT, '.polder');
   const late = plugins();
-  const version = versionOf(late);
+  const files = nativeFiles();
+  const version = versionOf(late, files);
   // A worker serves only those that would run the same program by the same Node.
   const worker = createHash('sha256').update(`${version}\0${node}\0${workerIdleMs}`).digest('hex').slice(0, 12);
   const words = [
@@ -36,14 +38,28 @@ export function installAlone(binDir: string, { node, workerIdleMs }: AloneWords)
     ...(workerIdleMs === 0 ? [] : [`POLDER_WORKER=${worker}`]),
     ...(workerIdleMs ? [`POLDER_WORKER_IDLE_MS=${workerIdleMs}`] : []),
     node,
-    bundledProgram(state, version, late) ?? ENTRY,
+    bundledProgram(state, version, late, files) ?? ENTRY,
   ];
   write(join(binDir, FILE), `${words.join('\n')}\n`);
 }
 
+type Paths = Readonly<Record<string, string>>;
+
+/**
+ * The FFI library's own file: to find it, the package looks at Node's executable and at several places, which takes three
+ * times as long as loading it. What the package adds to it is for programs that were written for its older versions.
+ */
+function nativeFiles(): Paths {
+  const load = createRequire(import.meta.filename);
+  const find = () => Object.keys(load.cache).find((path) => path.endsWith('/koffi.node'));
+  if (find() === undefined) load('koffi');
+  const file = find();
+  return file === undefined ? {} : { koffi: file };
+}
+
 /** A digest of the present sources. */
-function versionOf(late: Readonly<Record<string, string>>): string {
-  const hash = createHash('sha256');
+function versionOf(late: Paths, files: Paths): string {
+  const hash = createHash('sha256').update(JSON.stringify(files));
   for (const { path, source } of modulesOf(ROOT, [ENTRY, ...Object.values(late)]).values()) {
     hash.update(`${path}\0${source}\0`);
   }
@@ -51,12 +67,12 @@ function versionOf(late: Readonly<Record<string, string>>): string {
 }
 
 /** Path of the bundle; undefined where it cannot be kept. */
-function bundledProgram(state: string, version: string, late: Readonly<Record<string, string>>): string | undefined {
+function bundledProgram(state: string, version: string, late: Paths, files: Paths): string | undefined {
   const file = join(state, `cni-plugin-${version}.cjs`);
   if (existsSync(file)) return file;
   try {
     mkdirSync(state, { recursive: true });
-    write(file, bundle(ROOT, ENTRY, late));
+    write(file, bundle(ROOT, ENTRY, late, files));
     return file;
   } catch (error) {
     if (error instanceof Error && 'code' in error) return undefined; // a read-only installation
