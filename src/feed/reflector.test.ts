@@ -130,3 +130,21 @@ test('a handler that comes late hears everything known', async () => {
   await settle();
   assert.equal(late.length, 2);
 });
+
+test('Reflector that two share lists and watches once, and both are told', async () => {
+  const { api, clock, reflector, heard } = setUp();
+  const other: string[] = [];
+  reflector.onChange(({ type }) => other.push(type));
+  api.put(thing('a', '1'));
+  const stop = new AbortController();
+  const both = [reflector.run(stop.signal), reflector.run(stop.signal)];
+  await settle();
+  api.put(thing('b', '2'));
+  await settle();
+  assert.deepEqual(heard, ['set ns/a=1', 'synced', 'set ns/b=2']);
+  assert.deepEqual(other, ['set', 'synced', 'set']);
+  assert.deepEqual(api.calls, ['list', 'watch 1']);
+  stop.abort();
+  await Promise.all(both);
+  await clock.advance(0);
+});

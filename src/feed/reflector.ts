@@ -90,6 +90,7 @@ export class Reflector<T extends KubeObject> {
   #wasGone = false;
   #version: string | undefined;
   #connectedSince: number | undefined;
+  #running: Promise<void> | undefined;
 
   /** The objects as last known. Writers may `observe` their own writes in it. */
   readonly store: Store<T>;
@@ -125,8 +126,18 @@ export class Reflector<T extends KubeObject> {
     return { [Symbol.dispose]: () => this.#handlers.delete(handler) };
   }
 
-  /** Runs until the signal ends it. Never rejects. */
-  async run(signal: AbortSignal): Promise<void> {
+  /**
+   * Runs until the signal ends it; never rejects. One that several share runs once, until the signal of the first of
+   * them ends it: all wait for that.
+   */
+  run(signal: AbortSignal): Promise<void> {
+    this.#running ??= this.#run(signal).finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
         await this.#cycle(signal);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { ApiError } from '#feed/api-error.ts';
+import { Reflector } from '#feed/reflector.ts';
 import { SnapshotFeed } from '#feed/snapshot.ts';
 import { loadSnapshot, readSnapshot, saveSnapshot } from '#feed/snapshot-file.ts';
 import { FakeApi, ManualClock, settle } from '#feed/testing.ts';
@@ -58,8 +59,13 @@ function setUp() {
     clock,
     onProblems: (p: readonly string[]) => problems.push(p),
   };
+  const shared = {
+    nodes: new Reflector(nodes, options),
+    pools: new Reflector(pools, options),
+    blocks: new Reflector(blocks, options),
+  };
   const feed = new SnapshotFeed(
-    { nodes, settings: config, pools, blocks, felix, bgpConfigurations, bgpPeers, bgpFilters, services },
+    { ...shared, settings: config, felix, bgpConfigurations, bgpPeers, bgpFilters, services },
     options,
   );
   const heard: string[] = [];

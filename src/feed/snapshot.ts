@@ -11,6 +11,7 @@ import { type Cluster, type ClusterObjects, clusterFrom } from '#feed/cluster-vi
 import { ifServed } from '#feed/if-served.ts';
 import { type ListWatch, listWatch, Reflector, type ReflectorOptions } from '#feed/reflector.ts';
 import { ServiceFeed, type ServiceSources, serviceSources } from '#feed/service-feed.ts';
+import type { SharedReflectors } from '#feed/shared.ts';
 import {
   BGP_CONFIGURATIONS,
   BGP_FILTERS,
@@ -20,23 +21,18 @@ import {
   type BgpPeerObject,
   FELIX_CONFIGURATIONS,
   type FelixConfiguration,
-  IP_POOLS,
-  IPAM_BLOCKS,
   type IpamBlock,
   type IpPool,
 } from '#spec/calico.ts';
 import type { Snapshot, Synced } from '#spec/cluster.ts';
 import { CONFIG_MAP } from '#spec/config.ts';
 import type { LocalEndpoint } from '#spec/endpoint.ts';
-import { CONFIG_MAPS, type ConfigMap, keyText, NODES, type Node } from '#spec/k8s.ts';
+import { CONFIG_MAPS, type ConfigMap, keyText, type Node } from '#spec/k8s.ts';
 import { saysServices } from '#spec/service-addresses.ts';
 
-export interface SnapshotSources {
-  readonly nodes: ListWatch<Node>;
+export interface SnapshotSources extends SharedReflectors {
   /** The one ConfigMap with the settings, or more: others are ignored. */
   readonly settings: ListWatch<ConfigMap>;
-  readonly pools: ListWatch<IpPool>;
-  readonly blocks: ListWatch<IpamBlock>;
   readonly felix: ListWatch<FelixConfiguration>;
   readonly bgpConfigurations: ListWatch<BgpConfigurationObject>;
   readonly bgpPeers: ListWatch<BgpPeerObject>;
@@ -56,15 +52,14 @@ export interface SnapshotFeedOptions extends ReflectorOptions {
   readonly onProblems?: (problems: readonly string[]) => void;
 }
 
-export function snapshotSources(client: ApiClient): SnapshotSources {
+/** @param shared which others may follow too */
+export function snapshotSources(client: ApiClient, shared: SharedReflectors): SnapshotSources {
   return {
-    nodes: listWatch(client, NODES),
+    ...shared,
     settings: listWatch(client, CONFIG_MAPS, {
       namespace: CONFIG_MAP.namespace,
       fieldSelector: `metadata.name=${CONFIG_MAP.name}`,
     }),
-    pools: ifServed(listWatch(client, IP_POOLS)),
-    blocks: ifServed(listWatch(client, IPAM_BLOCKS)),
     felix: ifServed(listWatch(client, FELIX_CONFIGURATIONS)),
     bgpConfigurations: ifServed(listWatch(client, BGP_CONFIGURATIONS)),
     bgpPeers: ifServed(listWatch(client, BGP_PEERS)),
@@ -100,10 +95,10 @@ export class SnapshotFeed {
   constructor(sources: SnapshotSources, options: SnapshotFeedOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#nodes = new Reflector(sources.nodes, options);
+    this.#nodes = sources.nodes;
     this.#settings = new Reflector(sources.settings, options);
-    this.#pools = new Reflector(sources.pools, options);
-    this.#blocks = new Reflector(sources.blocks, options);
+    this.#pools = sources.pools;
+    this.#blocks = sources.blocks;
     this.#felix = new Reflector(sources.felix, options);
     this.#bgpConfigurations = new Reflector(sources.bgpConfigurations, options);
     this.#bgpPeers = new Reflector(sources.bgpPeers, options);

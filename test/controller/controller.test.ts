@@ -10,6 +10,7 @@ import { pino } from 'pino';
 import { ApiClient } from '#feed/client.ts';
 import { loadKubeconfig } from '#feed/kubeconfig.ts';
 import { listWatch, Reflector } from '#feed/reflector.ts';
+import { sharedReflectors } from '#feed/shared.ts';
 import { SnapshotFeed, snapshotSources } from '#feed/snapshot.ts';
 import { parsePrefix } from '#net/prefix.ts';
 import { runApiServer } from '#serve/api/main.ts';
@@ -225,7 +226,10 @@ test('a cluster comes to life: namespaces, accounts, networks, pods, daemons, an
 
   await t.test('a snapshot of it is fed', async () => {
     const stop = new AbortController();
-    const feed = new SnapshotFeed(snapshotSources(client), { node: 'node1', endpoints: () => [] });
+    const feed = new SnapshotFeed(snapshotSources(client, sharedReflectors(client)), {
+      node: 'node1',
+      endpoints: () => [],
+    });
     feed.onSnapshot((snapshot) => {
       if (snapshot.nodes.length === 3) stop.abort();
     });

@@ -6,6 +6,7 @@ import { EndpointStore } from '#cni/ipam/store.ts';
 import type { AddressAsk } from '#cni/pools/book.ts';
 import { ApiClient } from '#feed/client.ts';
 import { loadKubeconfig } from '#feed/kubeconfig.ts';
+import { sharedReflectors } from '#feed/shared.ts';
 import type { Addr } from '#net/addr.ts';
 import { parseMac } from '#net/mac.ts';
 import { NodeAddresses } from '#serve/agent/node-addresses.ts';
@@ -57,6 +58,7 @@ export class PoolNode implements AsyncDisposable {
       node: name,
       stateDir,
       client: this.#client,
+      shared: sharedReflectors(this.#client),
       store: this.store,
       log: quiet,
       profile: () => PROFILES['calico-vxlan'],

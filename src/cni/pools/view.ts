@@ -7,10 +7,10 @@ import { isNotFound } from '#feed/api-error.ts';
 import type { ApiClient } from '#feed/client.ts';
 import { ifServed } from '#feed/if-served.ts';
 import { listWatch, Reflector, type ReflectorOptions } from '#feed/reflector.ts';
+import type { SharedReflectors } from '#feed/shared.ts';
 import type { Prefix } from '#net/prefix.ts';
 import { type Block, readBlock } from '#spec/block.ts';
 import {
-  IP_POOLS,
   IP_RESERVATIONS,
   IPAM_BLOCKS,
   IPAM_CONFIGS,
@@ -20,16 +20,7 @@ import {
   type IpReservation,
 } from '#spec/calico.ts';
 import { readNetworks } from '#spec/calico-networks.ts';
-import {
-  type KubeObject,
-  NAMESPACES,
-  type Namespace,
-  NODES,
-  type Node,
-  PODS,
-  type Pod,
-  type Resource,
-} from '#spec/k8s.ts';
+import { type KubeObject, NAMESPACES, type Namespace, type Node, PODS, type Pod, type Resource } from '#spec/k8s.ts';
 import { type Pool, readPool } from '#spec/pool.ts';
 import type { Labels } from '#spec/selector.ts';
 
@@ -75,7 +66,13 @@ export class PoolsView {
   #saved: SavedView;
 
   /** @param path where what was last heard is kept, for a start while the API is away */
-  constructor(client: ApiClient, node: string, path: string, options: ReflectorOptions = {}) {
+  constructor(
+    client: ApiClient,
+    { nodes, pools, blocks }: SharedReflectors,
+    node: string,
+    path: string,
+    options: ReflectorOptions = {},
+  ) {
     this.#path = path;
     this.#saved = load(path);
     this.#client = client;
@@ -85,11 +82,11 @@ export class PoolsView {
         ifServed(listWatch(client, resource, fieldSelector === undefined ? {} : { fieldSelector })),
         options,
       );
-    this.#pools = watch(IP_POOLS);
-    this.#blocks = watch(IPAM_BLOCKS);
+    this.#pools = pools;
+    this.#blocks = blocks;
     this.#reservations = watch(IP_RESERVATIONS);
     this.#configs = watch(IPAM_CONFIGS);
-    this.#nodes = watch(NODES);
+    this.#nodes = nodes;
     this.#pods = watch(PODS, `spec.nodeName=${node}`);
     this.#namespaces = watch(NAMESPACES);
   }

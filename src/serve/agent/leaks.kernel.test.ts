@@ -13,6 +13,7 @@ import { type Bed, bed, moveAway, noBed, pathOf, ROUTED } from '#cni/testing/bed
 import { ApiClient } from '#feed/client.ts';
 import { systemClock } from '#feed/clock.ts';
 import { loadKubeconfig } from '#feed/kubeconfig.ts';
+import { sharedReflectors } from '#feed/shared.ts';
 import { inNetns } from '#kernel/netns/enter.ts';
 import { scratchNetns } from '#kernel/testing/scratch-netns.ts';
 import { type Addr, parseAddr } from '#net/addr.ts';
@@ -68,7 +69,16 @@ class World {
       coolDownMs: 0,
       addresses: (store: ConstructorParameters<typeof NodeAddresses>[0]['store']) => {
         made.addresses = new NodeAddresses({
-          ...{ node: 'node1', stateDir: dir, client, store, log: quiet, onError() {} },
+          ...{
+            node: 'node1',
+            stateDir: dir,
+            client,
+            shared: sharedReflectors(client),
+            store,
+            log: quiet,
+            onError() {},
+          },
+          cidrWaitMs: 0,
           profile: () => PROFILES['calico-vxlan'],
           doubt: (addrs) => void made.leaks?.doubt(addrs).catch(() => {}),
         });

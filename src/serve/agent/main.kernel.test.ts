@@ -179,6 +179,7 @@ test('polder agent tells the cluster that its network stands, ends at SIGTERM, a
   const rss = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${node.agent?.pid}/status`, 'utf8'))?.[1]) / 1024;
   t.diagnostic(`resident: ${Math.round(rss)} MiB`);
   assert.match((await agents.ask(node, '/metrics')) ?? '', /polder_agent_ready 1/);
+  assert.equal(agents.api.watched.filter((path) => path === '/api/v1/nodes').length, 1, 'one watch for all that ask');
   assert.equal(await agents.kill(node, 'SIGTERM'), 0);
   assert.deepEqual(peers(node), ['10.244.1.0/24', '10.244.2.0/24']);
 });

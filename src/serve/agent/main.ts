@@ -9,7 +9,9 @@ import { type CniServer, startCniServer } from '#cni/server/server.ts';
 import { ApiClient } from '#feed/client.ts';
 import { systemClock } from '#feed/clock.ts';
 import { loadKubeconfig } from '#feed/kubeconfig.ts';
+import type { ReflectorOptions } from '#feed/reflector.ts';
 import { secretSource } from '#feed/secrets.ts';
+import { type SharedReflectors, sharedReflectors } from '#feed/shared.ts';
 import { SnapshotFeed, snapshotSources } from '#feed/snapshot.ts';
 import { loadSnapshot, saveSnapshot } from '#feed/snapshot-file.ts';
 import { openNetlink } from '#kernel/netlink/netlink.ts';
@@ -67,6 +69,9 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   const client = stack.use(new ApiClient(loadKubeconfig(options.kubeconfig)));
   const netlink = stack.use(openNetlink());
   const subnetFile = join(dirname(options.cniSocket), 'subnet.env');
+  const onError = (source: string, error: unknown, waitMs: number) =>
+    log.warn({ source, error: String(error), waitMs }, 'the API does not answer');
+  const shared = sharedReflectors(client, { onError });
   let addresses: NodeAddresses | undefined;
   let leaks: LeakCollector | undefined;
   const cni = stack.use(
@@ -79,11 +84,11 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
           node: options.node,
           stateDir: options.stateDir,
           client,
+          shared,
           store,
           log,
           profile: () => sync.view && effectiveProfile(sync.view.snapshot),
-          onError: (source, error, waitMs) =>
-            log.warn({ source, error: String(error), waitMs }, 'the API does not answer'),
+          onError,
           doubt: (addrs) =>
             void leaks
               ?.doubt(addrs)
@@ -155,7 +160,16 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   stack.use(
     watchNetlink(['link', 'address', 'route', 'neighbour', 'rule'], (event) => sync.concerns(event) && loop.trigger()),
   );
-  const feed = followCluster(options, { client, sync, loop, publisher, changed: () => addresses?.trigger(), log });
+  const feed = followCluster(options, {
+    client,
+    shared,
+    onError,
+    sync,
+    loop,
+    publisher,
+    changed: () => addresses?.trigger(),
+    log,
+  });
   const surroundings = {
     connected: () => feed.connected,
     clusterProblems: () => feed.problems,
@@ -236,6 +250,8 @@ function soon(act: () => void): () => void {
 
 interface Parts {
   readonly client: ApiClient;
+  readonly shared: SharedReflectors;
+  readonly onError: NonNullable<ReflectorOptions['onError']>;
   readonly sync: NodeSync;
   readonly loop: SyncLoop;
   readonly publisher: Publisher;
@@ -246,15 +262,15 @@ interface Parts {
 
 /** The saved snapshot at once, so that a node comes up without the API; then the API's, which may also delete. */
 function followCluster({ node, stateDir }: AgentOptions, parts: Parts): SnapshotFeed {
-  const { client, sync, loop, publisher, changed, log } = parts;
+  const { client, shared, onError, sync, loop, publisher, changed, log } = parts;
   const file = join(stateDir, 'snapshot.json');
   const saved = loadSnapshot(file, { node, endpoints: [] });
   if (saved) sync.setView({ kind: 'stale', snapshot: saved });
-  const feed = new SnapshotFeed(snapshotSources(client), {
+  const feed = new SnapshotFeed(snapshotSources(client, shared), {
     node,
     // Asked of the CNI server at each diff instead: a pod that comes or goes is no reason for a pass of its own.
     endpoints: () => [],
-    onError: (source, error, waitMs) => log.warn({ source, error: String(error), waitMs }, 'the API does not answer'),
+    onError,
     onProblems: (problems) => log.warn({ problems }, 'the cluster has objects that cannot be used'),
   });
   feed.onSnapshot((snapshot) => {

@@ -11,6 +11,7 @@ import { PoolsView } from '#cni/pools/view.ts';
 import type { NodePods } from '#cni/server/leaks.ts';
 import type { ApiClient } from '#feed/client.ts';
 import { systemClock } from '#feed/clock.ts';
+import type { SharedReflectors } from '#feed/shared.ts';
 import type { Addr } from '#net/addr.ts';
 import type { Profile } from '#spec/cluster.ts';
 
@@ -18,6 +19,8 @@ export interface NodeAddressesOptions {
   readonly node: string;
   readonly stateDir: string;
   readonly client: ApiClient;
+  /** Nodes, pools and blocks, which the agent's snapshots are made of too. */
+  readonly shared: SharedReflectors;
   readonly store: EndpointStore;
   readonly log: Log;
   /** The cluster's profile, once it is known. */
@@ -39,10 +42,10 @@ export class NodeAddresses {
 
   /** @throws PolderError journal-damaged, cni-io */
   constructor(options: NodeAddressesOptions) {
-    const { node, stateDir, client, store, log, profile, onError, doubt, idleMs, cidrWaitMs, waitMs } = options;
+    const { node, stateDir, client, shared, store, log, profile, onError, doubt, idleMs, cidrWaitMs, waitMs } = options;
     const clock = systemClock;
     const holdings = new Holdings(join(stateDir, 'ipam-holdings.json'));
-    const view = new PoolsView(client, node, join(stateDir, 'ipam-pools.json'), { onError });
+    const view = new PoolsView(client, shared, node, join(stateDir, 'ipam-pools.json'), { onError });
     const keeper = new PoolKeeper({
       node,
       client,

@@ -21,6 +21,8 @@ export class TinyApi {
   readonly #watches = new Set<{ readonly kind: Kind; readonly response: ServerResponse }>();
   readonly #servers: Server[] = [];
   #version = 1;
+  /** Paths of watches, as they were begun. */
+  readonly watched: string[] = [];
   /** Bodies of PATCH requests, by path. */
   readonly patches: { readonly path: string; readonly body: string }[] = [];
 
@@ -100,14 +102,15 @@ export class TinyApi {
       this.#annotate(url.pathname.split('/').at(-1) ?? '', body);
       response.end('{"metadata":{}}');
     } else if (!kind) response.writeHead(404).end('{}');
-    else if (url.searchParams.has('watch')) this.#watch(kind, response);
+    else if (url.searchParams.has('watch')) this.#watch(kind, response, url.pathname);
     else {
       const items = [...this.#objects[kind].values()];
       response.end(JSON.stringify({ metadata: { resourceVersion: String(this.#version) }, items }));
     }
   }
 
-  #watch(kind: Kind, response: ServerResponse): void {
+  #watch(kind: Kind, response: ServerResponse, path: string): void {
+    this.watched.push(path);
     const watch = { kind, response };
     this.#watches.add(watch);
     response.on('close', () => this.#watches.delete(watch));
