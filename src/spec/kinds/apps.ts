@@ -27,7 +27,7 @@ import {
   type Subresource,
   unsupported,
 } from '#spec/kinds/kind.ts';
-import { notNegative, SCALE } from '#spec/kinds/scale.ts';
+import { notNegative, SCALE, shareErrors } from '#spec/kinds/scale.ts';
 import { defaultClaim } from '#spec/kinds/storage/claim.ts';
 import { defaultTemplate, immutableSelector, validateSelector, validateTemplate } from '#spec/kinds/workloads.ts';
 
@@ -177,7 +177,9 @@ function validateStrategy(object: KubeObject): FieldError[] {
     return strategy.rollingUpdate === undefined ? [] : [forbidden('spec.strategy.rollingUpdate', why)];
   }
   const rolling = objectAt(strategy, 'rollingUpdate');
-  const errors = ['maxUnavailable', 'maxSurge'].flatMap((key) => validateShare(rolling, key));
+  const errors = ['maxUnavailable', 'maxSurge'].flatMap((key) =>
+    shareErrors(rolling[key], `spec.strategy.rollingUpdate.${key}`),
+  );
   const isZero = (key: string) => rolling[key] === 0 || rolling[key] === '0%';
   if (isZero('maxUnavailable') && isZero('maxSurge'))
     errors.push(
@@ -188,21 +190,6 @@ function validateStrategy(object: KubeObject): FieldError[] {
       ),
     );
   return errors;
-}
-
-/** A number that is not negative, or a percentage. */
-function validateShare(rolling: JsonObject, key: string): FieldError[] {
-  const value = rolling[key] ?? 0;
-  const field = `spec.strategy.rollingUpdate.${key}`;
-  if (typeof value === 'number') return value >= 0 ? [] : [invalid(field, value, 'must be greater than or equal to 0')];
-  if (typeof value === 'string' && /^\d+%$/.test(value)) return [];
-  return [
-    invalid(
-      field,
-      value,
-      "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%', or '93%', regex used for validation is '[0-9]+%')",
-    ),
-  ];
 }
 
 function validateDeadline(object: KubeObject): FieldError[] {

@@ -1,6 +1,6 @@
 /** What kinds with a number of replicas share: the subresource `scale` (autoscaling/v1 Scale). */
 import { AGE, column, NAME } from '#spec/kinds/columns/common.ts';
-import { numberAt } from '#spec/kinds/json.ts';
+import { type Json, numberAt } from '#spec/kinds/json.ts';
 import { type Column, type FieldError, invalid, type KubeObject, type Subresource } from '#spec/kinds/kind.ts';
 
 export const SCALE: Subresource = {
@@ -29,4 +29,17 @@ export function notNegative(object: KubeObject, path: readonly string[]): FieldE
   const value = numberAt(object, ...path);
   if (value === undefined || value >= 0) return [];
   return [invalid(path.join('.'), value, 'must be greater than or equal to 0')];
+}
+
+/** A number that is not negative, or a percentage; nothing is 0. */
+export function shareErrors(value: Json = 0, field: string): FieldError[] {
+  if (typeof value === 'number') return value >= 0 ? [] : [invalid(field, value, 'must be greater than or equal to 0')];
+  if (typeof value === 'string' && /^\d+%$/.test(value)) return [];
+  return [
+    invalid(
+      field,
+      value,
+      "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%', or '93%', regex used for validation is '[0-9]+%')",
+    ),
+  ];
 }

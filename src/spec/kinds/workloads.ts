@@ -4,6 +4,7 @@ import { defaultPodSpec } from '#spec/kinds/core/pod-defaults.ts';
 import { validatePodSpec } from '#spec/kinds/core/pod-validate.ts';
 import { at, ensureObject, isObject, objectAt, sameJson, setDefault, textAt } from '#spec/kinds/json.ts';
 import { type FieldError, invalid, type Kind, type KubeObject, required, unsupported } from '#spec/kinds/kind.ts';
+import { shareErrors } from '#spec/kinds/scale.ts';
 import { selectorErrors } from '#spec/kinds/selectors.ts';
 
 export const DAEMON_SET: Kind = {
@@ -36,9 +37,31 @@ export const DAEMON_SET: Kind = {
     object.status = { currentNumberScheduled: 0, desiredNumberScheduled: 0, numberMisscheduled: 0, numberReady: 0 };
     return [];
   },
-  validate: (object) => [...validateSelector(object), ...validateTemplate(object, ['Always'])],
+  validate: (object) => [
+    ...validateSelector(object),
+    ...validateTemplate(object, ['Always']),
+    ...validateRollout(object),
+  ],
   validateUpdate: (object, old) => immutableSelector(object, old),
 };
+
+/** How many at a time: by leaving nodes without, or by a second pod on them, not both. */
+function validateRollout(object: KubeObject): FieldError[] {
+  const path = 'spec.updateStrategy';
+  const type = textAt(object, 'spec', 'updateStrategy', 'type');
+  if (type === 'OnDelete') return [];
+  if (type !== 'RollingUpdate') return [unsupported(`${path}.type`, type, ['OnDelete', 'RollingUpdate'])];
+  const { maxUnavailable, maxSurge } = objectAt(object, 'spec', 'updateStrategy', 'rollingUpdate');
+  const errors = [
+    ...shareErrors(maxUnavailable, `${path}.rollingUpdate.maxUnavailable`),
+    ...shareErrors(maxSurge, `${path}.rollingUpdate.maxSurge`),
+  ];
+  if (errors.length > 0) return errors;
+  const [leaves, surges] = [maxUnavailable, maxSurge].map((value) => Number.parseInt(String(value ?? 0), 10) !== 0);
+  if (leaves && surges)
+    return [invalid(`${path}.rollingUpdate.maxSurge`, maxSurge ?? 0, 'may not be set when maxUnavailable is non-zero')];
+  return leaves || surges ? [] : [required(`${path}.rollingUpdate.maxUnavailable`, 'cannot be 0 when maxSurge is 0')];
+}
 
 /** Fills in the pod template of a workload. */
 export function defaultTemplate(object: KubeObject): void {

@@ -8,6 +8,7 @@ import { type Place, placesOf } from '#serve/controller/daemonset/places.ts';
 import { daemonPod } from '#serve/controller/daemonset/pod.ts';
 import { outdated } from '#serve/controller/daemonset/rollout.ts';
 import { statusOf, statusWrites } from '#serve/controller/daemonset/status.ts';
+import { maxSurge, surging, surplusOf } from '#serve/controller/daemonset/surge.ts';
 import { matchesSelector } from '#serve/controller/match/labels.ts';
 import { effectiveTaints } from '#serve/controller/match/taints.ts';
 import { keepRevision, REVISION_LABEL, revisionsOf, surplus } from '#serve/controller/workload/revisions.ts';
@@ -60,16 +61,23 @@ function hashOf(set: DaemonSet): string {
 function reconcile(set: DaemonSet, revisions: readonly ControllerRevision[], world: World) {
   const hash = hashOf(set);
   const places = placesOf(set, world);
-  const manage = places.map((place) => managePlace(set, place, hash, world));
+  const surge = maxSurge(set, places.filter((place) => place.run).length);
+  const excess = (living: readonly Pod[]) =>
+    surge > 0 ? surplusOf(set, living, hash, world.now) : living.filter((pod) => pod !== living[0]);
+  const manage = places.map((place) => managePlace(set, place, hash, excess, world));
   const writes = manage.flatMap((m) => m.writes);
   const gone = new Set(writes.flatMap((write) => (write.verb === 'delete' ? [keyOf(write.object)] : [])));
-  const rollout = outdated(set, places, hash, world.now).filter((pod) => !gone.has(keyOf(pod)));
-  const deletions = rollout.map((pod) => remove(set, pod, 'SuccessfulDelete', `Deleted pod: ${pod.metadata.name}`));
+  const rollout =
+    surge > 0
+      ? surging(set, places, hash, world.now, surge).map((node) => create(set, node, hash))
+      : outdated(set, places, hash, world.now)
+          .filter((pod) => !gone.has(keyOf(pod)))
+          .map((pod) => remove(set, pod, 'SuccessfulDelete', `Deleted pod: ${pod.metadata.name}`));
   const status = statusWrites(set, statusOf(set, places, hash, world.now));
   const again = manage.map((m) => m.againMs).reduce(sooner, nextAvailable(set, places, world));
   const live = new Set([hash, ...places.flatMap(({ pods }) => pods.map(revisionOf))]);
   const old = surplus(set, revisions, new Set([...live].map((each) => `${set.metadata.name}-${each}`)));
-  return decision([...writes, ...deletions, ...status, ...old], again);
+  return decision([...writes, ...rollout, ...status, ...old], again);
 }
 
 function revisionOf(pod: Pod): string | undefined {
@@ -77,7 +85,13 @@ function revisionOf(pod: Pod): string | undefined {
 }
 
 /** Creates what is missing on a node and deletes what is too much. */
-function managePlace(set: DaemonSet, place: Place, hash: string, world: World): { writes: Write[]; againMs?: number } {
+function managePlace(
+  set: DaemonSet,
+  place: Place,
+  hash: string,
+  excess: (living: readonly Pod[]) => readonly Pod[],
+  world: World,
+): { writes: Write[]; againMs?: number } {
   const living = place.pods.filter((pod) => pod.metadata.deletionTimestamp === undefined);
   if (!place.stay) {
     return { writes: living.map((pod) => remove(set, pod, 'SuccessfulDelete', `Deleted pod: ${pod.metadata.name}`)) };
@@ -86,8 +100,9 @@ function managePlace(set: DaemonSet, place: Place, hash: string, world: World): 
   if (ended.length > 0) return replaceEnded(set, place.node, ended, world);
   // A pod that is ending still holds the node's ports and names: its successor waits.
   if (place.pods.length === 0) return { writes: place.run ? [create(set, place.node, hash)] : [] };
-  const extra = living.filter((pod) => pod !== living[0]);
-  return { writes: extra.map((pod) => remove(set, pod, 'SuccessfulDelete', `Deleted pod: ${pod.metadata.name}`)) };
+  return {
+    writes: excess(living).map((pod) => remove(set, pod, 'SuccessfulDelete', `Deleted pod: ${pod.metadata.name}`)),
+  };
 }
 
 function replaceEnded(set: DaemonSet, node: string, ended: readonly Pod[], world: World) {

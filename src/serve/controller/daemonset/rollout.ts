@@ -20,8 +20,11 @@ export function outdated(set: DaemonSet, places: readonly Place[], hash: string,
 
 /** A number or a percentage of the nodes, rounded up; 1 if it is not said. */
 export function maxUnavailable(set: DaemonSet, nodes: number): number {
-  const value = set.spec.updateStrategy?.rollingUpdate?.maxUnavailable ?? 1;
+  return shareOfNodes(set.spec.updateStrategy?.rollingUpdate?.maxUnavailable, nodes, 1);
+}
+
+export function shareOfNodes(value: number | string | undefined, nodes: number, otherwise: number): number {
   if (typeof value === 'number') return value;
-  const percent = /^(\d+)%$/.exec(value)?.[1];
-  return percent === undefined ? Number(value) || 1 : Math.ceil((Number(percent) * nodes) / 100);
+  const percent = /^(\d+)%$/.exec(value ?? '')?.[1];
+  return percent === undefined ? Number(value) || otherwise : Math.ceil((Number(percent) * nodes) / 100);
 }
