@@ -3,7 +3,6 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
-import { createInterface } from 'node:readline';
 import { enterGroup, machineHierarchies, programsGroup } from '#lab/cgroup.ts';
 import { componentsOf } from '#lab/components.ts';
 import { labPaths } from '#lab/names.ts';
@@ -18,7 +17,7 @@ import {
   type SupervisorRequest,
   type WatchAnswer,
 } from '#lab/supervisor/protocol.ts';
-import { Watchers } from '#lab/supervisor/watchers.ts';
+import { linesOf, Watchers } from '#lab/supervisor/watchers.ts';
 
 /**
  * Runs until the signal; the lab's programs go on without it, and the next supervisor finds them again.
@@ -41,7 +40,9 @@ export async function runSupervisor(
     log(describe(status));
     watchers.wake();
   });
-  const server = createServer({ allowHalfOpen: true }, (socket) => void serve(socket, lab, keeper, watchers));
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    serve(linesOf(socket), socket, lab, keeper, watchers).catch((error: unknown) => log(`cannot serve: ${error}`));
+  });
   await listen(server, paths.supervisorSocket);
   const own = processId(process.pid);
   if (own !== undefined) writePidFile(`${paths.runDir}/${SUPERVISOR_PID}`, own);
@@ -51,9 +52,14 @@ export async function runSupervisor(
   effects.close();
 }
 
-async function serve(socket: Socket, lab: string, keeper: Keeper, watchers: Watchers): Promise<void> {
-  socket.on('error', () => socket.destroy());
-  for await (const line of createInterface({ input: socket })) {
+async function serve(
+  lines: AsyncIterable<string>,
+  socket: Socket,
+  lab: string,
+  keeper: Keeper,
+  watchers: Watchers,
+): Promise<void> {
+  for await (const line of lines) {
     const request = JSON.parse(line) as SupervisorRequest;
     if (request.do === 'watch') watchers.add(socket, () => shownOn(request.node, lab, keeper));
     else {

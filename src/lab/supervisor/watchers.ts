@@ -1,6 +1,17 @@
 /** Clients of the supervisor that are told what has become of something, as often as it becomes something else. */
 
 import type { Socket } from 'node:net';
+import { createInterface } from 'node:readline';
+
+/** Lines that a client says. One that is killed, with something unread, resets its connection: that is an end like others. */
+export async function* linesOf(socket: Socket): AsyncGenerator<string> {
+  socket.on('error', () => socket.destroy());
+  try {
+    for await (const line of createInterface({ input: socket })) yield line;
+  } catch (error) {
+    if (!socket.destroyed) throw error;
+  }
+}
 
 interface Watcher {
   readonly look: () => object;
