@@ -150,6 +150,8 @@ export interface NodeSelectorTerm {
 
 export interface PodAffinityTerm {
   readonly labelSelector?: LabelSelector;
+  readonly matchLabelKeys?: readonly string[];
+  readonly mismatchLabelKeys?: readonly string[];
   readonly namespaces?: readonly string[];
   readonly namespaceSelector?: LabelSelector;
   readonly topologyKey: string;
@@ -182,6 +184,12 @@ export interface TopologySpreadConstraint {
   readonly topologyKey: string;
   readonly whenUnsatisfiable: 'DoNotSchedule' | 'ScheduleAnyway';
   readonly labelSelector?: LabelSelector;
+  readonly matchLabelKeys?: readonly string[];
+  readonly minDomains?: number;
+  /** Whether nodes count that the pod's node affinity leaves out; 'Honor' if it is not said. */
+  readonly nodeAffinityPolicy?: 'Honor' | 'Ignore';
+  /** The same of taints; 'Ignore' if it is not said. */
+  readonly nodeTaintsPolicy?: 'Honor' | 'Ignore';
 }
 
 export interface ContainerPort {

@@ -10,7 +10,7 @@ import {
   type NamespaceLabels,
   respectsOthers,
 } from '#serve/controller/scheduler/pod-affinity.ts';
-import { meetsSpread } from '#serve/controller/scheduler/spread.ts';
+import { spreadObjection } from '#serve/controller/scheduler/spread.ts';
 import type { NodeUse } from '#serve/controller/scheduler/usage.ts';
 import type { ContainerPort, Node, Pod } from '#spec/k8s.ts';
 
@@ -42,7 +42,10 @@ const FILTERS: readonly Filter[] = [
       nodeCidrs && isOfAnother(pod, use.node, nodesOf(uses)),
       "node(s) didn't have the address that cni.projectcalico.org/ipAddrs asks for",
     ),
-  ({ pod, use, uses }) => when(!meetsSpread(pod, use, uses), "node(s) didn't match pod topology spread constraints"),
+  ({ pod, use, uses }) => {
+    const why = spreadObjection(pod, use, uses);
+    return why === undefined ? [] : [why];
+  },
   ({ pod, use, uses, labels }) =>
     when(!meetsAffinity(pod, use, uses, labels), "node(s) didn't match pod affinity rules"),
   ({ pod, use, uses, labels }) =>

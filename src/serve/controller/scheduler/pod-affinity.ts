@@ -3,7 +3,14 @@
 import { matchesSelector } from '#serve/controller/match/labels.ts';
 import type { NodeUse } from '#serve/controller/scheduler/usage.ts';
 import type { World } from '#serve/controller/world.ts';
-import { type Labels, NAMESPACES, type Pod, type PodAffinity, type PodAffinityTerm } from '#spec/k8s.ts';
+import {
+  type LabelSelector,
+  type Labels,
+  NAMESPACES,
+  type Pod,
+  type PodAffinity,
+  type PodAffinityTerm,
+} from '#spec/k8s.ts';
 
 /** Labels of namespaces, for terms that select namespaces. */
 export type NamespaceLabels = (namespace: string) => Labels;
@@ -23,7 +30,23 @@ export function concerns(term: PodAffinityTerm, pod: Pod, other: Pod, labels: Na
   const own = namespaces.length === 0 && namespaceSelector === undefined && space === pod.metadata.namespace;
   const selected = namespaceSelector !== undefined && matchesSelector(namespaceSelector, labels(space));
   if (!own && !selected && !namespaces.includes(space)) return false;
-  return matchesSelector(term.labelSelector, other.metadata.labels);
+  const narrowed = withLabelKeys(term.labelSelector, term.matchLabelKeys, 'In', pod);
+  return matchesSelector(withLabelKeys(narrowed, term.mismatchLabelKeys, 'NotIn', pod), other.metadata.labels);
+}
+
+/** The selector, narrowed by labels that are named by key alone: to the values that the pod itself has of them (KEP-3633). */
+export function withLabelKeys(
+  selector: LabelSelector | undefined,
+  keys: readonly string[] = [],
+  operator: 'In' | 'NotIn',
+  pod: Pod,
+): LabelSelector | undefined {
+  if (selector === undefined || keys.length === 0) return selector;
+  const added = keys.flatMap((key) => {
+    const value = pod.metadata.labels?.[key];
+    return value === undefined ? [] : [{ key, operator, values: [value] }];
+  });
+  return { ...selector, matchExpressions: [...(selector.matchExpressions ?? []), ...added] };
 }
 
 export function domainOf(use: NodeUse, topologyKey: string): string | undefined {

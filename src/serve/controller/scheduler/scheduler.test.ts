@@ -11,8 +11,10 @@ import {
   NODES,
   PODS,
   type Pod,
+  type PodAffinityTerm,
   type PodSpec,
   type Resource,
+  type TopologySpreadConstraint,
 } from '#spec/k8s.ts';
 
 const three = (shape: (index: number) => NodeShape = () => ({})) => [1, 2, 3].map((i) => node(`node${i}`, shape(i)));
@@ -298,6 +300,60 @@ test('topologySpreadConstraints keep the skew', () => {
     ends.p4,
     "0/3 nodes are available: 1 Too many pods, 2 node(s) didn't match pod topology spread constraints.",
   );
+});
+
+/** Where `p` may go beside one `x` on node1, by what its constraint says more. */
+const SPREADS: readonly (readonly [string, Partial<TopologySpreadConstraint>, Partial<PodSpec>, string])[] = [
+  ['maxSkew', {}, { nodeSelector: { at: 'one' } }, 'node1'],
+  ['nodeAffinityPolicy', { nodeAffinityPolicy: 'Ignore' }, { nodeSelector: { at: 'one' } }, 'no'],
+  ['minDomains', { minDomains: 2 }, { nodeSelector: { at: 'one' } }, 'no'],
+  ['minDomains that are there', { minDomains: 2 }, {}, 'node2'],
+  ['nodeTaintsPolicy', { nodeTaintsPolicy: 'Honor' }, { nodeSelector: { kind: 'plain' } }, 'node1'],
+  ['taints that are not looked at', {}, { nodeSelector: { kind: 'plain' } }, 'node1'],
+  ['matchLabelKeys', { matchLabelKeys: ['revision'] }, { nodeSelector: { at: 'one' } }, 'node1'],
+];
+for (const [what, more, spec, end] of SPREADS)
+  test(`spread by ${what}`, () => {
+    const labels = { app: 'x', revision: '2' };
+    const constraint: TopologySpreadConstraint = {
+      ...{ maxSkew: 1, topologyKey: 'kubernetes.io/hostname', whenUnsatisfiable: 'DoNotSchedule' },
+      labelSelector: { matchLabels: { app: 'x' } },
+      ...more,
+    };
+    const ends = schedule([
+      node('node1', { labels: { at: 'one', kind: 'plain' } }),
+      node('node2', { labels: { at: 'two' } }),
+      hosted('a', 'node1', { metadata: { labels: { app: 'x', revision: '1' } } }),
+      pod('p', { metadata: { labels }, spec: { topologySpreadConstraints: [constraint], ...spec } }),
+    ]);
+    assert.equal(ends.p?.startsWith('0/') ? 'no' : ends.p, end);
+  });
+
+test('spread over a label that a node has not says so', () => {
+  const constraint = { maxSkew: 1, topologyKey: 'zone', whenUnsatisfiable: 'DoNotSchedule' } as const;
+  const ends = schedule([...three(), pod('p', { spec: { topologySpreadConstraints: [constraint] } })]);
+  assert.equal(ends.p, NO("3 node(s) didn't match pod topology spread constraints (missing required label)"));
+});
+
+test('affinity by keys of labels is to pods with, or without, the values of the pod itself', () => {
+  const term = (more: Partial<PodAffinityTerm>) => ({
+    labelSelector: { matchLabels: { app: 'x' } },
+    topologyKey: 'kubernetes.io/hostname',
+    ...more,
+  });
+  const end = (podAffinity: Partial<PodAffinityTerm>) =>
+    schedule([
+      ...three(),
+      hosted('a', 'node1', { metadata: { labels: { app: 'x', tenant: 'one' } } }),
+      hosted('b', 'node2', { metadata: { labels: { app: 'x', tenant: 'two' } } }),
+      pod('p', {
+        metadata: { labels: { app: 'y', tenant: 'two' } },
+        spec: { affinity: { podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [term(podAffinity)] } } },
+      }),
+    ]).p;
+  assert.equal(end({ matchLabelKeys: ['tenant'] }), 'node2');
+  assert.equal(end({ mismatchLabelKeys: ['tenant'] }), 'node1');
+  assert.equal(end({ matchLabelKeys: ['nothing'] }), 'node1');
 });
 
 test('what could let a pending pod find a node is looked at: a pod placed, gone or relabelled, a node, a namespace', () => {
