@@ -12,6 +12,7 @@ import { NODE_CIDRS } from '#cni/pools/book.ts';
 import { Callers } from '#cni/server/caller.ts';
 import { dispatch } from '#cni/server/dispatch.ts';
 import { bed, noBed, pathOf, ROUTED } from '#cni/testing/bed.ts';
+import { sh } from '#cni/testing/chain-bed.ts';
 import { openNetlink } from '#kernel/netlink/netlink.ts';
 import { scratchNetns } from '#kernel/testing/scratch-netns.ts';
 
@@ -171,6 +172,7 @@ test('flannel and polder-multi: any configuration is served or refused with a co
     }),
     { numRuns: RUNS, ...SEED },
   );
+  assert.doesNotMatch(sh('nft list ruleset'), /comment/);
   const files = readdirSync(b.dir, { recursive: true, withFileTypes: true }).filter((e) => e.isFile());
   const left = files
     .map(({ name }) => name)

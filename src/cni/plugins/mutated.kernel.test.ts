@@ -1,6 +1,7 @@
 /** Random and mutated configurations: no call crashes the server, each answer is the specification's, nothing is left. */
 
 import assert from 'node:assert/strict';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -12,6 +13,7 @@ import { NODE_CIDRS } from '#cni/pools/book.ts';
 import { Callers } from '#cni/server/caller.ts';
 import { dispatch } from '#cni/server/dispatch.ts';
 import { bed, noBed, pathOf, ROUTED } from '#cni/testing/bed.ts';
+import { sh } from '#cni/testing/chain-bed.ts';
 import { openNetlink } from '#kernel/netlink/netlink.ts';
 import { scratchNetns } from '#kernel/testing/scratch-netns.ts';
 
@@ -198,6 +200,14 @@ test('random and mutated configurations neither crash the server nor leave an ob
       assert.ok(outside.link('lo1up'), 'the device of host-device came back');
     }),
     { numRuns: RUNS, ...SEED },
+  );
+  // Of ipMasq and macspoofchk each element has one.
+  assert.doesNotMatch(sh('nft list ruleset'), /comment/);
+  const files = existsSync(dataDir) ? readdirSync(dataDir, { recursive: true, encoding: 'utf8' }) : [];
+  assert.deepEqual(
+    files.filter((name) => /\/[0-9a-f.:]+$/.test(name)),
+    [],
+    'addresses that nobody has',
   );
   // Mutations that only ever break the first key that is read would prove little.
   assert.ok(attached > RUNS / 50, `${attached} of ${RUNS} attached something`);
