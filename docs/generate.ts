@@ -9,7 +9,7 @@ import { BUILTIN_IMAGES } from '#lab/images/table.ts';
 import { CONFIG_TABLE } from '#spec/config.ts';
 import { ERRORS, type ErrorRow } from '#spec/errors.ts';
 import { differencesTable } from '#test/conformance/differences.ts';
-import { type Place, type Results, readResults, resultsTable } from '#test/conformance/results.ts';
+import { PLACE_SETS, type Place, readResults, resultsTable, SET_NAMES } from '#test/conformance/results.ts';
 
 /** A row of a Markdown table; bars in cells are escaped. */
 function row(...cells: readonly (string | number)[]): string {
@@ -95,10 +95,9 @@ function terminalPicture(): string {
 
 /** A page that people write, but for the tables between `<!-- NAME -->` and `<!-- /NAME -->`. */
 function conformancePage(): string {
-  const results = readResults();
   const parts: Readonly<Record<string, string>> = {
-    'results here': resultsOf(results.here),
-    'results debian': resultsOf(results.debian),
+    'results here': resultsOf('here'),
+    'results debian': resultsOf('debian'),
     differences: differencesTable(),
   };
   const text = readFileSync(join(import.meta.dirname, 'conformance-cni.md'), 'utf8');
@@ -108,11 +107,10 @@ function conformancePage(): string {
   );
 }
 
-function resultsOf(runs: Results[Place]): string {
-  const when = (['reference', 'polder'] as const).map(
-    (set) => `${set === 'polder' ? 'Polder’s' : 'the reference’s'} ${runs[set].taken} on Linux ${runs[set].kernel}`,
-  );
-  return `Taken: ${when.join(', ')}.\n\n${resultsTable(runs)}`;
+function resultsOf(place: Place): string {
+  const runs = readResults()[place];
+  const when = PLACE_SETS[place].map((set) => `${SET_NAMES[set]} ${runs[set]?.taken} on Linux ${runs[set]?.kernel}`);
+  return `Taken: ${when.join('; ')}.\n\n${resultsTable(place, runs)}`;
 }
 
 /** Every generated page: its path below `docs/`, and its text. */

@@ -6,6 +6,7 @@ import { PLUGINS } from '#cni/plugins/table.ts';
 import { DEBIAN_TYPES } from '#test/conformance/debian.ts';
 import { unexplained, unseen } from '#test/conformance/differences.ts';
 import { readResults } from '#test/conformance/results.ts';
+import { ALONE_TYPES } from '#test/conformance/sets.ts';
 import { generatedPages } from '../docs/generate.ts';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -23,11 +24,16 @@ test('each failure of the reference in the conformance suite is explained, and e
 
 test('Polder’s plugins fail no case of the conformance suite, and each was tried', () => {
   const { here, debian } = readResults();
-  const failed = [here, debian].flatMap(({ polder }) =>
-    Object.entries(polder.types).flatMap(([type, one]) => one.failed.map((name) => `${type}/${name}`)),
+  const failed = [here.polder, here.alone, debian.polder].flatMap((run) =>
+    Object.entries(run?.types ?? {}).flatMap(([type, one]) => one.failed.map((name) => `${type}/${name}`)),
   );
   assert.deepEqual(failed, []);
+  const untried = [here.polder, here.alone].flatMap((run) =>
+    Object.values(run?.types ?? {}).flatMap((one) => one.untried ?? []),
+  );
+  assert.deepEqual(untried, []);
   assert.deepEqual(Object.keys(here.polder.types).sort(), [...PLUGINS.keys()].sort());
+  assert.deepEqual(Object.keys(here.alone?.types ?? {}).sort(), ALONE_TYPES.toSorted());
   assert.deepEqual(Object.keys(debian.polder.types).sort(), [...DEBIAN_TYPES].sort());
 });
 

@@ -39,10 +39,40 @@ export const DIFFERENCES: readonly Difference[] = [
     polder: 'undoes itself',
   },
   {
-    cases: ['add.effect.vlanTrunk', 'add.effect.preserveDefaultVlan'],
+    cases: ['add.forceAddress'],
+    types: ['bridge'],
+    why: 'refuses the bridge’s other address, but leaves the pod’s interface',
+    polder: 'undoes itself',
+  },
+  {
+    cases: ['add.netns-own'],
+    types: ['bridge', 'ptp', 'macvlan', 'vlan', 'ipvlan', 'host-device', 'loopback'],
+    why: 'takes the node’s own namespace for a pod’s, and changes the node',
+    polder: 'code 8',
+  },
+  {
+    cases: [
+      'add.effect.vlanTrunk',
+      'add.effect.preserveDefaultVlan',
+      'add.effect.disableContainerInterface',
+      'add.effect.portIsolation',
+      'traffic.portIsolation',
+    ],
     types: ['bridge'],
     why: 'release 1.1.1 does not know these keys and ignores them',
     polder: 'knows them',
+  },
+  {
+    cases: ['add.linkInContainer'],
+    types: ['macvlan', 'vlan', 'ipvlan'],
+    why: 'release 1.1.1 does not know this key, and looks for the master on the node',
+    polder: 'knows it',
+  },
+  {
+    cases: ['add.effect.txQLen'],
+    types: ['tuning'],
+    why: 'release 1.1.1 does not know this key and ignores it',
+    polder: 'knows it',
   },
   {
     cases: ['killed.add'],
@@ -83,7 +113,7 @@ export const DIFFERENCES: readonly Difference[] = [
     polder: 'taken off',
   },
   {
-    cases: ['check.ok', 'del.others'],
+    cases: ['check.ok', 'del.others', 'parallel.mixed'],
     types: ['portmap'],
     why: 'CHECK looks for IPv6 rules although ADD made none, because the pod has no IPv6 address',
     polder: 'looks for what ADD made',

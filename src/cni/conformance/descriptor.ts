@@ -45,6 +45,14 @@ export interface Tamper {
   readonly run: readonly string[];
 }
 
+/** A node on which ADD cannot succeed: STATUS must say so. */
+export interface NotReady {
+  readonly say: string;
+  readonly conf?: JsonObject;
+  /** In the node's namespace. */
+  readonly run?: readonly (readonly string[])[];
+}
+
 export interface Descriptor {
   readonly type: string;
   readonly kind: Kind;
@@ -74,6 +82,7 @@ export interface Descriptor {
   readonly effects?: readonly Effect[];
   readonly variants?: readonly Variant[];
   readonly tampers?: readonly Tamper[];
+  readonly notReady?: NotReady;
   /** Whether packets must pass between pods, and between node and pod. Absent: not tried. */
   readonly traffic?: { readonly pods: boolean; readonly node: boolean };
   /** A second ADD of the same pod may succeed: it keeps no state and sets what is set already. */

@@ -197,7 +197,7 @@ async function tryCase(
   if (one.skip !== undefined) return end({ status: 'skipped', reason: one.skip });
   if (
     missing !== undefined &&
-    !/^(version|input|env|error)\.(?!unknown-keys|big|kubernetes|foreign|bad-args|key)/.test(one.id)
+    !/^(version|input|env|error)\.(?!unknown-keys|big|huge|deep|kubernetes|foreign|bad-args|key)/.test(one.id)
   ) {
     return end({ status: 'skipped', reason: `this kernel has no ${missing}` });
   }

@@ -50,8 +50,8 @@ export interface CallOptions {
   readonly conf?: Readonly<Record<string, unknown>>;
   /** Variables that replace CNI_…; undefined takes one away. */
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** In place of the configuration. */
-  readonly stdin?: string;
+  /** In place of the configuration, or made of it. */
+  readonly stdin?: string | ((conf: JsonObject) => string);
   /** In place of the prevResult that the pod has; null for none. */
   readonly prev?: JsonObject | null;
   readonly killAfterMs?: number;
@@ -82,6 +82,8 @@ const SETTLE_MS = 1_500;
 /** How long a program may take to be ready, milliseconds. */
 const READY_MS = 30_000;
 const LOOK_MS = 10;
+
+const TRIES = 4;
 
 let trials = 0;
 
@@ -244,7 +246,9 @@ export class Trial implements Disposable {
     const env = { ...this.o.plugins.env, ...this.#env(verb, pod, options.env ?? {}) };
     const program = this.o.plugins.paths.get(who.type) ?? '';
     const kill = options.killAfterMs === undefined ? {} : { killAfterMs: options.killAfterMs };
-    const ran = await run(this.node, program, [], { env, stdin: options.stdin ?? JSON.stringify(conf), ...kill });
+    const { stdin = JSON.stringify(conf) } = options;
+    const text = typeof stdin === 'string' ? stdin : stdin(conf);
+    const ran = await run(this.node, program, [], { env, stdin: text, ...kill });
     return answerOf(`${verb} of ${who.type}`, ran);
   }
 
@@ -316,6 +320,12 @@ export class Trial implements Disposable {
   async ping(from: Netns, to: string): Promise<boolean> {
     const flags = to.includes(':') ? ['-6'] : [];
     return (await run(from, 'ping', [...flags, '-n', '-q', '-c', '1', '-W', '0.7', to])).exit === 0;
+  }
+
+  /** For what must pass: a busy machine is asked again before it is said that nothing does. */
+  async reaches(from: Netns, to: string): Promise<boolean> {
+    for (let i = 0; i < TRIES; i++) if (await this.ping(from, to)) return true;
+    return false;
   }
 
   /** Names of the interfaces of a namespace. */

@@ -1,16 +1,19 @@
 /** ADD: the kernel is as the result says, as an independent reader sees it; a failed ADD leaves nothing. */
 
-import { addressesOf, objects, printed, refused, shown, succeeded } from '#cni/conformance/answer.ts';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { addressesOf, objects, printed, refused, succeeded } from '#cni/conformance/answer.ts';
 import { type Case, type Facts, since } from '#cni/conformance/case.ts';
+import { chainCases } from '#cni/conformance/cases/chain.ts';
+import { inputCases } from '#cni/conformance/cases/input.ts';
+import { unchanged } from '#cni/conformance/cases/unchanged.ts';
 import { seeEffects } from '#cni/conformance/effects.ts';
 import { must } from '#cni/conformance/exec.ts';
 import { need } from '#cni/conformance/outcome.ts';
-import { has, read } from '#cni/conformance/read.ts';
+import { read } from '#cni/conformance/read.ts';
 import { difference } from '#cni/conformance/snapshot.ts';
-import { isSandboxed, type Pod, type Trial } from '#cni/conformance/trial.ts';
+import { isSandboxed, type Pod, pathOf, type Trial } from '#cni/conformance/trial.ts';
 import type { JsonObject } from '#wire/cni/json.ts';
-
-const MEBIBYTE = 2 ** 20;
 
 export function addCases(facts: Facts): Case[] {
   const { subject } = facts;
@@ -20,9 +23,9 @@ export function addCases(facts: Facts): Case[] {
     ...inputCases(),
     ...(subject.repeatable ? [] : [twice]),
     // A plugin that changes only the node need not look at the namespace.
-    ...(subject.kind === 'main' ? [netnsGone] : []),
+    ...(subject.kind === 'main' ? [netnsGone, ...wrongNetns] : []),
     ...(subject.kind === 'main' && subject.ifname !== 'lo' ? [nameTaken] : []),
-    ...(subject.kind === 'meta' ? [keepsResult, ...(facts.has('1.1.0') ? [keepsFields] : []), needsPrev] : []),
+    ...(subject.kind === 'meta' ? chainCases(facts) : []),
   ];
 }
 
@@ -137,50 +140,6 @@ function effectCase(
   };
 }
 
-function inputCases(): Case[] {
-  const works = (id: string, about: string, options: (trial: Trial) => Parameters<Trial['add']>[1]): Case => ({
-    id,
-    about,
-    async run(trial) {
-      await trial.del(await trial.added(options(trial)));
-    },
-  });
-  return [
-    works('input.unknown-keys', 'keys that the plugin does not know are ignored', () => ({
-      conf: { 'example.com/unknown': { a: [1, null] }, note: 'unknown', args: { cni: { labels: [] } } },
-    })),
-    works('input.big', 'a configuration of 1 MiB works', () => ({ conf: { 'example.com/big': 'x'.repeat(MEBIBYTE) } })),
-    works('env.kubernetes-args', 'CNI_ARGS as containerd sends them work', () => ({
-      env: {
-        CNI_ARGS:
-          'IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=web-0;K8S_POD_INFRA_CONTAINER_ID=abc;K8S_POD_UID=7d0a',
-      },
-    })),
-    works('env.foreign', 'variables that are not CNI’s change nothing', () => ({
-      env: { CNI_FUTURE: 'yes', LANG: 'de_DE.UTF-8', HOME: '/nonexistent', TMPDIR: '/nonexistent' },
-    })),
-    {
-      id: 'env.bad-args',
-      about: 'CNI_ARGS that are no KEY=VALUE are refused with an error object, or ignored, and leave nothing',
-      async run(trial) {
-        await trial.warmUp();
-        const pod = await trial.pod();
-        await trial.beneath(pod);
-        const before = await trial.state(pod);
-        const answer = await trial.call('ADD', pod, { env: { CNI_ARGS: 'garbage' } });
-        if (answer.exit === 0) return void printed(answer);
-        refused(answer);
-        await unchanged(trial, before, pod);
-      },
-    },
-  ];
-}
-
-async function unchanged(trial: Trial, before: readonly string[], ...pods: readonly Pod[]): Promise<void> {
-  const left = await trial.changed(before, ...pods);
-  need(left.length === 0, 'nothing to be left behind', () => left.join('\n'));
-}
-
 const twice: Case = {
   id: 'add.twice',
   about:
@@ -221,6 +180,25 @@ const netnsGone: Case = {
   },
 };
 
+/** The node's own namespace, and a file that is none. */
+const wrongNetns = (['own', 'file'] as const).map(
+  (which): Case => ({
+    id: `add.netns-${which}`,
+    about: `ADD with ${which === 'own' ? 'the node’s own namespace' : 'a plain file'} as CNI_NETNS fails with an error object, and leaves nothing`,
+    async run(trial) {
+      await trial.warmUp();
+      const file = join(trial.dir, 'no-namespace');
+      if (which === 'file') writeFileSync(file, '');
+      const pod = await trial.pod();
+      await trial.beneath(pod);
+      const before = await trial.state(pod);
+      const CNI_NETNS = which === 'own' ? pathOf(trial.node) : file;
+      refused(await trial.call('ADD', pod, { env: { CNI_NETNS } }));
+      await unchanged(trial, before, pod);
+    },
+  }),
+);
+
 const nameTaken: Case = {
   id: 'add.name-taken',
   about: 'ADD fails if the pod has an interface of that name, leaves that alone and leaves nothing',
@@ -230,64 +208,6 @@ const nameTaken: Case = {
     await must(pod.netns, ['ip', 'link', 'add', trial.ifname, 'type', 'bridge']);
     const before = await trial.state(pod);
     refused(await trial.call('ADD', pod));
-    await unchanged(trial, before, pod);
-  },
-};
-
-const keepsResult: Case = {
-  id: 'chain.keeps-result',
-  about: 'what plugins before it answered is in its answer: interfaces, addresses, routes, DNS',
-  async run(trial) {
-    const pod = await trial.pod();
-    await trial.beneath(pod);
-    const dns = { nameservers: ['10.1.0.1'], search: ['example.org'] };
-    const prev = { ...pod.prev, dns };
-    const answer = await trial.call('ADD', pod, { prev });
-    const result = printed(answer);
-    const names = (of: JsonObject) =>
-      objects(of.interfaces).map((link) => `${String(link.name)} ${String(link.sandbox ?? '')}`);
-    const seen = () => shown(answer);
-    need(
-      names(prev).every((name) => names(result).includes(name)),
-      `interfaces ${names(prev).join(', ')}`,
-      seen,
-    );
-    need(String(addressesOf(result)) === String(addressesOf(prev)), `addresses ${addressesOf(prev).join(', ')}`, seen);
-    const routes = (of: JsonObject) =>
-      objects(of.routes)
-        .map((route) => String(route.dst))
-        .sort();
-    need(String(routes(result)) === String(routes(prev)), `routes ${routes(prev).join(', ')}`, seen);
-    need(JSON.stringify(result.dns) === JSON.stringify(dns), `dns ${JSON.stringify(dns)}`, seen);
-  },
-};
-
-/** Of CNI 1.1.0: what a plugin does not use itself, another of the chain or the runtime may. */
-const FIELDS = { name: 'vhost0', mtu: 1400, socketPath: '/run/vhost0.sock', pciID: '0000:00:1f.6' };
-
-const keepsFields: Case = {
-  id: 'chain.keeps-fields',
-  about: 'an interface that a plugin before it named keeps its mtu, socketPath and pciID',
-  version: '1.1.0',
-  async run(trial) {
-    const pod = await trial.pod();
-    await trial.beneath(pod);
-    const prev = { ...pod.prev, interfaces: [...objects(pod.prev?.interfaces), FIELDS] };
-    const answer = await trial.call('ADD', pod, { prev });
-    const kept = objects(printed(answer).interfaces).find(({ name }) => name === FIELDS.name);
-    need(has(kept, FIELDS), `an interface ${JSON.stringify(FIELDS)}`, () => shown(answer));
-  },
-};
-
-const needsPrev: Case = {
-  id: 'chain.needs-prevResult',
-  about: 'ADD without prevResult is refused with an error object, and leaves nothing',
-  async run(trial) {
-    await trial.warmUp();
-    const pod = await trial.pod();
-    await trial.beneath(pod);
-    const before = await trial.state(pod);
-    refused(await trial.call('ADD', pod, { prev: null }));
     await unchanged(trial, before, pod);
   },
 };

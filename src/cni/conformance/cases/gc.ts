@@ -1,9 +1,15 @@
 /** The verbs of CNI 1.1.0: STATUS and GC. */
 
-import { shown, succeeded } from '#cni/conformance/answer.ts';
+import { refused, shown, succeeded } from '#cni/conformance/answer.ts';
 import type { Case, Facts } from '#cni/conformance/case.ts';
+import type { NotReady } from '#cni/conformance/descriptor.ts';
+import { must } from '#cni/conformance/exec.ts';
+import { fill } from '#cni/conformance/fill.ts';
 import { need } from '#cni/conformance/outcome.ts';
 import type { CallOptions, Pod, Trial } from '#cni/conformance/trial.ts';
+
+/** CNI spec §"Error": the plugin is not available; 51: and what is attached already may be limited, too. */
+export const NOT_AVAILABLE = [50, 51];
 
 /** STATUS and GC came with 1.1.0. */
 export function newVerbCases(facts: Facts): Case[] {
@@ -18,13 +24,14 @@ export function newVerbCases(facts: Facts): Case[] {
         need(answer.stdout.trim() === '', 'nothing on standard output', () => shown(answer));
       },
     },
+    ...(facts.subject.notReady ? [notReady(facts.subject.notReady)] : []),
     {
       id: 'gc.keeps-valid',
       about: 'GC with every attachment valid changes nothing',
       async run(trial) {
         const pods = [await trial.added(), await trial.added()];
         const before = await trial.state(...pods);
-        succeeded(await trial.call('GC', undefined, valid(trial, pods)));
+        succeeded(await trial.call('GC', undefined, validOnly(trial, pods)));
         const left = await trial.changed(before, ...pods);
         need(left.length === 0, 'nothing to change', () => left.join('\n'));
       },
@@ -38,7 +45,7 @@ export function newVerbCases(facts: Facts): Case[] {
         const before = await trial.state(kept);
         const lost = await trial.added();
         lost.netns.close();
-        succeeded(await trial.call('GC', undefined, valid(trial, [kept])));
+        succeeded(await trial.call('GC', undefined, validOnly(trial, [kept])));
         await trial.delBeneath(lost, { CNI_NETNS: '' });
         const left = await trial.changed(before, kept);
         need(left.length === 0, 'only the valid attachment’s state to be left', () => left.join('\n'));
@@ -60,7 +67,21 @@ export function newVerbCases(facts: Facts): Case[] {
   return cases.map((one) => ({ ...one, ...skip }));
 }
 
-function valid(trial: Trial, pods: readonly Pod[]): CallOptions {
+function notReady({ say, conf = {}, run = [] }: NotReady): Case {
+  return {
+    id: 'status.not-ready',
+    about: `STATUS fails with code 50 or 51 where ADD fails: ${say}`,
+    async run(trial) {
+      trial.extra = conf;
+      for (const argv of run) await must(trial.node, fill(argv, trial.values()));
+      refused(await trial.call('ADD', await trial.pod()));
+      refused(await trial.call('STATUS', undefined), NOT_AVAILABLE);
+    },
+  };
+}
+
+/** For GC: these attachments, in the key of 1.1.0 and in that of its first draft. */
+export function validOnly(trial: Trial, pods: readonly Pod[]): CallOptions {
   const list = pods.map((pod) => ({ containerID: pod.id, ifname: trial.ifname }));
   return { conf: { 'cni.dev/valid-attachments': list, 'cni.dev/attachments': list } };
 }

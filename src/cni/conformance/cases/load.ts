@@ -1,7 +1,9 @@
 /** Many calls at once, and calls that are killed in the middle of their work. */
 
-import { addressesOf, printed, shown, succeeded } from '#cni/conformance/answer.ts';
+import { addressesOf, printed, refused, shown, succeeded } from '#cni/conformance/answer.ts';
 import type { Case, Facts } from '#cni/conformance/case.ts';
+import { NOT_AVAILABLE, validOnly } from '#cni/conformance/cases/gc.ts';
+import { unchanged } from '#cni/conformance/cases/unchanged.ts';
 import { need } from '#cni/conformance/outcome.ts';
 import type { Pod, Trial } from '#cni/conformance/trial.ts';
 
@@ -22,7 +24,7 @@ export function loadCases(facts: Facts): Case[] {
         if (unique)
           need(new Set(addresses).size === addresses.length, 'no address twice', () => addresses.sort().join(' '));
         await Promise.all(pods.map((pod) => trial.del(pod)));
-        await clean(trial, before);
+        await unchanged(trial, before);
       },
     },
     {
@@ -36,7 +38,21 @@ export function loadCases(facts: Facts): Case[] {
         const answers = await Promise.all(Array.from({ length: 5 }, () => trial.call('DEL', pod)));
         for (const answer of answers) succeeded(answer);
         await trial.delBeneath(pod);
-        await clean(trial, before, pod);
+        await unchanged(trial, before, pod);
+      },
+    },
+    {
+      id: 'parallel.mixed',
+      about: `${AT_ONCE / 2} ADDs and ${AT_ONCE / 2} DELs of others at once succeed, and leave what they should`,
+      async run(trial) {
+        await trial.warmUp();
+        const [old, fresh] = [await trial.pods(AT_ONCE / 2), await trial.pods(AT_ONCE / 2)];
+        const before = await trial.state();
+        await Promise.all(old.map((pod) => trial.add(pod)));
+        await Promise.all([...old.map((pod) => trial.del(pod)), ...fresh.map((pod) => trial.add(pod))]);
+        if (facts.has('0.4.0')) for (const pod of fresh) succeeded(await trial.call('CHECK', pod));
+        await Promise.all(fresh.map((pod) => trial.del(pod)));
+        await unchanged(trial, before);
       },
     },
     {
@@ -72,14 +88,56 @@ export function loadCases(facts: Facts): Case[] {
         }
       },
     },
-    ...(usesRange(facts) ? [exhausted(facts)] : []),
+    // A device that is lent to the pod goes with the namespace, or was not there yet: neither is a fault.
+    ...(facts.has('1.1.0') && facts.subject.type !== 'host-device' ? [killedThenGc] : []),
+    ...(facts.has('1.1.0') ? [killedGc] : []),
+    ...(usesRange(facts) ? exhausted(facts) : []),
   ];
 }
 
-async function clean(trial: Trial, before: readonly string[], ...pods: readonly Pod[]): Promise<void> {
-  const left = await trial.changed(before, ...pods);
-  need(left.length === 0, 'nothing to be left', () => left.join('\n'));
-}
+/** A runtime that loses a container with its namespace, and never calls DEL. */
+const killedThenGc: Case = {
+  id: 'killed.add-then-gc',
+  about: 'ADD killed at random moments, and its namespace gone: GC, without a DEL, leaves nothing',
+  async run(trial) {
+    const usual = await usualTime(trial, 'ADD');
+    for (let i = 0; i < trial.o.kills; i++) {
+      const before = await trial.state();
+      const pod = await trial.pod();
+      await trial.beneath(pod);
+      const at = trial.o.random() * usual * 1.2;
+      await trial.call('ADD', pod, { killAfterMs: at });
+      pod.netns.close();
+      succeeded(await trial.call('GC', undefined, validOnly(trial, [])));
+      await trial.delBeneath(pod, { CNI_NETNS: '' });
+      const left = await trial.changed(before);
+      need(left.length === 0, `nothing to be left by an ADD killed after ${at.toFixed(1)} ms and GC`, () =>
+        left.join('\n'),
+      );
+    }
+  },
+};
+
+const killedGc: Case = {
+  id: 'killed.gc',
+  about: 'GC killed at random moments: the next GC succeeds and leaves the valid attachments alone, and nothing else',
+  async run(trial) {
+    await trial.warmUp();
+    const kept = await trial.added();
+    const before = await trial.state(kept);
+    const started = performance.now();
+    succeeded(await trial.call('GC', undefined, validOnly(trial, [kept])));
+    const usual = performance.now() - started;
+    for (let i = 0; i < trial.o.kills; i++) {
+      const lost = await trial.added();
+      lost.netns.close();
+      await trial.call('GC', undefined, { ...validOnly(trial, [kept]), killAfterMs: trial.o.random() * usual * 1.2 });
+      succeeded(await trial.call('GC', undefined, validOnly(trial, [kept])));
+      await trial.delBeneath(lost, { CNI_NETNS: '' });
+      await unchanged(trial, before, kept);
+    }
+  },
+};
 
 /** DEL of the whole chain, as a runtime does it: what hangs on an interface may go with that. */
 async function delClean(trial: Trial, pod: Pod, before: readonly string[], what: string): Promise<void> {
@@ -111,25 +169,37 @@ function usesRange(facts: Facts): boolean {
 }
 
 /** 10.24.0.0/30 has .1 for the gateway and .2 for a pod. */
-function exhausted(facts: Facts): Case {
+function exhausted({ subject, has }: Facts): Case[] {
   const ipam = {
     type: 'host-local',
     dataDir: '{dir}/ipam',
     ranges: [[{ subnet: '10.24.0.0/30' }]],
   };
-  return {
+  const small = subject.kind === 'ipam' ? ipam : { ipam };
+  const refusal: Case = {
     id: 'ipam.exhausted',
     about: 'ADD when all addresses are given fails and leaves nothing; the address is given again after DEL',
     async run(trial) {
-      trial.extra = facts.subject.kind === 'ipam' ? ipam : { ipam };
+      trial.extra = small;
       const first = await trial.added();
       const second = await trial.pod();
       const before = await trial.state(second);
-      const answer = await trial.call('ADD', second);
-      need(answer.exit !== 0 && answer.json?.code !== undefined, 'an error object', () => shown(answer));
-      await clean(trial, before, second);
+      refused(await trial.call('ADD', second));
+      await unchanged(trial, before, second);
       await trial.del(first);
       await trial.add(second);
     },
   };
+  const status: Case = {
+    id: 'status.exhausted',
+    about: 'STATUS fails with code 50 or 51 while all addresses are given, and succeeds after DEL',
+    async run(trial) {
+      trial.extra = small;
+      const pod = await trial.added();
+      refused(await trial.call('STATUS', undefined), NOT_AVAILABLE);
+      await trial.del(pod);
+      succeeded(await trial.call('STATUS', undefined));
+    },
+  };
+  return [refusal, ...(has('1.1.0') ? [status] : [])];
 }

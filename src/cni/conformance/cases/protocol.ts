@@ -48,6 +48,8 @@ function inputCases(facts: Facts): Case[] {
     'cut-off': '{"cniVersion":',
     words: 'hello',
     empty: '',
+    list: '[]',
+    trailing: `{"cniVersion":"${facts.newest}","name":"conform"} {}`,
     'wrong-type': '{"cniVersion":"1.0.0","name":17}',
   };
   return [

@@ -44,6 +44,22 @@ export const META: readonly Descriptor[] = [
         has: { kind: 'tbf', dev: '{hostif}', options: { rate: 1000000 } },
       },
     ],
+    variants: [
+      {
+        name: 'ingress',
+        conf: { runtimeConfig: { bandwidth: { ingressRate: 8000000, ingressBurst: 800000 } } },
+        effects: [
+          { say: 'tbf on the node’s end', in: 'node', tool: 'qdisc', has: { kind: 'tbf', dev: '{hostif}' } },
+          {
+            say: 'and nothing for the other direction',
+            in: 'node',
+            tool: 'addr',
+            has: { linkinfo: { info_kind: 'ifb' } },
+            absent: true,
+          },
+        ],
+      },
+    ],
     tampers: [{ say: 'qdisc-gone', in: 'node', run: ['tc', 'qdisc', 'del', 'dev', '{hostif}', 'root'] }],
   },
   {
@@ -75,6 +91,11 @@ export const META: readonly Descriptor[] = [
         effects: [
           { say: 'that MAC', in: 'pod', tool: 'addr', has: { ifname: '{ifname}', address: '02:11:22:33:44:55' } },
         ],
+      },
+      {
+        name: 'txQLen',
+        conf: { txQLen: 500 },
+        effects: [{ say: 'that queue', in: 'pod', tool: 'addr', has: { ifname: '{ifname}', txqlen: 500 } }],
       },
       {
         name: 'allmulti',
@@ -112,6 +133,20 @@ export const META: readonly Descriptor[] = [
     conf: { vrfname: 'red' },
     effects: [
       { say: 'the interface in the VRF red', in: 'pod', tool: 'addr', has: { ifname: '{ifname}', master: 'red' } },
+    ],
+    variants: [
+      {
+        name: 'table',
+        conf: { table: 77 },
+        effects: [
+          {
+            say: 'the VRF red with table 77',
+            in: 'pod',
+            tool: 'addr',
+            has: { ifname: 'red', linkinfo: { info_data: { table: 77 } } },
+          },
+        ],
+      },
     ],
     tampers: [{ say: 'master-gone', in: 'pod', run: ['ip', 'link', 'set', '{ifname}', 'nomaster'] }],
   },
