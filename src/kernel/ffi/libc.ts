@@ -19,6 +19,10 @@ export const ioctl: (fd: number, request: number, arg: number) => number = libc.
   'int ioctl(int fd, ulong request, long arg)',
 );
 
+export const fcntl: (fd: number, command: number, arg: number) => number = libc.func(
+  'int fcntl(int fd, int command, long arg)',
+);
+
 export const setns: (fd: number, type: number) => number = libc.func('int setns(int fd, int type)');
 export const unshare: (flags: number) => number = libc.func('int unshare(int flags)');
 export const mount: (
@@ -75,8 +79,29 @@ export const recv: (fd: number, data: Bytes, length: number, flags: number) => n
   'long recv(int fd, _Out_ uint8_t *data, size_t length, int flags)',
 );
 
-/** `send` on a thread of the pool: for requests that the kernel answers only after a wait. Resolves to the result and errno. */
-export function sendAsync(fd: number, data: Bytes, length: number): Promise<{ result: number; errno: number }> {
+/** koffi refuses more than 256 calls at once (`max_async_calls`), and libuv has four threads for them. */
+const MOST_ASYNC = 64;
+let running = 0;
+const waiting: (() => void)[] = [];
+
+/**
+ * `send` on a thread of the pool: for requests that the kernel answers only after a wait. Any number may be under way, most
+ * of them wait for their turn. Resolves to the result and errno.
+ */
+export async function sendAsync(fd: number, data: Bytes, length: number): Promise<{ result: number; errno: number }> {
+  if (running >= MOST_ASYNC) await new Promise<void>((resolve) => waiting.push(resolve));
+  else running++;
+  try {
+    return await startSend(fd, data, length);
+  } finally {
+    // Whoever has waited longest takes the place over.
+    const next = waiting.shift();
+    if (next) next();
+    else running--;
+  }
+}
+
+function startSend(fd: number, data: Bytes, length: number): Promise<{ result: number; errno: number }> {
   return new Promise((resolve, reject) => {
     sendFunc.async(fd, data, length, 0, (error: Error | null, result: number) => {
       if (error) reject(error);

@@ -74,6 +74,14 @@ test('runAsync deletes links while the event loop goes on', { skip }, async () =
   assert.equal(netlink.links().length, 1);
 });
 
+test('a thousand slow requests may be under way at once', { skip }, async () => {
+  using ns = scratchNetns();
+  const handles = Array.from({ length: 1000 }, () => openBriefNetlink(ns.fd));
+  const answers = await Promise.all(handles.map((handle) => handle.runAsync([{ op: 'link.del', name: 'nope' }])));
+  for (const handle of handles) handle.close();
+  assert.deepEqual(new Set(answers.map((failures) => failures.map(({ code }) => code).join())), new Set(['ENODEV']));
+});
+
 test('a handle that is closed with work under way lets it finish', { skip }, async () => {
   using ns = scratchNetns();
   const netlink = openNetlink(ns.fd);
