@@ -3,7 +3,8 @@
  * and prints the answer. Static and small, since a container runtime starts it for every pod.
  *
  *   request:  "PCN1", u32 length (big-endian), then `length` bytes: NUL-ended strings (argv[0], then NAME=VALUE each),
- *             one empty string, and all of standard input
+ *             one empty string, and all of standard input; beside the first of them a descriptor of our root directory
+ *             (SCM_RIGHTS), by which the agent sees whether paths mean the same to it
  *   answer:   "PCN1", u32 length, then `length` bytes: one byte exit status, and what goes to standard output
  *
  * No agent (no socket, connection refused): the same plugins run without one, if a file `.polder` beside the executable
@@ -31,6 +32,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -392,12 +394,22 @@ static int connect_worker(struct alone *alone) {
 
 /* ---- the exchange ---- */
 
-/* 0 if the other end is closed. */
-static int send_all(int fd, const char *data, size_t length) {
+/* 0 if the other end is closed. The folder goes with the first bytes, if there is one. */
+static int send_all(int fd, const char *data, size_t length, int folder) {
+  union {
+    struct cmsghdr head;
+    char room[CMSG_SPACE(sizeof(int))];
+  } control = {.head = {.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
+  memcpy(CMSG_DATA(&control.head), &folder, sizeof folder);
+  struct iovec part = {0};
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+  if (folder >= 0) message.msg_control = &control, message.msg_controllen = sizeof control;
   while (length > 0) {
-    ssize_t n = send(fd, data, length, MSG_NOSIGNAL);
+    part = (struct iovec){(char *)data, length};
+    ssize_t n = sendmsg(fd, &message, MSG_NOSIGNAL);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return 0;
+    message.msg_control = NULL, message.msg_controllen = 0;
     data += n;
     length -= (size_t)n;
   }
@@ -444,7 +456,7 @@ int main(int argc, char **argv) {
     return 0;
   }
   /* At once: the agent wakes up and gets ready for the call while it is read here. */
-  int fd = connect_agent(), by_worker = fd < 0;
+  int fd = connect_agent(), by_worker = fd < 0, root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
   char *at = room + HEADER + put_environment(room + HEADER, name);
   int too_much;
   body_length = read_all(0, at, MAX_STDIN, &too_much);
@@ -454,7 +466,7 @@ int main(int argc, char **argv) {
   size_t request = (size_t)(answer - room), have;
   put_header(room, request - HEADER);
   if (by_worker) fd = without_agent(name);
-  while (!send_all(fd, room, request) || (have = read_answer(fd, answer, 0, HEADER)) == 0) {
+  while (!send_all(fd, room, request, root) || (have = read_answer(fd, answer, 0, HEADER)) == 0) {
     /* Who goes before he has read the request has done nothing of it. */
     int unread = errno == ECONNRESET || errno == EPIPE;
     if (unread && by_worker) run_alone(&alone, name);

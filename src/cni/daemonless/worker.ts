@@ -51,10 +51,13 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
 function serve(options: WorkerOptions, callers: Callers): Serve {
   const locks = new KeyedLock();
   const host = hostOf(options);
-  const own = rootOf('self');
+  const root = linksOf('self', ROOT);
+  const rights = linksOf('self', RIGHTS);
+  const isLikeUs = ({ pid, sameRoot }: Peer) =>
+    linksOf(pid, RIGHTS) === rights && (sameRoot ?? linksOf(pid, ROOT) === root);
   let served = false;
   return async (frame, peer) => {
-    if (rootOf(peer.pid) !== own) return encodeAnswer(RUN_BY_YOURSELF, '');
+    if (!isLikeUs(peer)) return encodeAnswer(RUN_BY_YOURSELF, '');
     const call = decodeCall(frame);
     const answer = await besideNoAgent(call, options.socketPath, () =>
       dispatch(call, {
@@ -72,11 +75,14 @@ function serve(options: WorkerOptions, callers: Callers): Serve {
 
 /**
  * What paths mean to a process, and what it may do: a call from elsewhere is not ours. (The network namespace may be
- * another: plugins act in the caller's.) A process that cannot be seen from here has none.
+ * another: plugins act in the caller's.) A process that cannot be seen from here has neither.
  */
-function rootOf(pid: number | 'self'): string | undefined {
+const ROOT = ['ns/mnt', 'root'];
+const RIGHTS = ['ns/user'];
+
+function linksOf(pid: number | 'self', names: readonly string[]): string | undefined {
   try {
-    return ['ns/mnt', 'ns/user', 'root'].map((name) => readlinkSync(`/proc/${pid}/${name}`)).join(' ');
+    return names.map((name) => readlinkSync(`/proc/${pid}/${name}`)).join(' ');
   } catch {
     return undefined;
   }

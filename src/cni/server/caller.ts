@@ -20,6 +20,8 @@ export interface CallerProcess {
   readonly pid: number;
   /** Of its network namespace (`netnsCookie`), if that is known: a fraction of the time of a look into /proc. */
   readonly netnsCookie?: bigint | undefined;
+  /** Whether its root directory, and all that is mounted below, is ours, if that is known. */
+  readonly sameRoot?: boolean | undefined;
 }
 
 /** Callers' namespaces for one server: its own is opened once, others for the length of a call. */
@@ -139,7 +141,7 @@ class Caller implements CallerNetns {
   seen(path: string): string {
     const self = /^\/proc\/(?:self|thread-self)\//.exec(path);
     if (self) return `/proc/${this.#who.pid}/${path.slice(self[0].length)}`;
-    this.#sameMounts ??= sameMounts(this.#who.pid);
+    this.#sameMounts ??= this.#who.sameRoot ?? sameMounts(this.#who.pid);
     return this.#sameMounts ? path : `/proc/${this.#who.pid}/root${path}`;
   }
 

@@ -3,8 +3,10 @@
 import { setImmediate } from 'node:timers';
 import type { Log } from '#cni/log.ts';
 import { pollReadable } from '#kernel/ffi/poll.ts';
+import { isOwnRoot } from '#kernel/ffi/root.ts';
 import { closeFd, netnsCookie, peerCred } from '#kernel/ffi/sockets.ts';
-import { acceptOne, peerGone, receiveBytes, refuseMore, sendBytes } from '#kernel/ffi/unix-socket.ts';
+import { closeReceived, type Received, receiveMessage } from '#kernel/ffi/unix-message.ts';
+import { acceptOne, peerGone, refuseMore, sendBytes } from '#kernel/ffi/unix-socket.ts';
 import { frameLength } from '#wire/cni/frame.ts';
 
 /** A request must arrive whole within this time, or its connection is closed; the shim gives up by then, too. */
@@ -13,15 +15,15 @@ const REQUEST_TIMEOUT_MS = 150_000;
 /** What a shim takes to read its standard input, if that is there. Only processes of our own user can connect and be silent. */
 const SOON_MS = 1;
 
-/** One for all connections: what is received is read or copied out before the next call. The usual request has 1 kB. */
-const buffer = new Uint8Array(64 * 1024);
-
 /** Whoever asks. */
 export class Peer {
   readonly #fd: number;
+  readonly #root: number | undefined;
 
-  constructor(fd: number) {
+  /** @param root descriptor of its root directory, if it has sent one */
+  constructor(fd: number, root: number | undefined) {
     this.#fd = fd;
+    this.#root = root;
   }
 
   get pid(): number {
@@ -31,6 +33,11 @@ export class Peer {
   /** Of its network namespace. */
   get netnsCookie(): bigint | undefined {
     return netnsCookie(this.#fd);
+  }
+
+  /** Whether paths mean the same to it as to this process; undefined: it cannot be told by what it has sent. */
+  get sameRoot(): boolean | undefined {
+    return this.#root === undefined ? undefined : isOwnRoot(this.#root);
   }
 
   /** True once nobody waits for the answer any more. */
@@ -98,45 +105,43 @@ export class Connections {
 
   /** The shim connects before it reads its standard input: mostly the request is there once we have come so far. */
   #receive(fd: number): void {
+    let first: Received | undefined;
     try {
-      const bytes = receiveSome(fd, SOON_MS);
-      const frame = bytes && wholeFrame(bytes);
-      if (frame) void this.#answer(fd, frame);
-      else if (bytes) this.#await(fd, bytes);
-      else closeFd(fd);
+      first = receiveMessage(fd, SOON_MS);
+      const frame = first && wholeFrame(first.bytes);
+      if (first && frame) void this.#answer(fd, frame, first.descriptor);
+      else if (first?.bytes.length === 0) closeFd(fd);
+      else this.#await(fd, first);
     } catch {
       // It has gone, or is not our shim.
+      if (first) closeReceived(first);
       closeFd(fd);
     }
   }
 
-  #await(fd: number, first: Uint8Array): void {
-    const incoming = new Incoming(fd, first, (frame) => {
+  #await(fd: number, first: Received | undefined): void {
+    const incoming = new Incoming(fd, first, (frame, root) => {
       this.#waiting.delete(incoming);
-      if (frame) void this.#answer(fd, frame);
-      else closeFd(fd);
+      if (frame) return void this.#answer(fd, frame, root);
+      if (root !== undefined) closeFd(root);
+      closeFd(fd);
     });
     this.#waiting.add(incoming);
   }
 
-  async #answer(fd: number, frame: Uint8Array): Promise<void> {
+  async #answer(fd: number, frame: Uint8Array, root: number | undefined): Promise<void> {
     this.#running++;
     try {
-      await sendBytes(fd, await this.#serve(frame, new Peer(fd)));
+      await sendBytes(fd, await this.#serve(frame, new Peer(fd, root)));
     } catch (error) {
       if (!peerGone(fd)) this.#log.error({ error: String(error) }, 'cni connection failed');
     } finally {
       closeFd(fd);
+      if (root !== undefined) closeFd(root);
       this.#running--;
       if (this.#running === 0) this.#drained?.();
     }
   }
-}
-
-/** In the buffer of all; empty if nothing has come within `patienceMs` milliseconds, undefined at the end of the stream. */
-function receiveSome(fd: number, patienceMs = 0): Uint8Array | undefined {
-  const length = receiveBytes(fd, buffer, patienceMs);
-  return length === 0 ? undefined : buffer.subarray(0, length ?? 0);
 }
 
 /** Undefined while it is not whole. @throws PolderError if it is none of our shim's */
@@ -149,29 +154,41 @@ function wholeFrame(bytes: Uint8Array): Uint8Array | undefined {
 /** A connection whose request was not whole at the first look. */
 class Incoming {
   readonly #fd: number;
-  readonly #done: (frame: Uint8Array | undefined) => void;
+  readonly #done: (frame: Uint8Array | undefined, root: number | undefined) => void;
   readonly #poll: { close(): void };
   readonly #timeout: NodeJS.Timeout;
-  #bytes: Uint8Array;
+  #bytes: Uint8Array = new Uint8Array(0);
+  /** Comes with the first bytes. */
+  #root: number | undefined;
 
-  /** @param done is told the request once it is whole, or undefined: the caller has gone, or is not our shim */
-  constructor(fd: number, first: Uint8Array, done: (frame: Uint8Array | undefined) => void) {
+  /** @param done is told the request once it is whole, or undefined: the caller has gone, or is not our shim; and its root */
+  constructor(
+    fd: number,
+    first: Received | undefined,
+    done: (frame: Uint8Array | undefined, root: number | undefined) => void,
+  ) {
     this.#fd = fd;
     this.#done = done;
-    this.#bytes = first.slice();
+    if (first) this.#take(first);
     this.#poll = pollReadable(fd, () => this.#read());
     this.#timeout = setTimeout(() => this.drop(), REQUEST_TIMEOUT_MS);
   }
 
   #read(): void {
     try {
-      const more = receiveSome(this.#fd);
-      if (more) this.#bytes = joined(this.#bytes, more);
+      const more = receiveMessage(this.#fd);
+      if (more) this.#take(more);
       const frame = wholeFrame(this.#bytes);
-      if (frame || !more) this.#end(frame);
+      if (frame || more?.bytes.length === 0) this.#end(frame);
     } catch {
       this.drop();
     }
+  }
+
+  #take(received: Received): void {
+    if (this.#bytes.length === 0) this.#root = received.descriptor;
+    else closeReceived(received);
+    this.#bytes = joined(this.#bytes, received.bytes);
   }
 
   drop(): void {
@@ -181,7 +198,7 @@ class Incoming {
   #end(frame: Uint8Array | undefined): void {
     clearTimeout(this.#timeout);
     this.#poll.close();
-    this.#done(frame);
+    this.#done(frame, this.#root);
   }
 }
 

@@ -10,6 +10,8 @@ import * as libc from '#kernel/ffi/libc.ts';
 /** `sun_path`, with its NUL. */
 const LONGEST_PATH = 107;
 
+const F_SETFL = 4;
+
 /** What the peer may take for reading an answer that is larger than the socket's buffer. Seconds. */
 const SEND_TIMEOUT_S = 30;
 
@@ -51,23 +53,12 @@ export function refuseMore(listener: number): void {
   libc.shutdown(listener, C.SHUT_RDWR);
 }
 
-/**
- * How many bytes came; 0 at the end of the stream; undefined if none are there yet, nor within `patienceMs` milliseconds,
- * for which the whole thread waits. @throws SystemError (ECONNRESET)
- */
-export function receiveBytes(fd: number, into: Uint8Array, patienceMs = 0): number | undefined {
-  const length = libc.recv(fd, into, into.length, C.MSG_DONTWAIT);
-  if (length < 0 && errnoName(lastErrno()) === 'EAGAIN') {
-    return patienceMs > 0 && readableWithin(fd, patienceMs) ? receiveBytes(fd, into) : undefined;
-  }
-  return checked(length, 'recv', 'receive from a unix socket');
-}
-
 /** `struct pollfd`: the descriptor, POLLIN, and what the kernel answers. */
 const pollfd = new Int32Array([0, C.POLLIN]);
 const pollBytes = new Uint8Array(pollfd.buffer);
 
-function readableWithin(fd: number, ms: number): boolean {
+/** Waits, and the whole thread with it, until there is something to receive. */
+export function readableWithin(fd: number, ms: number): boolean {
   pollfd[0] = fd;
   return libc.poll(pollBytes, 1, ms) > 0;
 }
@@ -88,6 +79,8 @@ export async function sendBytes(fd: number, bytes: Uint8Array): Promise<void> {
 }
 
 async function sendRest(fd: number, bytes: Uint8Array): Promise<void> {
+  // libuv makes what it watches non-blocking, and this may have been watched.
+  checked(libc.fcntl(fd, F_SETFL, 0), 'fcntl', 'let a unix socket block');
   const timeout = new Uint8Array(BigInt64Array.of(BigInt(SEND_TIMEOUT_S), 0n).buffer);
   checked(
     libc.setsockopt(fd, C.SOL_SOCKET, C.SO_SNDTIMEO, timeout, timeout.length),

@@ -1,7 +1,8 @@
 /**
  * What native/cni-shim.c and the agent say to each other over the unix socket.
  *
- *   request:  "PCN1", u32 length (big-endian), then NUL-ended strings (argv[0], NAME=VALUE…), one empty string, stdin
+ *   request:  "PCN1", u32 length (big-endian), then NUL-ended strings (argv[0], NAME=VALUE…), one empty string, stdin;
+ *             beside its first bytes a descriptor of the caller's root directory
  *   answer:   "PCN1", u32 length, one byte exit status, standard output
  */
 
