@@ -1,7 +1,7 @@
 /** What makes the executables of a folder work without an agent: a file that tells the shim what to run instead. */
 
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { bundle, modulesOf } from '#cni/daemonless/bundle.ts';
@@ -13,6 +13,7 @@ const FILE = '.polder';
 const ROOT = join(import.meta.dirname, '../../..');
 const ENTRY = join(ROOT, 'src/cmd/cni-plugin.ts');
 const PLUGINS = join(ROOT, 'src/cni/plugins');
+const BUNDLER = join(import.meta.dirname, 'bundle.ts');
 
 export interface AloneWords {
   /** The Node that is to run the plugins. */
@@ -57,9 +58,9 @@ function nativeFiles(): Paths {
   return file === undefined ? {} : { koffi: file };
 }
 
-/** A digest of the present sources. */
+/** A digest of the present sources, and of what makes one text of them. */
 function versionOf(late: Paths, files: Paths): string {
-  const hash = createHash('sha256').update(JSON.stringify(files));
+  const hash = createHash('sha256').update(JSON.stringify(files)).update(readFileSync(BUNDLER));
   for (const { path, source } of modulesOf(ROOT, [ENTRY, ...Object.values(late)]).values()) {
     hash.update(`${path}\0${source}\0`);
   }
