@@ -13,7 +13,7 @@ import { deploymentController } from '#serve/controller/deployment/deployment.ts
 import { disruptionController } from '#serve/controller/disruption/disruption.ts';
 import { endpointsController } from '#serve/controller/endpoints/endpoints.ts';
 import { endpointSliceController } from '#serve/controller/endpoints/slices.ts';
-import { garbageCollector } from '#serve/controller/gc/gc.ts';
+import { garbageCollector, USUAL } from '#serve/controller/gc/gc.ts';
 import { podGarbageCollector } from '#serve/controller/gc/pod-gc.ts';
 import type { Range } from '#serve/controller/ipam/allocate.ts';
 import { nodeIpam } from '#serve/controller/ipam/ipam.ts';
@@ -106,7 +106,7 @@ export async function runController(options: ControllerOptions, signal: AbortSig
     heard: world.heard,
   };
   const collector = runnerOf(
-    garbageCollector(() => others.resources),
+    garbageCollector(() => [...watches.known.filter((each) => !USUAL.includes(each)), ...others.resources]),
     whole,
   );
   const runners = [...controllersOf(options, watches).map((each) => runnerOf(each, world)), collector];

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { garbageCollector } from '#serve/controller/gc/gc.ts';
+import { garbageCollector, USUAL } from '#serve/controller/gc/gc.ts';
 import { podGarbageCollector } from '#serve/controller/gc/pod-gc.ts';
+import { WATCHED } from '#serve/controller/loop/watches.ts';
 import { daemonSet, node, pod, T0, TestWorld, wordOf } from '#serve/controller/testing.ts';
 import { ownedBy } from '#serve/controller/write.ts';
-import { DAEMON_SETS, type DaemonSet, type KubeObject, PODS } from '#spec/k8s.ts';
+import { DAEMON_SETS, type DaemonSet, type KubeObject, NODES, PODS } from '#spec/k8s.ts';
 
 const collector = garbageCollector();
 
@@ -32,6 +33,23 @@ test('what has its owner stays; what has lost it goes, after the API itself was 
   assert.ok(first?.verb === 'delete');
   assert.deepEqual(first.ifGone, { resource: DAEMON_SETS, key: { namespace: 'default', name: 'net' }, uid: 'owner' });
   assert.deepEqual(names(world), ['default/free']);
+});
+
+test('what a node owns goes with it, and an account goes with its owner', () => {
+  const world = new TestWorld([node('n')]);
+  const [only] = world.of(NODES).values();
+  assert.ok(only);
+  world.put(pod('mirror', { metadata: { ownerReferences: [ownedBy(NODES, only)] }, spec: { nodeName: 'n' } }));
+  const metadata = { namespace: 'default', name: 'robot', ownerReferences: [ownedBy(NODES, only)] };
+  world.put({ apiVersion: 'v1', kind: 'ServiceAccount', metadata });
+  assert.deepEqual(world.settle(collector), []);
+  world.remove(only);
+  assert.deepEqual(world.settle(collector).map(wordOf), ['delete Pod/mirror', 'delete ServiceAccount/robot']);
+});
+
+test('every kind of Kubernetes that is watched whole is collected', () => {
+  const own = WATCHED.filter(([{ group }, selector]) => selector === undefined && !group.includes('calico'));
+  for (const [resource] of own) assert.ok(USUAL.includes(resource), resource.plural);
 });
 
 test('an owner made anew under its name is another', () => {

@@ -9,22 +9,30 @@ import type { Controller } from '#serve/controller/controller.ts';
 import type { World } from '#serve/controller/world.ts';
 import { decision, NOTHING, type Write } from '#serve/controller/write.ts';
 import { CRON_JOBS, JOBS } from '#spec/batch.ts';
+import { DISRUPTION_BUDGETS } from '#spec/disruption.ts';
 import {
   apiVersionOf,
   DAEMON_SETS,
   type KubeObject,
   keyOf,
   keyText,
+  LEASES,
+  NAMESPACES,
+  NODES,
   type ObjectKey,
   type OwnerReference,
   PODS,
   type Resource,
+  SERVICE_ACCOUNTS,
 } from '#spec/k8s.ts';
-import { ENDPOINT_SLICES, SERVICES } from '#spec/services.ts';
+import { CLUSTER_ROLES } from '#spec/rbac.ts';
+import { ENDPOINT_SLICES, ENDPOINTS, SERVICES } from '#spec/services.ts';
 import { CONTROLLER_REVISIONS, DEPLOYMENTS, REPLICA_SETS, STATEFUL_SETS } from '#spec/workloads.ts';
 
-/** Kinds that own or are owned in every cluster: nothing is collected before they are known whole. */
-const USUAL: readonly Resource<KubeObject>[] = [
+/** Kubernetes' own kinds that controllers watch: nothing is collected before they are known whole. */
+export const USUAL: readonly Resource<KubeObject>[] = [
+  NAMESPACES,
+  NODES,
   DAEMON_SETS,
   DEPLOYMENTS,
   REPLICA_SETS,
@@ -35,6 +43,11 @@ const USUAL: readonly Resource<KubeObject>[] = [
   PODS,
   SERVICES,
   ENDPOINT_SLICES,
+  ENDPOINTS,
+  SERVICE_ACCOUNTS,
+  LEASES,
+  CLUSTER_ROLES,
+  DISRUPTION_BUDGETS,
 ];
 
 const FOREGROUND = 'foregroundDeletion';

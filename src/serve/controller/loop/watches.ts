@@ -27,7 +27,7 @@ import { CONTROLLER_REVISIONS, DEPLOYMENTS, REPLICA_SETS, STATEFUL_SETS } from '
 const SETTINGS: Selector = { namespace: CONFIG_MAP.namespace, fieldSelector: `metadata.name=${CONFIG_MAP.name}` };
 
 /** A kind more to watch is a row more. */
-const WATCHED: readonly (readonly [Resource<KubeObject>, Selector?])[] = [
+export const WATCHED: readonly (readonly [Resource<KubeObject>, Selector?])[] = [
   [NAMESPACES],
   [NODES],
   [PODS],
@@ -73,6 +73,14 @@ export class Watches {
   storeOf<T extends KubeObject>(resource: Resource<T>): Store<T> | undefined {
     // The store was filled through this very resource, so its objects are of this type.
     return this.#reflectors.get(nameOf(resource))?.reflector.store as Store<T> | undefined;
+  }
+
+  /** Kinds that are watched whole and known by now. */
+  get known(): readonly Resource<KubeObject>[] {
+    return WATCHED.flatMap(([resource, selector]) => {
+      const isKnown = selector === undefined && this.#reflectors.get(nameOf(resource))?.reflector.synced === true;
+      return isKnown ? [resource] : [];
+    });
   }
 
   /** Whether all objects of the kind are watched. */
