@@ -51,17 +51,21 @@ async function keepLease(options: NodeKeeperOptions, signal: AbortSignal): Promi
   }
 }
 
-async function attempt(options: NodeKeeperOptions, what: string, work: () => Promise<void>): Promise<boolean> {
+/** Whether it is done; `work` may answer false where it has to be tried again soon. */
+async function attempt(
+  options: NodeKeeperOptions,
+  what: string,
+  work: () => Promise<boolean | undefined>,
+): Promise<boolean> {
   try {
-    await work();
-    return true;
+    return (await work()) !== false;
   } catch (error) {
     options.log.warn({ what, err: error }, 'cannot tell the API of the node');
     return false;
   }
 }
 
-async function sendStatus(options: NodeKeeperOptions, notReady: string | undefined): Promise<void> {
+async function sendStatus(options: NodeKeeperOptions, notReady: string | undefined): Promise<undefined> {
   const { client } = options;
   const input: NodeInput = { ...options.input, ...(notReady === undefined ? {} : { notReady }) };
   const now = time();
@@ -96,20 +100,25 @@ async function register(options: NodeKeeperOptions, input: NodeInput, now: strin
   }
 }
 
-async function sendLease({ client, input }: NodeKeeperOptions): Promise<void> {
+/** The Lease is the Node's, and goes with it; false before the Node is there. */
+async function sendLease({ client, input }: NodeKeeperOptions): Promise<boolean> {
   const renewTime = new Date().toISOString().replace('Z', '000Z');
   const key = { namespace: LEASE_NAMESPACE, name: input.name };
   try {
     await client.patch(LEASES, key, { spec: { renewTime } });
   } catch (error) {
     if (!isNotFound(error)) throw error;
+    const node = await client.find(NODES, { name: input.name });
+    if (node?.metadata.uid === undefined) return false;
+    const owner = { apiVersion: 'v1', kind: 'Node', name: input.name, uid: node.metadata.uid };
     await client.create(LEASES, {
       apiVersion: 'coordination.k8s.io/v1',
       kind: 'Lease',
-      metadata: key,
+      metadata: { ...key, ownerReferences: [owner] },
       spec: { holderIdentity: input.name, leaseDurationSeconds: LEASE_SECONDS, renewTime },
     });
   }
+  return true;
 }
 
 function time(): string {
