@@ -10,6 +10,8 @@ export interface Component {
   readonly name: string;
   /** As kubeadm's labels `tier` have it; 'node' for what every node has. */
   readonly tier: 'control-plane' | 'node';
+  /** Beside `component` and `tier`: what people find their network plugin by. */
+  readonly labels?: Readonly<Record<string, string>>;
   /** Where it can be reached, if that is not the node's address. */
   readonly addr?: string;
   readonly command: readonly string[];
@@ -24,13 +26,19 @@ const SHOWN: Readonly<Record<string, Pick<Component, 'name' | 'tier' | 'addr'>>>
   agent: { name: 'polder-agent', tier: 'node' },
 };
 
+/** By the beginning of a profile's name: an agent does there what the programs of these labels do elsewhere. */
+const NETWORK_LABELS: readonly (readonly [string, Readonly<Record<string, string>>])[] = [
+  ['flannel', { app: 'flannel' }],
+  ['calico', { 'k8s-app': 'calico-node' }],
+];
+
 /**
  * The node's agent; beside it, on the first node that runs, API server and controller, which stand outside of all nodes.
  * @param programs of the lab
  * @param statuses of those that the supervisor keeps
  */
 export function componentsOf(
-  spec: Pick<LabSpec, 'nodes'>,
+  spec: Pick<LabSpec, 'nodes' | 'profile'>,
   node: string,
   programs: readonly ProgramSpec[],
   statuses: readonly ProgramStatus[],
@@ -42,6 +50,8 @@ export function componentsOf(
     const status = statuses.find(({ id }) => id === program.id);
     if (shown === undefined || status === undefined || !isHere(program.id)) return [];
     const [command, args] = commandOf(program);
-    return [{ ...shown, command: [command, ...args], logFile: program.logFile, status }];
+    const labels = NETWORK_LABELS.find(([profile]) => shown.tier === 'node' && spec.profile.startsWith(profile))?.[1];
+    const what = { ...shown, command: [command, ...args], logFile: program.logFile, status };
+    return [labels === undefined ? what : { ...what, labels }];
   });
 }

@@ -19,6 +19,9 @@ import {
 } from '#lab/supervisor/protocol.ts';
 import { linesOf, Watchers } from '#lab/supervisor/watchers.ts';
 
+/** How often those who watch are told anew without any change of a program, ms. */
+const LOOK_MS = 10_000;
+
 /**
  * Runs until the signal; the lab's programs go on without it, and the next supervisor finds them again.
  * `log` gets a line for each change of a program's state.
@@ -36,6 +39,8 @@ export async function runSupervisor(
   if (unified !== undefined) enterGroup(unified, programsGroup(paths.cgroup), process.pid);
   const effects = new MachineEffects(programEnv(compileCache));
   const watchers = new Watchers();
+  // lab.json may have changed: the profile, say.
+  setInterval(() => watchers.wake(), LOOK_MS).unref();
   const keeper = new Keeper(effects, (status) => {
     log(describe(status));
     watchers.wake();

@@ -4,6 +4,7 @@ import { type Component, componentsOf } from '#lab/components.ts';
 import { componentPod, componentStatus } from '#lab/kubelet/mirror/component-pod.ts';
 import { isStaticUid } from '#lab/kubelet/mirror/static-pod.ts';
 import type { ProgramSpec } from '#lab/programs.ts';
+import type { LabSpec } from '#lab/spec.ts';
 import type { ProgramStatus } from '#lab/supervisor/keeper.ts';
 import { parseAddr } from '#net/addr.ts';
 
@@ -121,7 +122,18 @@ describe('componentsOf', () => {
       ...(stopped && i === 0 ? { stopped } : {}),
     }));
   const shownOn = (node: string, stopped = false) =>
-    componentsOf({ nodes: nodes(stopped) }, node, ids.map(program), statuses).map(({ name }) => name);
+    componentsOf({ nodes: nodes(stopped), profile: 'vxlan' }, node, ids.map(program), statuses).map(({ name }) => name);
+
+  it('labels the agent as the network plugin that the profile is of', () => {
+    const labelsBy = (profile: LabSpec['profile']) => {
+      const agent = componentsOf({ nodes: nodes(false), profile }, 'node2', ids.map(program), statuses)[0];
+      return agent && componentPod(agent, 'node2', 'now').metadata.labels;
+    };
+    const own = { component: 'polder-agent', tier: 'node' };
+    assert.deepEqual(labelsBy('vxlan'), own);
+    assert.deepEqual(labelsBy('flannel-host-gw'), { ...own, app: 'flannel' });
+    assert.deepEqual(labelsBy('calico-bgp'), { ...own, 'k8s-app': 'calico-node' });
+  });
 
   it('shows each node its agent, and the first that runs what stands beside the nodes', () => {
     assert.deepEqual(shownOn('node1'), ['kube-apiserver', 'kube-controller-manager', 'polder-agent']);

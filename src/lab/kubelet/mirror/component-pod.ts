@@ -21,8 +21,9 @@ const SIGNALLED = 128;
 const KILLED = 137;
 
 /** `seen`: when the kubelet first heard of it, RFC 3339. */
-export function componentPod({ name, tier, command }: Component, node: string, seen: string): RunnablePod {
-  const labels = { component: name, tier };
+export function componentPod(component: Component, node: string, seen: string): RunnablePod {
+  const { name, tier, command } = component;
+  const labels = { component: name, tier, ...component.labels };
   const container = { name, image: IMAGE, imagePullPolicy: 'Never', command };
   const spec: RunnablePodSpec = {
     nodeName: node,
