@@ -4,6 +4,7 @@ import { parseAddr } from '#net/addr.ts';
 import { parsePrefix } from '#net/prefix.ts';
 import { DEFAULT_BGP } from '#spec/bgp.ts';
 import { type BgpObjects, bgpFrom } from '#spec/bgp-objects.ts';
+import type { BgpPeerObject } from '#spec/calico.ts';
 
 const NONE: BgpObjects = { configurations: [], peers: [], filters: [] };
 const named = (name: string) => ({ metadata: { name } });
@@ -66,7 +67,7 @@ test('bgpFrom: a BGPPeer’s fields, its port in all three spellings; workloads 
     { ...named('w'), spec: { localWorkloadSelector: 'all()' } },
   ];
   const { settings, problems } = bgpFrom({ ...NONE, peers });
-  const plain = { keepOriginalNextHop: false, sourceAddress: 'UseNodeIP', filters: [], asNumber: 64_600 } as const;
+  const plain = { nextHop: 'auto', sourceAddress: 'UseNodeIP', filters: [], asNumber: 64_600 } as const;
   assert.deepEqual(problems, []);
   assert.deepEqual(settings.peers, [
     { name: 'a', ...plain, peerIp: '192.168.1.2', peerPort: 1790 },
@@ -76,7 +77,7 @@ test('bgpFrom: a BGPPeer’s fields, its port in all three spellings; workloads 
       nodeSelector: 'rack == "a"',
       peerIp: parseAddr('fd00::2'),
       peerPort: 1791,
-      keepOriginalNextHop: true,
+      nextHop: 'keep',
       sourceAddress: 'None',
       maxRestartSeconds: 10,
       numAllowedLocalAsNumbers: 1,
@@ -115,14 +116,15 @@ test('bgpFrom: a rule of a BGPFilter that cannot be understood whole is left out
   ]);
 });
 
-test('bgpFrom: what of a BGPPeer is not supported is said, and the rest holds', () => {
-  const spec = { peerIP: '192.168.1.2', asNumber: 64_600, nextHopMode: 'Self', localASNumber: 65_000 };
-  const { settings, problems } = bgpFrom({ ...NONE, peers: [{ ...named('tor'), spec }] });
-  assert.equal(settings.peers[0]?.asNumber, 64_600);
-  assert.deepEqual(problems, [
-    'BGPPeer tor: localASNumber is not supported; it is taken as if it were not there',
-    'BGPPeer tor: nextHopMode Self is not supported; it is taken as if it were not there',
-  ]);
+test('bgpFrom: nextHopMode wins over keepOriginalNextHop; localASNumber may be asdot; reversePeering', () => {
+  const read = (spec: NonNullable<BgpPeerObject['spec']>) =>
+    bgpFrom({ ...NONE, peers: [{ ...named('p'), spec }] }).settings.peers[0];
+  assert.equal(read({ nextHopMode: 'Self', keepOriginalNextHop: true })?.nextHop, 'self');
+  assert.equal(read({ nextHopMode: 'Auto', keepOriginalNextHop: true })?.nextHop, 'auto');
+  assert.equal(read({ keepOriginalNextHop: true })?.nextHop, 'keep');
+  assert.equal(read({ localASNumber: '1.10' })?.localAsNumber, 65_546);
+  assert.equal(read({ reversePeering: 'Manual' })?.reversePeering, 'manual');
+  assert.equal(read({ reversePeering: 'Auto' })?.reversePeering, undefined);
 });
 
 test('bgpFrom: networks and communities that are none are left out and named; an AS number out of range stays', () => {

@@ -9,6 +9,7 @@ import {
   type BgpPeer,
   type BgpSettings,
   DEFAULT_BGP_CONFIGURATION,
+  type NextHopMode,
   type SecretKey,
 } from '#spec/bgp.ts';
 import type {
@@ -45,7 +46,7 @@ export function bgpFrom(objects: BgpObjects): BgpView {
   const byName = new Map(objects.configurations.map((each) => [each.metadata.name ?? '', each.spec ?? {}]));
   const own = [...byName].filter(([name]) => name.startsWith(NODE_PREFIX)).sort(([a], [b]) => (a < b ? -1 : 1));
   const nodes = own.map(([name, spec]) => [name.slice(NODE_PREFIX.length), configurationFrom(name, spec, say)]);
-  const peers = objects.peers.flatMap((peer) => peerFrom(peer, say) ?? []);
+  const peers = objects.peers.flatMap((peer) => peerFrom(peer) ?? []);
   const settings: BgpSettings = {
     configuration: { ...DEFAULT_BGP_CONFIGURATION, ...configurationFrom(ALL_NODES, byName.get(ALL_NODES) ?? {}, say) },
     nodes: Object.fromEntries(nodes),
@@ -131,14 +132,12 @@ function secretFrom(reference: SecretReference | undefined): SecretKey | undefin
 }
 
 /** Undefined for a peering with workloads, which is none between routers. */
-function peerFrom({ metadata, spec = {} }: BgpPeerObject, say: Say): BgpPeer | undefined {
+function peerFrom({ metadata, spec = {} }: BgpPeerObject): BgpPeer | undefined {
   if (spec.localWorkloadSelector) return undefined;
-  for (const text of notRead(spec))
-    say(`BGPPeer ${metadata.name}: ${text} is not supported; it is taken as if it were not there`);
   const { addr, port } = peerAddr(spec.peerIP ?? '');
   return {
     name: metadata.name ?? '',
-    keepOriginalNextHop: spec.nextHopMode ? spec.nextHopMode === 'Keep' : (spec.keepOriginalNextHop ?? false),
+    nextHop: nextHopFrom(spec),
     sourceAddress: spec.sourceAddress === 'None' ? 'None' : 'UseNodeIP',
     filters: spec.filters ?? [],
     ...given<BgpPeer>({
@@ -148,6 +147,8 @@ function peerFrom({ metadata, spec = {} }: BgpPeerObject, say: Say): BgpPeer | u
       peerIp: addr,
       peerPort: port,
       asNumber: asNumberFrom(spec.asNumber),
+      localAsNumber: asNumberFrom(spec.localASNumber),
+      reversePeering: spec.reversePeering === 'Manual' ? 'manual' : undefined,
       password: secretFrom(spec.password),
       maxRestartSeconds: secondsOf(spec.maxRestartTime ?? ''),
       numAllowedLocalAsNumbers: spec.numAllowedLocalASNumbers,
@@ -158,10 +159,10 @@ function peerFrom({ metadata, spec = {} }: BgpPeerObject, say: Say): BgpPeer | u
   };
 }
 
-/** What would make another session of it. */
-function notRead(spec: NonNullable<BgpPeerObject['spec']>): string[] {
-  const fields = ['localASNumber', 'reversePeering'].filter((key) => Object.hasOwn(spec, key));
-  return [...fields, ...(spec.nextHopMode === 'Self' ? ['nextHopMode Self'] : [])];
+/** The newer field wins over the older one. */
+function nextHopFrom({ nextHopMode, keepOriginalNextHop }: NonNullable<BgpPeerObject['spec']>): NextHopMode {
+  if (nextHopMode) return nextHopMode === 'Keep' ? 'keep' : nextHopMode === 'Self' ? 'self' : 'auto';
+  return keepOriginalNextHop ? 'keep' : 'auto';
 }
 
 /** `10.0.0.1`, `10.0.0.1:1790`, `[fd00::1]:1790`. */

@@ -33,6 +33,9 @@ export interface BgpConfiguration {
   readonly ignoredInterfaces: readonly string[];
 }
 
+/** The next hop that a peer is told: as BIRD has it by default, the one that was heard, or always this node. */
+export type NextHopMode = 'auto' | 'keep' | 'self';
+
 /** Where a password stands; its value never is part of a snapshot. */
 export interface SecretKey {
   readonly name: string;
@@ -51,7 +54,11 @@ export interface BgpPeer {
   /** TCP port of the peer; absent: 179. */
   readonly peerPort?: number;
   readonly asNumber?: number;
-  readonly keepOriginalNextHop: boolean;
+  /** In place of the node's own AS number on this session; with `peerSelector` on both sides of it. */
+  readonly localAsNumber?: number;
+  /** Whether nodes that `peerSelector` chooses speak with those it is for without a BGPPeer of their own; absent: they do. */
+  readonly reversePeering?: 'auto' | 'manual';
+  readonly nextHop: NextHopMode;
   readonly password?: SecretKey;
   readonly sourceAddress: 'UseNodeIP' | 'None';
   /** Graceful restart time, seconds. */

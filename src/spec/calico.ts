@@ -26,6 +26,8 @@ export interface FelixConfiguration extends KubeObject {
     readonly ipipMTU?: number;
     readonly vxlanMTU?: number;
     readonly vxlanMTUV6?: number;
+    readonly vxlanPort?: number;
+    readonly vxlanVNI?: number;
     readonly wireguardEnabled?: boolean;
     readonly wireguardEnabledV6?: boolean;
     readonly wireguardHostEncryptionEnabled?: boolean;
@@ -81,6 +83,8 @@ export interface BgpPeerObject extends KubeObject {
     readonly asNumber?: number | string;
     readonly keepOriginalNextHop?: boolean;
     readonly nextHopMode?: string;
+    readonly localASNumber?: number | string;
+    readonly reversePeering?: string;
     readonly password?: SecretReference;
     readonly sourceAddress?: string;
     /** A duration. */

@@ -29,6 +29,8 @@ export interface FelixSettings {
   readonly ipipMtu?: number;
   /** `vxlanMTU` and `vxlanMTUV6`, bytes, by the family of the outer header; absent: as above. */
   readonly vxlanMtus: Partial<PerFamily<number>>;
+  /** `vxlanPort` (UDP) and `vxlanVNI`; absent: the profile's. */
+  readonly vxlan: { readonly port?: number; readonly vni?: number };
 }
 
 /** Calico's defaults. */
@@ -43,6 +45,7 @@ export const DEFAULT_FELIX: FelixSettings = {
     rulePriority: 99,
   },
   vxlanMtus: {},
+  vxlan: {},
 };
 
 /** Name of the one that holds for all nodes; `node.NAME` holds for one. */
@@ -65,6 +68,10 @@ export function felixOf(objects: readonly FelixConfiguration[], node: string): F
     },
     ...(spec.ipipMTU ? { ipipMtu: spec.ipipMTU } : {}),
     vxlanMtus: perFamily(spec.vxlanMTU, spec.vxlanMTUV6),
+    vxlan: {
+      ...(spec.vxlanPort ? { port: spec.vxlanPort } : {}),
+      ...(spec.vxlanVNI ? { vni: spec.vxlanVNI } : {}),
+    },
   };
 }
 

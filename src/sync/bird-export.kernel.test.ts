@@ -74,7 +74,15 @@ interface Scenario {
   readonly others: readonly ClusterNode[];
   readonly peers: readonly BgpPeer[];
   /** Those that speak with it, by the last number of their addresses. */
-  readonly speakers: readonly { readonly index: number; readonly asNumber: number; readonly addPaths: boolean }[];
+  readonly speakers: readonly Speaker[];
+}
+
+interface Speaker {
+  readonly index: number;
+  readonly asNumber: number;
+  readonly addPaths: boolean;
+  /** The AS number that it expects the node to have, if not its own. */
+  readonly nodeAs?: number;
 }
 
 const filtered = { filters: ['f'] };
@@ -85,7 +93,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
     peers: [
       peer('ibgp', { peerIp: addrOf(103), asNumber: 64_512, ...filtered }),
       peer('tor-a', { peerIp: addrOf(11), asNumber: 64_600, ...filtered }),
-      peer('tor-b', { peerIp: addrOf(12), asNumber: 64_600, keepOriginalNextHop: true }),
+      peer('tor-b', { peerIp: addrOf(12), asNumber: 64_600, nextHop: 'keep' }),
     ],
     speakers: [
       { index: 102, asNumber: 64_512, addPaths: true },
@@ -104,13 +112,26 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
     peers: [
       peer('clients', { nodeSelector: "!(rr == 'true')", peerSelector: "rr == 'true'", ...filtered }),
       peer('reflectors', { nodeSelector: "rr == 'true'", peerSelector: "rr == 'true'" }),
-      peer('tor', { peerIp: addrOf(12), asNumber: 64_600, keepOriginalNextHop: true }),
+      peer('tor', { peerIp: addrOf(12), asNumber: 64_600, nextHop: 'keep' }),
     ],
     speakers: [
       { index: 102, asNumber: 64_512, addPaths: true },
       { index: 103, asNumber: 64_512, addPaths: false },
       { index: 104, asNumber: 64_512, addPaths: false },
       { index: 12, asNumber: 64_600, addPaths: false },
+    ],
+  },
+  'routers that know the node by another AS number, and one that is always told the node itself': {
+    node: {},
+    others: [bgpNode('node2', 2)],
+    peers: [
+      peer('same', { peerIp: addrOf(11), asNumber: 64_600, localAsNumber: 64_600, nextHop: 'self' }),
+      peer('other', { peerIp: addrOf(12), asNumber: 64_601, localAsNumber: 64_600, ...filtered }),
+    ],
+    speakers: [
+      { index: 102, asNumber: 64_512, addPaths: true },
+      { index: 11, asNumber: 64_600, addPaths: false, nodeAs: 64_600 },
+      { index: 12, asNumber: 64_601, addPaths: true, nodeAs: 64_600 },
     ],
   },
 };
@@ -124,7 +145,8 @@ for (const [name, scenario] of Object.entries(SCENARIOS)) {
     const speakers: BirdPeer[] = [];
     for (const speaker of scenario.speakers) {
       const routes = routesFor(speaker.index);
-      speakers.push(stack.use(await BirdPeer.start(mesh, { ...speaker, node: NODE, routes })));
+      const known = { ...NODE, asNumber: speaker.nodeAs ?? NODE.asNumber };
+      speakers.push(stack.use(await BirdPeer.start(mesh, { ...speaker, node: known, routes })));
     }
     const run = async (drawn: Drawn) => agrees(node, stateFor(scenario, drawn), scenario, speakers);
     await fc.assert(fc.asyncProperty(settings, run), { numRuns: 12 });

@@ -74,6 +74,43 @@ test('calcBgp: two reflectors of one cluster are no clients of each other', () =
   assert.equal(session?.rrClusterId, undefined);
 });
 
+/** What each of two nodes says of its one session, as BIRD reads it. */
+function bothSides(more: Parameters<typeof peer>[1]): string[] {
+  const nodes = [bgpNode('node1', 1, { labels: { side: 'a' } }), bgpNode('node2', 2, { labels: { side: 'b' } })];
+  const peers = [peer('p', { nodeSelector: 'side == "a"', peerSelector: 'side == "b"', ...more })];
+  const snapshot = bgpCluster({ nodes, bgp: { peers, configuration: { mesh: false } } });
+  return ['node1', 'node2'].map((node) => {
+    const { conf } = birdConf(state({ ...snapshot, local: { ...snapshot.local, node } }), () => undefined);
+    const session = conf.protocols.find(({ kind }) => kind === 'bgp');
+    if (session?.kind !== 'bgp' || !('asNumber' in session.neighbor)) return 'nobody';
+    const said = session.channels.map(({ nextHop }) => (nextHop === undefined ? '' : `, next hop ${nextHop}`));
+    return `${session.local.asNumber} with ${session.neighbor.asNumber}${said.join()}`;
+  });
+}
+
+test('calcBgp: with reversePeering Manual only the nodes that the BGPPeer is for speak by it', () => {
+  assert.deepEqual(bothSides({}), ['64512 with 64512', '64512 with 64512']);
+  assert.deepEqual(bothSides({ reversePeering: 'manual' }), ['64512 with 64512', 'nobody']);
+});
+
+test('calcBgp: localASNumber is the node’s AS number on that session alone, and those that it speaks with expect it', () => {
+  assert.deepEqual(bothSides({ localAsNumber: 65_001 }), ['65001 with 64512', '64512 with 65001']);
+  const both = { localAsNumber: 65_001, nodeSelector: 'all()', peerSelector: 'all()' };
+  assert.deepEqual(bothSides(both), ['65001 with 65001', '65001 with 65001']);
+  const snapshot = bgpCluster({ bgp: { peers: [peer('p', { peerSelector: 'all()', localAsNumber: 0 })] } });
+  assert.match(outcome(snapshot).problems[0]?.sentence ?? '', /BGPPeer p has AS number 0, which is out of range/);
+});
+
+test('calcBgp: nextHopMode Self is said to every peer, Keep to those of another AS, which BIRD would not keep it for', () => {
+  assert.deepEqual(bothSides({ nextHop: 'self' }), [
+    '64512 with 64512, next hop self',
+    '64512 with 64512, next hop self',
+  ]);
+  assert.deepEqual(bothSides({ nextHop: 'keep' }), ['64512 with 64512', '64512 with 64512']);
+  const keep = bothSides({ nextHop: 'keep', localAsNumber: 65_001 });
+  assert.deepEqual(keep, ['65001 with 64512, next hop keep', '64512 with 65001, next hop keep']);
+});
+
 test('calcBgp: a BGPPeer is for all nodes, for one, or for those that are selected', () => {
   const tor = { peerIp: parseAddr('192.168.1.2'), asNumber: 64_600 };
   const peers = [

@@ -8,7 +8,7 @@ import {
   ownProtocol,
   reachProtocol,
 } from '#calc/bgp/filters.ts';
-import type { BgpSession, BgpState } from '#calc/bgp/state.ts';
+import { type BgpSession, type BgpState, isInternal } from '#calc/bgp/state.ts';
 import { problem } from '#calc/routes/problems.ts';
 import type { Problem } from '#calc/state.ts';
 import { type Family, familyOf } from '#net/addr.ts';
@@ -154,14 +154,20 @@ function reachRoutes(sessions: readonly BgpSession[], family: Family): Protocol[
 }
 
 function bgpProtocol(state: BgpState, session: BgpSession, password: string | undefined): BgpProtocol {
-  const { local, rrClusterId, ttlSecurity, numAllowedLocalAsNumbers, maxRestartSeconds } = session;
+  const {
+    local,
+    localAsNumber = state.asNumber,
+    rrClusterId,
+    ttlSecurity,
+    numAllowedLocalAsNumbers,
+    maxRestartSeconds,
+  } = session;
   const family = familyOf(session.addr);
-  const external = session.asNumber !== state.asNumber;
   return {
     kind: 'bgp',
     name: session.name,
     description: `${session.type}: ${session.origin}`,
-    local: { port: state.listenPort, asNumber: state.asNumber, ...(local === undefined ? {} : { addr: local }) },
+    local: { port: state.listenPort, asNumber: localAsNumber, ...(local === undefined ? {} : { addr: local }) },
     neighbor: { addr: session.addr, port: session.port, asNumber: session.asNumber },
     hops: session.bfd ? 'direct' : ttlSecurity === undefined ? {} : { multihop: ttlSecurity },
     ttlSecurity: ttlSecurity !== undefined,
@@ -175,7 +181,7 @@ function bgpProtocol(state: BgpState, session: BgpSession, password: string | un
         keepFiltered: true,
         addPaths: true,
         gateway: 'recursive',
-        ...(external && session.keepOriginalNextHop ? { nextHop: 'keep' } : {}),
+        ...nextHop(state, session),
       },
     ],
     ...(password === undefined ? {} : { password }),
@@ -183,4 +189,10 @@ function bgpProtocol(state: BgpState, session: BgpSession, password: string | un
     ...(numAllowedLocalAsNumbers === undefined ? {} : { allowLocalAs: numAllowedLocalAsNumbers }),
     ...(maxRestartSeconds === undefined ? {} : { gracefulRestartSeconds: maxRestartSeconds }),
   };
+}
+
+/** Within an AS BIRD keeps it by itself. */
+function nextHop(state: BgpState, session: BgpSession): { readonly nextHop?: 'keep' | 'self' } {
+  if (session.nextHop === 'auto' || (session.nextHop === 'keep' && isInternal(state, session))) return {};
+  return { nextHop: session.nextHop };
 }

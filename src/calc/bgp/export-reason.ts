@@ -114,7 +114,8 @@ function leadsBack(state: BgpState, session: BgpSession, route: BirdRoute): bool
 }
 
 function keepsNextHop(state: BgpState, session: BgpSession, route: BirdRoute): boolean {
-  if (isInternal(state, session) || session.keepOriginalNextHop) return true;
+  if (session.nextHop === 'self') return false;
+  if (isInternal(state, session) || session.nextHop === 'keep') return true;
   // Between two sessions on one subnet; others are said to be some hops away.
   const from = state.sessions.find(({ name }) => name === route.proto);
   return session.bfd && from?.bfd === true;

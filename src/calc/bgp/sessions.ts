@@ -84,7 +84,7 @@ function pairs(self: ClusterNode, other: ClusterNode): [Addr, Addr][] {
 function base(type: PeerType, origin: string, addr: Addr, port: number) {
   const suffix = port === BGP_PORT ? '' : `_port_${port}`;
   const name = `${PREFIXES[type]}_${addr.replace(/[.:]/g, '_')}${suffix}`;
-  return { name, type, origin, addr, port, keepOriginalNextHop: false, bfd: false, filters: [] };
+  return { name, type, origin, addr, port, nextHop: 'auto', bfd: false, filters: [] } as const;
 }
 
 /** A peer's end as a BGPPeer names it. */
@@ -92,6 +92,8 @@ interface End {
   readonly addr: Addr;
   readonly port: number;
   readonly asNumber: number;
+  /** This node's here, if not its own. */
+  readonly localAsNumber?: number;
   readonly node?: ClusterNode;
 }
 
@@ -119,14 +121,22 @@ function selectorProblem(peer: BgpPeer, node: string): Problem | undefined {
   return bad ? problem('bgp-selector', node, { peer: peer.name, selector: bad }) : undefined;
 }
 
-/** What of a peer outside of the cluster makes no session. */
+function isAsNumber(value: number | undefined): value is number {
+  return value !== undefined && Number.isInteger(value) && value >= 1 && value <= MAX_AS_NUMBER;
+}
+
+function asProblem({ name }: BgpPeer, self: ClusterNode, as: number | undefined): Problem {
+  return problem('bgp-peer-as', self.name, { peer: name, as: as ?? 'none', max: MAX_AS_NUMBER });
+}
+
+/** What of a peer, most of it of one outside of the cluster, makes no session. */
 function endProblem(peer: BgpPeer, self: ClusterNode): Problem | undefined {
+  if (peer.localAsNumber !== undefined && !isAsNumber(peer.localAsNumber))
+    return asProblem(peer, self, peer.localAsNumber);
   if (peer.peerSelector !== undefined) return undefined;
   const { name, peerIp, asNumber } = peer;
   if (peerIp === undefined) return problem('bgp-peer-nobody', self.name, { peer: name });
-  if (asNumber === undefined || !Number.isInteger(asNumber) || asNumber < 1 || asNumber > MAX_AS_NUMBER) {
-    return problem('bgp-peer-as', self.name, { peer: name, as: asNumber ?? 'none', max: MAX_AS_NUMBER });
-  }
+  if (!isAsNumber(asNumber)) return asProblem(peer, self, asNumber);
   const own = self.addrs.includes(peerIp);
   // A peer for all nodes may well be one of them; one that is meant for this node alone cannot.
   if (own && (peer.node !== undefined || peer.nodeSelector === undefined)) {
@@ -142,33 +152,40 @@ function externalEnds(peer: BgpPeer, self: ClusterNode, others: readonly Cluster
   const { peerIp, asNumber, peerPort = BGP_PORT } = peer;
   if (peerIp === undefined || asNumber === undefined || !isFor(peer, self) || self.addrs.includes(peerIp)) return [];
   const node = others.find(({ addrs }) => addrs.includes(peerIp));
-  return [{ addr: peerIp, port: peerPort, asNumber, ...(node === undefined ? {} : { node }) }];
+  return [{ addr: peerIp, port: peerPort, asNumber, ...localAs(peer), ...(node === undefined ? {} : { node }) }];
 }
 
 /** With `peerSelector` the session has two sides: nodes that it is for, and nodes that it selects. */
 function nodeEnds(peer: BgpPeer, bgp: BgpSettings, self: ClusterNode, others: readonly ClusterNode[]): End[] {
-  const far = others.filter(
-    (node) =>
-      (isFor(peer, self) && chosen(peer.peerSelector, node)) || (chosen(peer.peerSelector, self) && isFor(peer, node)),
-  );
-  return far.flatMap((node) =>
-    pairs(self, node).map(([, addr]) => {
-      const port = peer.peerPort ?? configurationOf(bgp, node.name).listenPort;
-      return { addr, port, asNumber: asNumberOf(bgp, node), node };
-    }),
-  );
+  return others.flatMap((node) => {
+    const ours = isFor(peer, self) && chosen(peer.peerSelector, node);
+    const theirs = isFor(peer, node) && chosen(peer.peerSelector, self);
+    if (!ours && (!theirs || peer.reversePeering === 'manual')) return [];
+    return pairs(self, node).map(([, addr]) => ({
+      addr,
+      port: peer.peerPort ?? configurationOf(bgp, node.name).listenPort,
+      asNumber: (theirs ? peer.localAsNumber : undefined) ?? asNumberOf(bgp, node),
+      ...(ours ? localAs(peer) : {}),
+      node,
+    }));
+  });
+}
+
+function localAs({ localAsNumber }: Pick<BgpPeer, 'localAsNumber'>): { readonly localAsNumber?: number } {
+  return localAsNumber === undefined ? {} : { localAsNumber };
 }
 
 function sessionWith(peer: BgpPeer, bgp: BgpSettings, self: ClusterNode, end: End): BgpSession {
   const type = peer.node === undefined && !peer.nodeSelector ? 'global' : 'node specific';
   const local = self.addrs.find((addr) => familyOf(addr) === familyOf(end.addr));
   const cluster = self.routeReflectorClusterId;
-  const client =
-    cluster !== undefined && end.asNumber === asNumberOf(bgp, self) && end.node?.routeReflectorClusterId !== cluster;
+  const own = end.localAsNumber ?? asNumberOf(bgp, self);
+  const client = cluster !== undefined && end.asNumber === own && end.node?.routeReflectorClusterId !== cluster;
   return {
     ...base(type, `BGPPeer ${peer.name}`, end.addr, end.port),
     asNumber: end.asNumber,
-    keepOriginalNextHop: peer.keepOriginalNextHop,
+    ...localAs(end),
+    nextHop: peer.nextHop,
     bfd: peer.failureDetection === 'bfd',
     filters: peer.filters.filter((name) => bgp.filters.some((filter) => filter.name === name)),
     ...(peer.sourceAddress === 'None' || local === undefined ? {} : { local }),

@@ -2,7 +2,7 @@
 
 import type { Addr } from '#net/addr.ts';
 import type { Prefix } from '#net/prefix.ts';
-import type { BgpFilter, PrefixAdvertisement, SecretKey } from '#spec/bgp.ts';
+import type { BgpFilter, NextHopMode, PrefixAdvertisement, SecretKey } from '#spec/bgp.ts';
 import type { EncapsulationMode } from '#spec/pool.ts';
 
 export interface BgpState {
@@ -63,7 +63,9 @@ export interface BgpSession {
   readonly password?: SecretKey;
   /** The peer is a client of this route reflector. */
   readonly rrClusterId?: Addr;
-  readonly keepOriginalNextHop: boolean;
+  /** The AS number that this node has here; absent: its own. */
+  readonly localAsNumber?: number;
+  readonly nextHop: NextHopMode;
   /** Seconds. */
   readonly maxRestartSeconds?: number;
   readonly numAllowedLocalAsNumbers?: number;
@@ -77,6 +79,9 @@ export interface BgpSession {
 }
 
 /** Whether the peer is of the node's own AS (iBGP). */
-export function isInternal({ asNumber }: Pick<BgpState, 'asNumber'>, session: Pick<BgpSession, 'asNumber'>): boolean {
-  return session.asNumber === asNumber;
+export function isInternal(
+  { asNumber }: Pick<BgpState, 'asNumber'>,
+  session: Pick<BgpSession, 'asNumber' | 'localAsNumber'>,
+): boolean {
+  return session.asNumber === (session.localAsNumber ?? asNumber);
 }

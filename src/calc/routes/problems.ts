@@ -90,7 +90,7 @@ export const PROBLEMS = {
   },
   'bgp-peer-as': {
     sentence: 'BGPPeer {peer} has AS number {as}, which is out of range; node {node} does not speak with it.',
-    todo: 'Set asNumber of the BGPPeer to 1 to {max}.',
+    todo: 'Set asNumber (or localASNumber) of the BGPPeer to 1 to {max}.',
   },
   'bgp-peer-self': {
     sentence: 'BGPPeer {peer} has the address {addr} of node {node} itself; the node does not speak with itself.',

@@ -30,6 +30,7 @@ function vxlanOf(snapshot: Snapshot, self: ClusterNode, underlay: Underlay): Vxl
   return {
     kind: 'vxlan',
     ...config.profile.devices.vxlan,
+    ...felix.vxlan,
     local: self.addr,
     underlay: underlay.ifname,
     mac: vtepMacOf(self),

@@ -6,7 +6,7 @@ import { BLOCKS, CLUSTERS, cluster, KEYS, node, pod, UNDERLAY } from '#calc/test
 import { parseAddr } from '#net/addr.ts';
 import { parseIfAddr, parsePrefix } from '#net/prefix.ts';
 import { PROFILES, type Snapshot } from '#spec/cluster.ts';
-import { DEFAULT_FELIX } from '#spec/felix.ts';
+import { DEFAULT_FELIX, felixOf } from '#spec/felix.ts';
 import { poolOf } from '#spec/pool.ts';
 
 type Name = keyof typeof CLUSTERS;
@@ -228,6 +228,19 @@ test('settings of Felix win over the profile’s', () => {
   const [device] = found.wireguard;
   assert.deepEqual([device?.device, device?.port, device?.mtu, found.podMtu], ['wg0', 5555, 1300, 1300]);
   assert.equal(device?.peers[0]?.port, 5555);
+});
+
+test('port and VNI of VXLAN are Felix’s where it sets them, one node’s own before all nodes’', () => {
+  const objects = [
+    { metadata: { name: 'default' }, spec: { vxlanPort: 8472, vxlanVNI: 7 } },
+    { metadata: { name: 'node.node1' }, spec: { vxlanVNI: 8 } },
+  ];
+  const vxlan = (node: string) => {
+    const felix = felixOf(objects, node);
+    return state({ ...CLUSTERS.vxlan, felix }).tunnels.map((each) => each.kind === 'vxlan' && [each.port, each.vni]);
+  };
+  assert.deepEqual(vxlan('node1'), [[8472, 8]]);
+  assert.deepEqual(vxlan('node2'), [[8472, 7]]);
 });
 
 test('MTUs of tunnels are Felix’s where it sets them, and one that does not fit is named', () => {

@@ -12,7 +12,7 @@ export function bgpNode(name: string, index: number, more: Partial<ClusterNode> 
 }
 
 export function peer(name: string, more: Partial<BgpPeer>): BgpPeer {
-  return { name, keepOriginalNextHop: false, sourceAddress: 'UseNodeIP', filters: [], ...more };
+  return { name, nextHop: 'auto', sourceAddress: 'UseNodeIP', filters: [], ...more };
 }
 
 interface Changes {
@@ -74,7 +74,7 @@ export const BGP_CLUSTERS = {
         peer('tor', {
           ...TOR,
           peerPort: 1790,
-          keepOriginalNextHop: true,
+          nextHop: 'keep',
           sourceAddress: 'None',
           maxRestartSeconds: 30,
           numAllowedLocalAsNumbers: 2,
