@@ -10,7 +10,7 @@ import { openNetns } from '#kernel/netns/netns.ts';
 
 import { labPaths, nodeNetns } from '#lab/names.ts';
 import { requireLab } from '#lab/state.ts';
-import { type TrialPod, type World, withWorld } from '#lab/verify/world.ts';
+import { patience, type TrialPod, type World, withWorld } from '#lab/verify/world.ts';
 import { parseAddr } from '#net/addr.ts';
 
 const POLDER = fileURLToPath(new URL('../../polder', import.meta.url));
@@ -38,7 +38,9 @@ export async function onLab<T>(
   try {
     await polder('lab', 'up', '--name', name, '--nodes', '2', '-y', ...args);
     using client = new ApiClient(loadKubeconfig(labPaths(name).kubeconfig));
-    return await withWorld(requireLab(name), client, signal, (world) => atPlaces(world, run));
+    return await withWorld({ spec: requireLab(name), client, signal, patience: patience() }, (world) =>
+      atPlaces(world, run),
+    );
   } finally {
     await polder('lab', 'down', '--name', name, '-y');
   }

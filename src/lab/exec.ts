@@ -22,16 +22,20 @@ const STDOUT = 1;
 const STDERR = 2;
 const ERROR = 3;
 const PROTOCOLS = ['v5.channel.k8s.io', 'v4.channel.k8s.io'];
-const LIMIT_MS = 15_000;
 
-/** @throws Error if the command could not be run at all, or does not end in time. */
-export function execInPod(config: ApiConfig, target: ExecTarget, command: readonly string[]): Promise<ExecResult> {
+/** `limitMs`: milliseconds that the command may take. @throws Error if it could not be run at all, or does not end in time. */
+export function execInPod(
+  config: ApiConfig,
+  target: ExecTarget,
+  command: readonly string[],
+  limitMs: number,
+): Promise<ExecResult> {
   const socket = new WebSocket(urlOf(config, target, command), PROTOCOLS, tlsOf(config));
   const output = new Map<number, Buffer[]>();
   return new Promise((resolve, reject) => {
     const timer = setTimeout(
       () => end(() => reject(new Error(`${command[0]} in ${target.pod} does not end`))),
-      LIMIT_MS,
+      limitMs,
     );
     const end = (how: () => void) => {
       clearTimeout(timer);

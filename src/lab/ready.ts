@@ -32,11 +32,11 @@ export function whenFile(file: string, signal: AbortSignal): Promise<void> {
   });
 }
 
-/** A client of the lab's API, once that has written its kubeconfig. The caller closes it. */
-export async function labClient(lab: string, signal: AbortSignal): Promise<ApiClient> {
+/** A client of the lab's API, once that has written its kubeconfig. The caller closes it. `answerMs`: the longest wait for an answer. */
+export async function labClient(lab: string, signal: AbortSignal, answerMs?: number): Promise<ApiClient> {
   const { kubeconfig } = labPaths(lab);
   await whenFile(kubeconfig, signal);
-  return new ApiClient(loadKubeconfig(kubeconfig));
+  return new ApiClient(loadKubeconfig(kubeconfig), answerMs === undefined ? {} : { timeoutMs: answerMs });
 }
 
 /** Writes the cluster's settings, unless they are there: a user's changes stay. */

@@ -28,7 +28,7 @@ export interface UpContext {
   readonly signal: AbortSignal;
   /** Folder of compiled code, for the programs. */
   readonly compileCache: string;
-  /** Milliseconds that the whole may take before it is given up; absent: by the number of nodes. */
+  /** Milliseconds that the whole may take before it is given up, and so each part of it; absent: by the number of nodes. */
   readonly timeoutMs?: number;
 }
 
@@ -52,7 +52,7 @@ export async function bringUp(wanted: WantedLab, context: UpContext): Promise<La
   // The supervisor starts while the keys are made; each program waits for the file that it needs.
   ensureSupervisor(spec.name, context.compileCache);
   await step('making keys', () => ensureKeys(spec));
-  await step('starting programs', () => askSupervisor(spec.name, { do: 'apply' }));
+  await step('starting programs', () => askSupervisor(spec.name, { do: 'apply' }, context.timeoutMs));
   await whenReady(spec, context);
   return spec;
 }
@@ -141,18 +141,20 @@ async function whenReady(spec: LabSpec, context: UpContext): Promise<void> {
   const watcher = setInterval(() => void lookForHopeless(spec, hopeless), LOOK_MS);
   const signal = AbortSignal.any([context.signal, deadline, hopeless.signal]);
   try {
-    using client = await context.step('waiting for the API', () => startApi(spec, signal));
+    using client = await context.step('waiting for the API', () => startApi(spec, signal, context.timeoutMs));
     await context.step('waiting for the nodes', (say) => nodesReady(client, spec, signal, say));
   } catch (error) {
     if (deadline.aborted) throw await tooLate(spec);
+    signal.throwIfAborted(); // what was asked then broke off with it
     throw error;
   } finally {
     clearInterval(watcher);
   }
 }
 
-async function startApi(spec: LabSpec, signal: AbortSignal): Promise<ApiClient> {
-  const client = await labClient(spec.name, signal);
+async function startApi(spec: LabSpec, signal: AbortSignal, answerMs?: number): Promise<ApiClient> {
+  const client = await labClient(spec.name, signal, answerMs);
+  signal.addEventListener('abort', () => client.close(), { once: true });
   await ensureConfig(client, spec);
   await ensurePeers(client, spec);
   return client;

@@ -11,6 +11,8 @@ import { entryFile } from '#lab/programs.ts';
 import { programEnv } from '#lab/supervisor/effects.ts';
 import { SUPERVISOR_PID, type SupervisorAnswer, type SupervisorRequest } from '#lab/supervisor/protocol.ts';
 
+const START_MS = 10_000;
+
 /** The supervisor's process, if it runs. */
 export function supervisorProcess(lab: string): ProcessId | undefined {
   return readPidFile(`${labPaths(lab).runDir}/${SUPERVISOR_PID}`);
@@ -40,10 +42,14 @@ export function ensureSupervisor(lab: string, compileCache: string): void {
   }
 }
 
-/** Asks the supervisor, waiting for its socket if it has just been started. @throws Error if it ends or does not answer. */
-export async function askSupervisor(lab: string, request: SupervisorRequest): Promise<SupervisorAnswer> {
+/** Asks the supervisor, waiting up to `startMs` for its socket if it has just been started. @throws Error if it ends or does not answer. */
+export async function askSupervisor(
+  lab: string,
+  request: SupervisorRequest,
+  startMs = START_MS,
+): Promise<SupervisorAnswer> {
   const { supervisorSocket } = labPaths(lab);
-  const answer = (await ask(supervisorSocket, request)) ?? (await afterChange(supervisorSocket, request));
+  const answer = (await ask(supervisorSocket, request)) ?? (await afterChange(supervisorSocket, request, startMs));
   if (answer === undefined) throw new Error(`Cannot reach the supervisor of lab ${lab} at ${supervisorSocket}`);
   if (answer.error !== undefined) throw new Error(answer.error);
   return answer;
@@ -54,12 +60,14 @@ export async function supervisorStatus(lab: string): Promise<SupervisorAnswer | 
   return ask(labPaths(lab).supervisorSocket, { do: 'status' });
 }
 
-const START_MS = 10_000;
-
 /** Tries again at each change in the socket's folder until it answers. */
-async function afterChange(path: string, request: SupervisorRequest): Promise<SupervisorAnswer | undefined> {
+async function afterChange(
+  path: string,
+  request: SupervisorRequest,
+  startMs: number,
+): Promise<SupervisorAnswer | undefined> {
   mkdirSync(dirname(path), { recursive: true });
-  const until = Date.now() + START_MS;
+  const until = Date.now() + startMs;
   while (Date.now() < until) {
     const answer = await ask(path, request);
     if (answer !== undefined) return answer;

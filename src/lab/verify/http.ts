@@ -12,16 +12,20 @@ export interface SeenFromNode {
   readonly body: string;
 }
 
-const LIMIT_MS = 5_000;
-
-/** @throws Error if nothing answers. */
-export function getFromNode(netnsName: string, ip: string, port: number, path: string): Promise<SeenFromNode> {
+/** @throws Error if nothing answers within `limitMs`. */
+export function getFromNode(
+  netnsName: string,
+  ip: string,
+  port: number,
+  path: string,
+  limitMs: number,
+): Promise<SeenFromNode> {
   using netns = openNetns({ name: netnsName });
   const socket = new Socket({ fd: tcpInNetns(netns, ip.includes(':') ? 6 : 4) });
   return new Promise((resolve, reject) => {
     let from = '';
     let answer = '';
-    socket.setTimeout(LIMIT_MS, () => socket.destroy(new Error(`${ip}:${port} does not answer`)));
+    socket.setTimeout(limitMs, () => socket.destroy(new Error(`${ip}:${port} does not answer`)));
     socket.on('data', (data) => {
       answer += data;
     });

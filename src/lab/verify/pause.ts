@@ -24,7 +24,7 @@ async function leftZombies(world: World, pod: TrialPod): Promise<string> {
 async function restart(world: World, pod: TrialPod): Promise<Finding> {
   const before = await netnsOf(world, pod);
   await world.exec(pod, 'web', ['sh', '-c', 'kill -9 $(cat /tmp/pid)']);
-  const after = await whenPod(world.client, pod.name, world.signal, ({ status }) => {
+  const after = await whenPod(world, pod.name, ({ status }) => {
     const web = status?.containerStatuses?.find(({ name }) => name === 'web');
     return (web?.restartCount ?? 0) > 0 && web?.ready === true;
   });

@@ -11,9 +11,9 @@ export const SHARED_NAMESPACE: Claim = {
   id: 'M1',
   async try(world) {
     const [pod] = world.pods;
-    const by = await world.exec(pod, 'side', fetchWho('localhost'));
+    const by = await world.exec(pod, 'side', fetchWho(world, 'localhost'));
     if (by.code !== 0) return holds(`the other container does not reach it by localhost: ${by.stderr.trim()}`, '');
-    const bind = await world.exec(pod, 'side', ['timeout', '3', 'httpd', '-f', '-p', `${PORT}`]);
+    const bind = await world.exec(pod, 'side', [...withinAnswer(world), 'httpd', '-f', '-p', `${PORT}`]);
     const refused = /in use/i.test(bind.stderr);
     return holds(
       refused ? undefined : `a second bind of port ${PORT} in the same pod was not refused`,
@@ -47,7 +47,7 @@ async function podToPod(
   addrs: { readonly from: string; readonly to: string },
 ): Promise<Finding> {
   const way = `${addrs.from} on ${from.node.name} -> ${addrs.to} on ${to.node.name}`;
-  const got = await world.exec(from, 'side', fetchWho(addrs.to));
+  const got = await world.exec(from, 'side', fetchWho(world, addrs.to));
   const who = plain(got.stdout.trim());
   if (got.code !== 0)
     return { ok: false, seen: `${way}: no answer${lastOf(got.stderr) === '' ? '' : ` (${lastOf(got.stderr)})`}` };
@@ -68,7 +68,7 @@ export const NODE_TO_POD: Claim = {
         const netns = nodeNetns(world.spec.name, node.name);
         const way = `${node.name} -> ${ip} on ${pod.node.name}`;
         try {
-          const { from, body } = await getFromNode(netns, ip, PORT, WHO_PATH);
+          const { from, body } = await getFromNode(netns, ip, PORT, WHO_PATH, world.patience.answerMs);
           return sameAddress(plain(body), from) ? undefined : `${way}: the node had ${from}, the pod saw ${body}`;
         } catch (error) {
           return `${way}: ${error instanceof Error ? error.message : error}`;
@@ -82,8 +82,13 @@ export const NODE_TO_POD: Claim = {
   },
 };
 
-function fetchWho(host: string): string[] {
-  return ['timeout', '4', 'wget', '-q', '-O-', `http://${urlHost(host)}:${PORT}${WHO_PATH}`];
+/** A little less than an answer may take: what the command says of it is still heard. */
+function withinAnswer({ patience }: World): string[] {
+  return ['timeout', `${Math.ceil((patience.answerMs * 0.8) / 1000)}`];
+}
+
+function fetchWho(world: World, host: string): string[] {
+  return [...withinAnswer(world), 'wget', '-q', '-O-', `http://${urlHost(host)}:${PORT}${WHO_PATH}`];
 }
 
 /** busybox brackets its clients' addresses, and names IPv4 ones as IPv4-mapped IPv6 addresses. */

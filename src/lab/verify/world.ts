@@ -37,6 +37,23 @@ export interface TrialPod {
   readonly ips: readonly string[];
 }
 
+/** How long what happens on the lab may take, milliseconds. */
+export interface Patience {
+  /** Until a pod is as it is waited for. */
+  readonly readyMs: number;
+  /** A command in a container. */
+  readonly commandMs: number;
+  /** An answer to a request of HTTP. */
+  readonly answerMs: number;
+}
+
+const READY_MS = 60_000;
+
+/** All of it in proportion: where pods take long, so does the rest. */
+export function patience(readyMs = READY_MS): Patience {
+  return { readyMs, commandMs: readyMs / 4, answerMs: readyMs / 12 };
+}
+
 export interface World {
   readonly spec: LabSpec;
   readonly client: ApiClient;
@@ -46,9 +63,11 @@ export interface World {
   /** Runs a command in a container of a pod: 'web' serves, 'side' sleeps beside it. */
   exec(pod: TrialPod, container: 'web' | 'side', command: readonly string[]): Promise<ExecResult>;
   readonly signal: AbortSignal;
+  readonly patience: Patience;
 }
 
-const READY_MS = 60_000;
+/** Where and for how long a trial runs. */
+export type Trial = Pick<World, 'spec' | 'client' | 'signal' | 'patience'>;
 
 const SERVE = [
   `mkdir -p /srv/www/cgi-bin && cd /srv/www`,
@@ -59,25 +78,19 @@ const SERVE = [
 ].join(' && ');
 
 /** Makes the pods, gives them to `run` once they are ready, and removes them whatever happens. */
-export async function withWorld<T>(
-  spec: LabSpec,
-  client: ApiClient,
-  signal: AbortSignal,
-  run: (world: World) => Promise<T>,
-): Promise<T> {
+export async function withWorld<T>(trial: Trial, run: (world: World) => Promise<T>): Promise<T> {
+  const { spec, client, patience } = trial;
   const nodes = runningNodes(spec);
   const places = [nodes[0], nodes[0], nodes[1]].filter((node) => node !== undefined);
   await ensureNamespace(client);
   try {
-    const [a, b, ...more] = await Promise.all(
-      places.map((node, i) => startPod(client, `trial-${i + 1}`, node, signal)),
-    );
+    const [a, b, ...more] = await Promise.all(places.map((node, i) => startPod(trial, `trial-${i + 1}`, node)));
     if (a === undefined || b === undefined) throw new Error('The lab has no running node');
     const exec: World['exec'] = (pod, container, command) =>
-      execInPod(client.config, { namespace: VERIFY_NAMESPACE, pod: pod.name, container }, command);
-    return await run({ spec, client, nodes, pods: [a, b, ...more], exec, signal });
+      execInPod(client.config, { namespace: VERIFY_NAMESPACE, pod: pod.name, container }, command, patience.commandMs);
+    return await run({ ...trial, nodes, pods: [a, b, ...more], exec });
   } finally {
-    await removeAll(client, places.length);
+    await removeAll(trial, places.length);
   }
 }
 
@@ -89,10 +102,10 @@ async function ensureNamespace(client: ApiClient): Promise<void> {
   }
 }
 
-async function startPod(client: ApiClient, name: string, node: NodeSpec, signal: AbortSignal): Promise<TrialPod> {
-  await remove(client, name); // what an earlier trial that was killed has left
-  await client.create(TRIAL_PODS, podOn(name, node.name));
-  const ready = await whenPod(client, name, signal, isReady);
+async function startPod(trial: Trial, name: string, node: NodeSpec): Promise<TrialPod> {
+  await remove(trial, name); // what an earlier trial that was killed has left
+  await trial.client.create(TRIAL_PODS, podOn(name, node.name));
+  const ready = await whenPod(trial, name, isReady);
   const ips = ready.status?.podIPs?.map(({ ip }) => ip) ?? [];
   return { name, node, ip: ready.status?.podIP ?? '', ips };
 }
@@ -123,12 +136,11 @@ function isReady(pod: TrialObject): boolean {
 
 /** The pod once it is so. @throws the signal's reason; PolderError 'pod-not-ready' with how it is. */
 export async function whenPod(
-  client: ApiClient,
+  { client, signal, patience }: Trial,
   name: string,
-  signal: AbortSignal,
   is: (pod: TrialObject) => boolean,
 ): Promise<TrialObject> {
-  const limited = AbortSignal.any([signal, AbortSignal.timeout(READY_MS)]);
+  const limited = AbortSignal.any([signal, AbortSignal.timeout(patience.readyMs)]);
   const which = { namespace: VERIFY_NAMESPACE, fieldSelector: `metadata.name=${name}`, signal: limited };
   let last: TrialObject | undefined;
   while (!limited.aborted) {
@@ -151,23 +163,24 @@ function stateOf({ status }: TrialObject): string {
   return states?.join(', ') ?? status?.message ?? status?.phase ?? 'it has no status';
 }
 
-async function removeAll(client: ApiClient, count: number): Promise<void> {
-  await Promise.all(Array.from({ length: count }, (_, i) => remove(client, `trial-${i + 1}`)));
-  await unlessGone(client.delete(NAMESPACES, { name: VERIFY_NAMESPACE }));
+async function removeAll(trial: Trial, count: number): Promise<void> {
+  await Promise.all(Array.from({ length: count }, (_, i) => remove(trial, `trial-${i + 1}`)));
+  await unlessGone(trial.client.delete(NAMESPACES, { name: VERIFY_NAMESPACE }));
 }
 
-async function remove(client: ApiClient, name: string): Promise<void> {
+async function remove(trial: Trial, name: string): Promise<void> {
+  const { client } = trial;
   const key = { namespace: VERIFY_NAMESPACE, name };
   const found = await client.find(TRIAL_PODS, key);
   if (found === undefined) return;
   await unlessGone(client.delete(TRIAL_PODS, key));
-  await whenGone(client, found);
+  await whenGone(trial, found);
 }
 
 /** Watches from the version at which it was still there, so that its end cannot be missed. */
-async function whenGone(client: ApiClient, { metadata }: TrialObject): Promise<void> {
+async function whenGone({ client, patience }: Trial, { metadata }: TrialObject): Promise<void> {
   const { name = '', resourceVersion = '' } = metadata;
-  const signal = AbortSignal.timeout(READY_MS);
+  const signal = AbortSignal.timeout(patience.readyMs);
   const which = { namespace: VERIFY_NAMESPACE, fieldSelector: `metadata.name=${name}`, resourceVersion, signal };
   for await (const event of client.watch(TRIAL_PODS, which)) if (event.type === 'DELETED') return;
 }
