@@ -4,8 +4,12 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { testLabName } from '#cli/test/stranded.ts';
+import { ipipPlaces } from '#kernel/bpf/ipip.ts';
+import { openNetlink } from '#kernel/netlink/netlink.ts';
+import { inNetns } from '#kernel/netns/enter.ts';
+import { openNetns } from '#kernel/netns/netns.ts';
 import { groupPids, machineHierarchies } from '#lab/cgroup.ts';
-import { labPaths } from '#lab/names.ts';
+import { labPaths, nodeNetns } from '#lab/names.ts';
 import type { LabStatus } from '#lab/status.ts';
 import { polder, type Ran, sh } from './polder.ts';
 
@@ -142,6 +146,13 @@ function commandOf(pid: string): string {
   } catch {
     return '';
   }
+}
+
+/** Interfaces of a node that have programs which stand in for IPIP. */
+export function ipipStandIns(lab: TestLab, node: string): string[] {
+  using netns = openNetns({ name: nodeNetns(lab.name, node) });
+  using netlink = openNetlink(netns.fd);
+  return inNetns(netns, () => ipipPlaces(netlink)).map(({ link }) => link);
 }
 
 /** Waits until it is so, looking again and again: for what other processes do in their own time. */

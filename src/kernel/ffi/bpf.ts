@@ -1,5 +1,6 @@
-/** The system call bpf(2): maps, programs, links. Every function is one command of it. */
+/** The system call bpf(2): maps, programs, where they are attached. Interfaces are those of the thread's own network namespace. */
 
+import { constants } from 'node:os';
 import koffi from 'koffi';
 import { checked, lastErrno, SystemError } from '#kernel/ffi/errno.ts';
 import { closeFd } from '#kernel/ffi/sockets.ts';
@@ -10,13 +11,35 @@ const syscall: (number: number, command: number, attr: unknown, size: number) =>
 
 /** __NR_bpf, by process.arch. */
 const NUMBERS: Readonly<Record<string, number>> = { x64: 321, arm64: 280 };
-const COMMAND = { mapCreate: 0, lookup: 1, update: 2, remove: 3, nextKey: 4, progLoad: 5, linkCreate: 28 } as const;
+const COMMAND = {
+  mapCreate: 0,
+  lookup: 1,
+  update: 2,
+  remove: 3,
+  nextKey: 4,
+  progLoad: 5,
+  progAttach: 8,
+  progDetach: 9,
+  progById: 13,
+  infoByFd: 15,
+  progQuery: 16,
+  linkCreate: 28,
+} as const;
 /** Enumerators of linux/bpf.h. */
 const BPF_MAP_TYPE_HASH = 1;
 const BPF_MAP_TYPE_LPM_TRIE = 11;
 const BPF_F_NO_PREALLOC = 1;
 const BPF_PROG_TYPE_SCHED_CLS = 3;
-const BPF_TCX_INGRESS = 46;
+/** BPF_TCX_INGRESS, BPF_TCX_EGRESS: where packets come in by an interface, and where they leave by it (Linux 6.6). */
+const TCX = { ingress: 46, egress: 47 } as const;
+const BPF_F_REPLACE = 4;
+/** A signal that is pending breaks the verifier off; libbpf tries as often. */
+const LOAD_TRIES = 5;
+/** Programs at one place that are read. */
+const PLACE_LIMIT = 64;
+/** Of struct bpf_prog_info, as far as its name, which lies at NAME. */
+const INFO = 80;
+const NAME = 64;
 
 /** Memory outside of JavaScript's, since the kernel wants addresses: attributes first, then what they point to. */
 const ATTR = 128;
@@ -121,8 +144,11 @@ export function loadProgram(name: string, instructions: Uint8Array): number {
   point(8, 0, instructions);
   point(16, 1, ascii('Apache-2.0\0'));
   bytes.set(ascii(name).subarray(0, 15), 48);
-  const fd = run('progLoad', 72);
-  if (fd >= 0) return fd;
+  for (let i = 0; i < LOAD_TRIES; i++) {
+    const fd = run('progLoad', 72);
+    if (fd >= 0) return fd;
+    if (lastErrno() !== constants.errno.EAGAIN) break;
+  }
   const refused = new SystemError('bpf', lastErrno(), `load the eBPF program ${name}`);
   view.setUint32(24, 1, true);
   view.setUint32(28, LOG, true);
@@ -148,6 +174,72 @@ function lastLines(log: string): string {
  * @throws SystemError (EINVAL: the kernel is older than 6.6; ENODEV)
  */
 export function attachIngress(program: number, ifindex: number): number {
-  begin(program, ifindex, BPF_TCX_INGRESS, 0);
+  begin(program, ifindex, TCX.ingress, 0);
   return checked(run('linkCreate', 32), 'bpf', `attach an eBPF program to interface ${ifindex}`);
+}
+
+export type TcxPlace = keyof typeof TCX;
+
+/** A program that is attached without a descriptor that holds it: it stays until it is detached or the interface goes. */
+export interface Attached {
+  readonly id: number;
+  /** At most 15 letters. */
+  readonly name: string;
+}
+
+/** In the order in which packets meet them. @throws SystemError (EINVAL: the kernel is older than 6.6; ENODEV) */
+export function attachedPrograms(ifindex: number, place: TcxPlace): Attached[] {
+  begin(ifindex, TCX[place]);
+  point(16, 0, new Uint8Array());
+  view.setUint32(24, PLACE_LIMIT, true);
+  const asked = run('progQuery', 64);
+  // Nothing has ever been attached there.
+  if (asked !== 0 && lastErrno() === constants.errno.ENOENT) return [];
+  checked(asked, 'bpf', `list the eBPF programs of interface ${ifindex}`);
+  const ids = new DataView(slot(0, 4 * view.getUint32(24, true)).buffer);
+  return Array.from({ length: ids.byteLength / 4 }, (_, i) => ids.getUint32(4 * i, true)).flatMap(programOf);
+}
+
+/** None if it has gone meanwhile. */
+function programOf(id: number): Attached[] {
+  const fd = openProgram(id);
+  if (fd === undefined) return [];
+  try {
+    begin(fd, INFO);
+    point(8, 0, new Uint8Array());
+    checked(run('infoByFd', 16), 'bpf', `read the eBPF program ${id}`);
+    const name = slot(0, INFO).subarray(NAME);
+    return [{ id, name: new TextDecoder().decode(name.subarray(0, name.indexOf(0))) }];
+  } finally {
+    closeFd(fd);
+  }
+}
+
+function openProgram(id: number): number | undefined {
+  begin(id);
+  const fd = run('progById', 12);
+  return fd >= 0 ? fd : nothing(`open the eBPF program ${id}`);
+}
+
+/** Attaches a program, in the very place of `old` or else after those that are there. @throws SystemError (EINVAL, ENODEV) */
+export function attachProgram(program: number, ifindex: number, place: TcxPlace, old?: Attached): void {
+  const replaced = old && openProgram(old.id);
+  try {
+    begin(ifindex, program, TCX[place], replaced === undefined ? 0 : BPF_F_REPLACE, replaced ?? 0);
+    checked(run('progAttach', 32), 'bpf', `attach an eBPF program to interface ${ifindex}`);
+  } finally {
+    if (replaced !== undefined) closeFd(replaced);
+  }
+}
+
+/** Nothing happens if it is not there. @throws SystemError */
+export function detachProgram({ id }: Attached, ifindex: number, place: TcxPlace): void {
+  const program = openProgram(id);
+  if (program === undefined) return;
+  try {
+    begin(ifindex, program, TCX[place]);
+    if (run('progDetach', 32) !== 0) nothing(`detach the eBPF program ${id} from interface ${ifindex}`);
+  } finally {
+    closeFd(program);
+  }
 }
