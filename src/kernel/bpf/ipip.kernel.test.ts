@@ -230,3 +230,24 @@ test('programs come to an interface, change there and go again without the loss 
   await ended;
   assert.match(await said, /400 packets transmitted, 400 received/);
 });
+
+test('signals that come in meanwhile do not keep programs from being loaded', { skip: noKernel }, async () => {
+  using nodes = twoNodes();
+  let heard = 0;
+  const count = () => void heard++;
+  process.on('SIGWINCH', count);
+  // Some for each load, and not so many that nothing else goes on.
+  const storm = spawn('sh', ['-c', `while kill -WINCH ${process.pid}; do sleep 0.001; done`], { stdio: 'ignore' });
+  try {
+    const until = Date.now() + 30_000;
+    for (let round = 0; (round < 40 || heard < 100) && Date.now() < until; round++) {
+      place(nodes.a, { ...wish(1), local: parseAddr(`192.168.1.1${10 + (round % 2)}`) }, [CLSACT]);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    assert.ok(heard >= 100, `${heard} signals came`);
+  } finally {
+    storm.kill('SIGKILL');
+    await once(storm, 'exit');
+    process.off('SIGWINCH', count);
+  }
+});

@@ -3,6 +3,7 @@
 import { constants } from 'node:os';
 import koffi from 'koffi';
 import { checked, lastErrno, SystemError } from '#kernel/ffi/errno.ts';
+import { withoutSignals } from '#kernel/ffi/signals.ts';
 import { closeFd } from '#kernel/ffi/sockets.ts';
 
 const syscall: (number: number, command: number, attr: unknown, size: number) => number = koffi
@@ -33,8 +34,6 @@ const BPF_PROG_TYPE_SCHED_CLS = 3;
 /** BPF_TCX_INGRESS, BPF_TCX_EGRESS: where packets come in by an interface, and where they leave by it (Linux 6.6). */
 const TCX = { ingress: 46, egress: 47 } as const;
 const BPF_F_REPLACE = 4;
-/** A signal that is pending breaks the verifier off; libbpf tries as often. */
-const LOAD_TRIES = 5;
 /** Programs at one place that are read. */
 const PLACE_LIMIT = 64;
 /** Of struct bpf_prog_info, as far as its name, which lies at NAME. */
@@ -144,12 +143,10 @@ export function loadProgram(name: string, instructions: Uint8Array): number {
   point(8, 0, instructions);
   point(16, 1, ascii('Apache-2.0\0'));
   bytes.set(ascii(name).subarray(0, 15), 48);
-  for (let i = 0; i < LOAD_TRIES; i++) {
-    const fd = run('progLoad', 72);
-    if (fd >= 0) return fd;
-    if (lastErrno() !== constants.errno.EAGAIN) break;
-  }
-  const refused = new SystemError('bpf', lastErrno(), `load the eBPF program ${name}`);
+  // A signal that comes meanwhile (a child that ends) would break the verifier off: EAGAIN.
+  const { fd, errno } = withoutSignals(() => ({ fd: run('progLoad', 72), errno: lastErrno() }));
+  if (fd >= 0) return fd;
+  const refused = new SystemError('bpf', errno, `load the eBPF program ${name}`);
   view.setUint32(24, 1, true);
   view.setUint32(28, LOG, true);
   view.setBigUint64(32, base + BigInt(ATTR + 3 * SLOT), true);
