@@ -16,8 +16,8 @@ export interface Underlay {
   readonly addrs: readonly IfAddr[];
   /** Bytes. */
   readonly mtu: number;
-  /** Networks to which routes lead by now, ours and BIRD's; absent: nobody has looked. */
-  readonly told?: { readonly own: ReadonlySet<Prefix>; readonly bird: ReadonlySet<Prefix> };
+  /** Networks to which routes lead by now, ours and BIRD's, those with the interface (undefined: none); absent: nobody has looked. */
+  readonly told?: { readonly own: ReadonlySet<Prefix>; readonly bird: ReadonlyMap<Prefix, string | undefined> };
 }
 
 /** What not every kernel can. */

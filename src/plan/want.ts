@@ -145,13 +145,14 @@ function neighbourOf({ way }: PeerNetwork): Neighbour[] {
   return way.kind === 'vxlan' ? [{ link: way.device, addr: way.vtep, mac: way.mac, state: NUD_PERMANENT }] : [];
 }
 
-/** What stands in for IPIP reads the remote address out of the neighbour's. */
-function standInNeighbours({ tunnels, peers }: NodeState): Neighbour[] {
-  const devices = new Set(tunnels.filter((each) => each.kind === 'ipip' && each.standIn).map(({ device }) => device));
-  return peers.flatMap(({ way }) =>
-    way.kind === 'ipip' && devices.has(way.device)
-      ? [{ link: way.device, addr: way.remote, mac: macOfRemote(way.remote), state: NUD_PERMANENT }]
-      : [],
+/**
+ * What stands in for IPIP reads the remote address from the next hop's hardware address. All nodes are neighbours as long as
+ * the device is there, not those alone that the agent leads to: BIRD's routes lead over it too, and go in their own time.
+ */
+function standInNeighbours({ tunnels }: NodeState): Neighbour[] {
+  const standIns = tunnels.filter((each) => each.kind === 'ipip').filter(({ standIn }) => standIn);
+  return standIns.flatMap(({ device, remotes }) =>
+    remotes.map((addr) => ({ link: device, addr, mac: macOfRemote(addr), state: NUD_PERMANENT })),
   );
 }
 

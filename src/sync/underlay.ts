@@ -23,5 +23,8 @@ export function readUnderlay(netlink: Netlink, choice: UnderlayChoice): Underlay
 export function readTold(netlink: Netlink): NonNullable<Underlay['told']> {
   const [own, birds] = [PROTO_POLDER, PROTO_BIRD].map((protocol) => netlink.routes({ protocol, table: TABLE_MAIN }));
   const leading = own?.filter(({ type }) => type === 'unicast') ?? [];
-  return { own: new Set(leading.map(({ to }) => to)), bird: new Set(birds?.map(({ to }) => to)) };
+  return {
+    own: new Set(leading.map(({ to }) => to)),
+    bird: new Map(birds?.map(({ to, hops }) => [to, hops[0]?.link])),
+  };
 }

@@ -8,10 +8,9 @@ import { globSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { boot, needMemory } from './boot.ts';
-import { NoMachine, type Parts, prepare } from './setup.ts';
+import { DIR, NoMachine, type Parts, prepare } from './setup.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-const DIR = '/var/cache/polder/kernel-vm';
 /** Made for this kernel, and those that show more on it than elsewhere. */
 const FILES = ['{src,test}/**/*.vm.test.ts', 'src/kernel/{.,netlink,nft,conntrack}/*.kernel.test.ts'];
 /** Of what is asked for by a word. */

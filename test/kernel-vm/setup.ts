@@ -18,6 +18,9 @@ import {
 } from 'node:fs';
 import { join, relative } from 'node:path';
 
+/** Where the parts are kept. */
+export const DIR = '/var/cache/polder/kernel-vm';
+
 const KERNEL = 'linux-image-6.12-cloud-amd64';
 /** QEMU of Debian 12 itself crashes with this kernel's start in emulation; the backport does not. */
 const SUITE = 'bookworm-backports';

@@ -21,8 +21,8 @@ class World {
   readonly #events: Event[] = [];
   readonly #heard = [0, 0, 0];
   readonly kernels: (NodeState | undefined)[] = [undefined, undefined, undefined];
-  /** Networks that each node's BIRD has put routes to. */
-  readonly #bird = NAMES.map(() => new Set<Prefix>());
+  /** Networks that each node's BIRD has put routes to, and what kind they are of. */
+  readonly #bird = NAMES.map(() => new Map<Prefix, WayKind>());
 
   constructor(profile: ProfileName) {
     this.#events.push({ profile });
@@ -55,7 +55,8 @@ class World {
 
   pass(i: number): void {
     const own = this.kernels[i]?.peers.filter(({ route }) => route !== 'bird').map(({ network }) => network) ?? [];
-    const told = { own: new Set(own), bird: this.#bird[i] ?? new Set() };
+    const birds = [...(this.#bird[i] ?? [])].map(([to, kind]) => [to, kind === 'ipip' ? 'tunl0' : 'eth0'] as const);
+    const told = { own: new Set(own), bird: new Map(birds) };
     const addrs = [parseIfAddr(`192.168.1.10${i + 1}/24`)];
     const outcome = calcNodeState(this.view(i), { ...UNDERLAY, addrs, told });
     if (outcome.kind === 'ready') this.kernels[i] = outcome.state;
@@ -64,24 +65,26 @@ class World {
 
   /** Who falls silent is forgotten by all at once, by himself only when his BIRD is swept. */
   #withdraw(): void {
-    for (const [i, routes] of this.#bird.entries()) {
-      const bgp = this.kernels[i]?.bgp;
-      for (const to of routes) {
+    for (const routes of this.#bird) {
+      for (const to of routes.keys()) {
         const holder = NODES.findIndex(({ networks }) => networks.includes(to));
-        if (this.kernels[holder]?.bgp === undefined || (bgp && !programs(bgp, to))) routes.delete(to);
+        if (this.kernels[holder]?.bgp === undefined) routes.delete(to);
       }
     }
   }
 
-  /** The node's BIRD starts or ends, and hears of the others; it does not replace a route of ours. */
+  /**
+   * The node's BIRD starts, comes to what it has been told, or ends, and hears of the others; it does not replace a route of
+   * ours. What the agent aims at it takes up in its own time: until then its routes are as before.
+   */
   bird(i: number): void {
     const { bgp, peers } = this.kernels[i] ?? assert.fail('no pass yet');
     const routes = this.#bird[i] ?? assert.fail();
-    if (!bgp) routes.clear();
+    for (const to of routes.keys()) if (!bgp || !programs(bgp, to)) routes.delete(to);
     if (!bgp) return;
     for (const { node: holder, network, route } of peers) {
       if (this.kernels.find((kernel) => kernel?.node === holder)?.bgp && route !== 'agent' && programs(bgp, network))
-        routes.add(network);
+        routes.set(network, birdsKind(bgp));
     }
   }
 
@@ -103,6 +106,7 @@ class World {
         this.hearAll(i);
         this.pass(i);
         this.bird(i);
+        this.pass(i); // the kernel tells of BIRD's routes
       }
       if (living.map((i) => this.say(i)).every((spoke) => !spoke)) return;
     }
@@ -125,14 +129,20 @@ function programs({ pools, held }: BgpState, network: Prefix): boolean {
 }
 
 /** The kind of BIRD's routes. */
-function birdsKind({ bgp }: NodeState): WayKind {
-  return bgp?.pools.some(({ tunnel }) => tunnel) ? 'ipip' : 'direct';
+function birdsKind({ pools }: BgpState): WayKind {
+  return pools.some(({ tunnel }) => tunnel) ? 'ipip' : 'direct';
 }
 
-function arrives(from: NodeState, to: NodeState, bird: ReadonlySet<Prefix>, key: string, settled: boolean): void {
+function arrives(
+  from: NodeState,
+  to: NodeState,
+  bird: ReadonlyMap<Prefix, WayKind>,
+  key: string,
+  settled: boolean,
+): void {
   const peer = from.peers.find((each) => each.node === to.node);
-  const told = peer !== undefined && bird.has(peer.network) && peer.route !== 'agent';
-  const way = told ? { kind: birdsKind(from) } : peer?.route === 'bird' ? undefined : peer?.way;
+  const birds = peer && peer.route !== 'agent' ? bird.get(peer.network) : undefined;
+  const way = birds ? { kind: birds } : peer?.route === 'bird' ? undefined : peer?.way;
   const what = `${from.node} to ${to.node}`;
   const encrypted = from.wireguard[0]?.peers.some((peer) => peer.node === to.node && peer.routes.length > 0);
   if (encrypted) {
@@ -249,7 +259,7 @@ test('waysToSay keeps an old kind for whoever still sends by it, and no longer',
   const [a, b] = NODES;
   assert.ok(a && b);
   const self = { ...a, ...said(['ipip', 'vxlan'], ['ipip']) };
-  const reached = { asked: new Set<WayKind>(['ipip']), peers: [], encrypts: false };
+  const reached = { asked: new Set<WayKind>(['ipip']), peers: [], birds: [], encrypts: false };
   const kept = waysToSay([self, { ...b, ...said(['ipip', 'vxlan'], ['ipip', 'vxlan']) }], self, reached);
   assert.deepEqual(kept, { accepts: ['ipip', 'vxlan'], sends: ['ipip'] });
   const done = waysToSay([self, { ...b, ...said(['ipip', 'vxlan'], ['ipip']) }], self, reached);

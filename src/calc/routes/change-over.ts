@@ -16,7 +16,7 @@
 
 import { addrOfFamily } from '#calc/routes/ways.ts';
 import type { PeerNetwork, Underlay } from '#calc/state.ts';
-import { type Prefix, prefixFamily } from '#net/prefix.ts';
+import { prefixFamily } from '#net/prefix.ts';
 import type { ClusterNode, Snapshot } from '#spec/cluster.ts';
 import type { Pool } from '#spec/pool.ts';
 import { inOrder, type SaidWays, type WayKind } from '#spec/ways.ts';
@@ -56,6 +56,8 @@ interface Reached {
   /** Kinds that settings ask for, encryption among them. */
   readonly asked: ReadonlySet<WayKind>;
   readonly peers: readonly Pick<PeerNetwork, 'way' | 'route'>[];
+  /** What BIRD's routes to them go by, as the kernel has them: BIRD changes them in its own time. */
+  readonly birds: readonly WayKind[];
   /** Something is sent encrypted. */
   readonly encrypts: boolean;
 }
@@ -64,20 +66,41 @@ interface Reached {
  * What the node may say once the kernel is as this state has it. A kind that is not asked for is taken as long as somebody
  * sends by it; until all have said that they do not, somebody may not have heard of the change.
  */
-export function waysToSay(nodes: Snapshot['nodes'], self: ClusterNode, { asked, peers, encrypts }: Reached): SaidWays {
+export function waysToSay(
+  nodes: Snapshot['nodes'],
+  self: ClusterNode,
+  { asked, peers, birds, encrypts }: Reached,
+): SaidWays {
   const own = peers.filter(({ route }) => route !== 'bird').map(({ way }) => way.kind);
-  const used = new Set<WayKind>([...own, ...(encrypts ? (['wireguard'] as const) : [])]);
+  const used = new Set<WayKind>([...own, ...birds, ...(encrypts ? (['wireguard'] as const) : [])]);
   const theirs = new Set(nodes.filter(({ name }) => name !== self.name).flatMap(({ ways }) => ways?.sends ?? []));
   const kept = (self.ways?.accepts ?? []).filter((kind) => used.has(kind) || theirs.has(kind));
   return { accepts: inOrder(new Set([...asked, ...kept])), sends: inOrder(new Set([...asked, ...used])) };
 }
 
+/** Kinds that BIRD's routes to peers go by now, where they win over the agent's; `device` is the tunnel's. */
+export function birdsKinds(
+  peers: readonly Pick<PeerNetwork, 'network' | 'route'>[],
+  { told }: Pick<Underlay, 'told'>,
+  device: string,
+): WayKind[] {
+  const leading = peers.filter(({ network, route }) => route !== 'agent' && told?.bird.has(network));
+  return [...new Set(leading.map(({ network }) => (told?.bird.get(network) === device ? 'ipip' : 'direct')))];
+}
+
 /**
  * Whose route leads to a network, by who is to lead there and what the kernel has: the one lets go of it only when the
- * other's is there.
+ * other's is there. One of BIRD's that goes in or out of the tunnel `device` as it no longer should is about to go: BIRD has
+ * not come to that yet.
  */
-export function routeOf(network: Prefix, leads: 'agent' | 'bird', { told }: Underlay): PeerNetwork['route'] {
+export function routeOf(
+  { network, way }: Pick<PeerNetwork, 'network' | 'way'>,
+  leads: 'agent' | 'bird',
+  { told }: Pick<Underlay, 'told'>,
+  device: string,
+): PeerNetwork['route'] {
   const birds = told?.bird.has(network) === true;
   if (leads === 'agent') return birds ? 'beside' : 'agent';
-  return !birds && told?.own.has(network) === true ? 'beside' : 'bird';
+  const right = birds && (told.bird.get(network) === device) === (way.kind === 'ipip');
+  return !right && told?.own.has(network) === true ? 'beside' : 'bird';
 }

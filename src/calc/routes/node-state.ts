@@ -1,7 +1,7 @@
 /** Snapshot and facts -> what this node must look like. */
 
 import { type BgpOutcome, calcBgp } from '#calc/bgp/bgp.ts';
-import { askedKinds, takenKinds, waysToSay } from '#calc/routes/change-over.ts';
+import { askedKinds, birdsKinds, takenKinds, waysToSay } from '#calc/routes/change-over.ts';
 import { isHost } from '#calc/routes/claims.ts';
 import { fastPathOf } from '#calc/routes/fast-path.ts';
 import { MIN_MTU, tunnelMtu } from '#calc/routes/mtu.ts';
@@ -58,6 +58,7 @@ function stateOf(snapshot: Snapshot, self: ClusterNode, underlay: Underlay, feat
   const ways = waysToSay(snapshot.nodes, self, {
     asked: encryption.offer === 'yes' ? new Set([...asked, 'wireguard' as const]) : asked,
     peers,
+    birds: birdsKinds(peers, underlay, config.profile.devices.ipip.device),
     encrypts: tunnelled.size > 0,
   });
   const { told: _, ...plain } = underlay;

@@ -44,7 +44,7 @@ export function peersOf(snapshot: Snapshot, self: ClusterNode, underlay: Underla
     const place = { node: claim.node.name, network: claim.network };
     if ('code' in way && STRANDING.has(way.code)) stranded.push({ ...place, problem: way });
     else if ('code' in way) problems.push(way);
-    else peers.push({ ...place, way, route: routeOf(place.network, leads, underlay) });
+    else peers.push({ ...place, way, route: routeOf({ ...place, way }, leads, underlay, here.devices.ipip.device) });
     if (leads === 'agent') held.push(claim.network);
   }
   return { peers, held, stranded, problems };
