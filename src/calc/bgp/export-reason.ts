@@ -84,6 +84,8 @@ function reflection(
   route: BirdRoute,
 ): string | undefined {
   if (!isInternal(state, session) || !from || !isInternal(state, from)) return undefined;
+  // The node may be in several ASes; who is in one with it has its number.
+  if (session.asNumber !== from.asNumber) return undefined;
   if (session.rrClusterId === undefined && from.rrClusterId === undefined) {
     return 'heard from within the AS, and told on within it by route reflectors only (RFC 4456)';
   }
