@@ -22,6 +22,15 @@ test('lab up makes what lab down leaves nothing of, and the machine’s own netw
   assert.equal(machineNetwork(), before);
 });
 
+test('lab verify --timeout is how long a pod may take; then it says so, and leaves nothing', { skip }, async () => {
+  await using lab = await testLab('up', '--nodes', '1');
+  const ran = await lab.run('verify', '--timeout', '0');
+  assert.match(ran.stderr, /trial-\d/, ran.stderr);
+  assert.notEqual(ran.status, 0);
+  assert.doesNotMatch(await lab.kubectl('kubectl get pods -A'), /polder-verify/);
+  assert.match(await lab.must('verify', '--timeout', '90'), /^ok {4}M1/m);
+});
+
 test('lab up twice changes nothing, and says the same again', { skip }, async () => {
   await using lab = await testLab('up', '--nodes', '2');
   const pids = (await lab.status()).programs.map(({ id, pid }) => `${id} ${pid}`);
