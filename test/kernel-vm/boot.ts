@@ -1,9 +1,10 @@
 /** Boots the machine, lets it run one shell script and passes on what it prints. */
 
-import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs';
+import type { ChildProcess } from 'node:child_process';
+import { existsSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { NoMachine, type Parts } from './setup.ts';
+import { runFolder, spawnTied } from './tied.ts';
 
 /** Of the guest, MiB: half of it for files that are written. */
 const MEMORY_MIB = 2048;
@@ -22,7 +23,7 @@ export interface Job {
 
 /** The script's exit status; undefined if the machine ended without telling one (a panic, the time limit). @throws NoMachine */
 export async function boot(parts: Parts, { script, onOutput, limitMs = LIMIT_MS }: Job): Promise<number | undefined> {
-  const dir = mkdtempSync(join(parts.dir, 'run.'));
+  const dir = runFolder(parts.dir);
   const files: ChildProcess[] = [];
   try {
     writeFileSync(join(dir, 'job'), script);
@@ -50,12 +51,11 @@ function readIfThere(path: string): string {
 
 /** The machine's own files, for reading. Resolves once its socket is there. */
 async function shareFiles({ virtiofsd }: Parts, dir: string): Promise<ChildProcess> {
-  const [program = '', ...args] = virtiofsd;
   const socket = join(dir, 'files.sock');
   const options = [`--socket-path=${socket}`, '-o', 'source=/', '-o', 'cache=always', '-o', 'sandbox=chroot'];
-  const child = spawn(program, [...args, ...options], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawnTied([...virtiofsd, ...options], { stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
-  child.stderr.on('data', (text) => {
+  child.stderr?.on('data', (text) => {
     said += text;
   });
   await new Promise<void>((resolve, reject) => {
@@ -75,10 +75,9 @@ async function shareFiles({ virtiofsd }: Parts, dir: string): Promise<ChildProce
 }
 
 function emulate(parts: Parts, dir: string, onOutput: Job['onOutput'], limitMs: number): Promise<void> {
-  const [program = '', ...args] = parts.qemu;
-  const child = spawn(program, [...args, ...machine(parts, dir)], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawnTied([...parts.qemu, ...machine(parts, dir)], { stdio: ['ignore', 'pipe', 'pipe'] });
   const timer = setTimeout(() => child.kill('SIGKILL'), limitMs);
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', onOutput);
+  for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', onOutput);
   return new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('close', () => {
