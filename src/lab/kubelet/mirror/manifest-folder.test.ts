@@ -43,7 +43,8 @@ test('ManifestFolder tells of each file as it comes, changes and goes, and of ba
       pods: (pods) => told.take(pods.map(({ metadata, spec }) => `${metadata.name} ${spec.containers[0]?.image}`)),
       bad: (path, why) => void told.bad.push(`${path.slice(dir.length + 1)}: ${why}`),
     });
-    assert.deepEqual(told.pods, ['a-node1 busybox'], 'what is there is told at once');
+    await told.until(() => told.pods.length === 1);
+    assert.deepEqual(told.pods, ['a-node1 busybox']);
     put('b.yaml', manifest('b'));
     await told.until(() => told.pods.length === 2);
     put('a.yaml', manifest('a', 'nginx'));

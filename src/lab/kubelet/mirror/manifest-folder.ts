@@ -2,7 +2,6 @@
 
 import { type FSWatcher, mkdirSync, readdirSync, readFileSync, watch } from 'node:fs';
 import { join } from 'node:path';
-import { ManifestError, readStaticPod } from '#lab/kubelet/mirror/static-pod.ts';
 import { podKey, type RunnablePod } from '#lab/kubelet/pod.ts';
 
 /** Files are looked at this long after a change, so that one which is being written is whole, ms. */
@@ -30,6 +29,8 @@ export class ManifestFolder implements Disposable {
   readonly #listener: ManifestListener;
   #known = new Map<string, Known>();
   #told: string | undefined;
+  #looking: Promise<void> = Promise.resolve();
+  #closed = false;
   #watcher: FSWatcher | undefined;
   #settling: NodeJS.Timeout | undefined;
   readonly #timer: NodeJS.Timeout;
@@ -45,15 +46,28 @@ export class ManifestFolder implements Disposable {
     }, LOOK_MS).unref();
   }
 
-  /** Whatever is wrong with one file is no other's business. */
+  /** One look after the other. What cannot be begun now (the disk is full) is told again by the next one. */
   #look(): void {
+    this.#looking = this.#looking
+      .then(() => this.#lookNow())
+      .catch((error: unknown) => {
+        this.#told = undefined;
+        this.#listener.bad(this.#dir, textOfError(error));
+      });
+  }
+
+  /** Whatever is wrong with one file is no other's business. */
+  async #lookNow(): Promise<void> {
+    if (this.#closed) return;
     this.#watch();
-    const files = namesIn(this.#dir).flatMap((name) => {
+    const known = new Map<string, Known>();
+    for (const name of namesIn(this.#dir)) {
       const path = join(this.#dir, name);
       const text = textOf(path);
-      return text === undefined ? [] : [[path, this.#read(path, text)] as const];
-    });
-    this.#known = new Map(files);
+      if (text !== undefined) known.set(path, await this.#read(path, text));
+    }
+    if (this.#closed) return;
+    this.#known = known;
     const pods = this.#distinct();
     const told = JSON.stringify(pods.map((pod) => pod.metadata.uid));
     if (told === this.#told) return;
@@ -61,15 +75,15 @@ export class ManifestFolder implements Disposable {
     this.#listener.pods(pods);
   }
 
-  #read(path: string, text: string): Known {
+  async #read(path: string, text: string): Promise<Known> {
     const known = this.#known.get(path);
     if (known?.text === text) return known;
+    const { readStaticPod } = await import('#lab/kubelet/mirror/manifest.ts');
     const seen = new Date().toISOString();
     try {
       return { text, seen, pod: readStaticPod(text, { node: this.#node, path, seen }) };
     } catch (error) {
-      if (!(error instanceof ManifestError)) throw error;
-      this.#listener.bad(path, error.message);
+      this.#listener.bad(path, textOfError(error));
       return { text, seen, pod: undefined };
     }
   }
@@ -104,6 +118,7 @@ export class ManifestFolder implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#closed = true;
     clearTimeout(this.#settling);
     clearInterval(this.#timer);
     this.#unwatch();
@@ -127,4 +142,8 @@ function textOf(path: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+function textOfError(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

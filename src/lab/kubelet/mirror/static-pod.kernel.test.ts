@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readStaticPod } from '#lab/kubelet/mirror/static-pod.ts';
+import { readStaticPod } from '#lab/kubelet/mirror/manifest.ts';
 import type { RunnablePod } from '#lab/kubelet/pod.ts';
 import { assertNothingLeft, isReady, kubelet, LOOP, logOf, skip } from '#lab/kubelet/testing/life.ts';
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { isStaticUid, ManifestError, mirrorOf, readStaticPod } from '#lab/kubelet/mirror/static-pod.ts';
+import { ManifestError, readStaticPod } from '#lab/kubelet/mirror/manifest.ts';
+import { isStaticUid, mirrorOf } from '#lab/kubelet/mirror/static-pod.ts';
 
 const PLACE = { node: 'node1', path: '/m/web.yaml', seen: '2026-01-02T03:04:05Z' };
 const WEB = `apiVersion: v1
