@@ -120,7 +120,7 @@ export const DIFFERENCES: readonly Difference[] = [
   },
   {
     cases: ['parallel.same-del'],
-    types: ['portmap', 'bridge', 'ptp', 'macvlan', 'vlan', 'ipvlan'],
+    types: ['portmap', 'bridge', 'ptp', 'macvlan', 'vlan', 'ipvlan', 'vrf'],
     byMoment: true,
     why: 'two DELs at once: the second finds what it listed gone, and fails',
     polder: 'one after the other',
