@@ -58,9 +58,10 @@ export class Callers implements Disposable {
     return await use(new Caller(parts, who, netnsOverride));
   }
 
-  #isHere({ pid, netnsCookie }: CallerProcess): boolean {
+  #isHere(who: CallerProcess): boolean {
+    const { netnsCookie } = who;
     const known = netnsCookie !== undefined && this.#cookie !== undefined;
-    return known ? netnsCookie === this.#cookie : netnsName(pid) === this.#name;
+    return known ? netnsCookie === this.#cookie : netnsName(who.pid) === this.#name;
   }
 
   [Symbol.dispose](): void {

@@ -4,7 +4,7 @@ import { openPodIfThere } from '#cni/parts/remove.ts';
 import { run } from '#cni/parts/run.ts';
 import { refuseDifferences } from '#cni/parts/verify.ts';
 import type { Plugin, PluginCall, PodNetns } from '#cni/plugin.ts';
-import { firstAddr, networkOf, parsePrefix } from '#net/prefix.ts';
+import { firstAddr, networkOf, parseIfAddr, parsePrefix, prefixFamily } from '#net/prefix.ts';
 import { PolderError } from '#spec/errors.ts';
 import type { CniResult } from '#wire/cni/result.ts';
 import type { Address } from '#wire/netlink/values.ts';
@@ -13,7 +13,8 @@ import type { Address } from '#wire/netlink/values.ts';
 const LO = 'lo';
 const LO_INDEX = 1;
 
-const LOOPBACK = [parsePrefix('127.0.0.0/8'), parsePrefix('::1/128')];
+const V4 = firstAddr(parsePrefix('127.0.0.0/8'));
+const V6 = parseIfAddr('::1/128');
 
 export const loopback: Plugin = { type: 'loopback', add, del, check, status: async () => {}, gc: async () => {} };
 
@@ -28,8 +29,7 @@ async function add(call: PluginCall): Promise<CniResult> {
 }
 
 function isLoopback({ address }: Address): boolean {
-  const first = firstAddr(networkOf(address));
-  return LOOPBACK.some((prefix) => firstAddr(prefix) === first);
+  return prefixFamily(address) === 4 ? firstAddr(networkOf(address)) === V4 : address === V6;
 }
 
 function resultOf(pod: PodNetns, addresses: readonly Address[]): CniResult {
