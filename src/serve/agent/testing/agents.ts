@@ -155,12 +155,16 @@ export class Agents implements AsyncDisposable {
   }
 }
 
-/** Asks until it holds. @throws Error after three minutes: an emulated machine is slow, the more so with others at work. */
+/**
+ * Asks until it holds. @throws Error after a minute and a half: an emulated machine is slow, the more so with others at work, and
+ * a test there has three minutes in all.
+ */
 export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const end = Date.now() + 180_000;
+  const end = Date.now() + 90_000;
   while (!(await holds())) {
     if (Date.now() > end) throw new Error(`Waited in vain until ${what}`);
-    await delay(5);
+    // Who is asked has other things to do.
+    await delay(25);
   }
 }
 

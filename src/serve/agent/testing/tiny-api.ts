@@ -20,6 +20,8 @@ export class TinyApi {
   };
   readonly #watches = new Set<{ readonly kind: Kind; readonly response: ServerResponse }>();
   readonly #servers: Server[] = [];
+  /** All that has happened, for who begins to watch a moment after it has listed. */
+  readonly #events: { readonly kind: Kind; readonly version: number; readonly line: string }[] = [];
   #version = 1;
   /** Paths of watches, as they were begun. */
   readonly watched: string[] = [];
@@ -90,6 +92,7 @@ export class TinyApi {
 
   #tell(kind: Kind, type: string, object: KubeObject): void {
     const line = `${JSON.stringify({ type, object })}\n`;
+    this.#events.push({ kind, version: this.#version, line });
     for (const watch of this.#watches) if (watch.kind === kind) watch.response.write(line);
   }
 
@@ -102,19 +105,21 @@ export class TinyApi {
       this.#annotate(url.pathname.split('/').at(-1) ?? '', body);
       response.end('{"metadata":{}}');
     } else if (!kind) response.writeHead(404).end('{}');
-    else if (url.searchParams.has('watch')) this.#watch(kind, response, url.pathname);
+    else if (url.searchParams.has('watch')) this.#watch(kind, response, url);
     else {
       const items = [...this.#objects[kind].values()];
       response.end(JSON.stringify({ metadata: { resourceVersion: String(this.#version) }, items }));
     }
   }
 
-  #watch(kind: Kind, response: ServerResponse, path: string): void {
-    this.watched.push(path);
+  #watch(kind: Kind, response: ServerResponse, { pathname, searchParams }: URL): void {
+    this.watched.push(pathname);
+    const since = Number(searchParams.get('resourceVersion'));
     const watch = { kind, response };
     this.#watches.add(watch);
     response.on('close', () => this.#watches.delete(watch));
     response.writeHead(200).flushHeaders();
+    for (const event of this.#events) if (event.kind === kind && event.version > since) response.write(event.line);
   }
 }
 
