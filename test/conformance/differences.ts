@@ -181,7 +181,13 @@ export const DIFFERENCES: readonly Difference[] = [
     polder: 'tells it',
   },
   {
-    cases: ['add.name-taken'],
+    cases: ['env.bad-args', 'ipam.exhausted'],
+    types: ['vlan', 'ipvlan'],
+    why: 'makes the interface first, and does not take it back when the IPAM plugin refuses',
+    polder: 'undoes itself',
+  },
+  {
+    cases: ['add.name-taken', 'add.twice'],
     types: ['vlan', 'ipvlan'],
     why: 'makes the interface under a temporary name and renames it: if the name is taken, that one stays in the pod',
     polder: 'nothing stays',
