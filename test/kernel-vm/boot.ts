@@ -3,6 +3,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { clockParameters } from './clock.ts';
 import { NoMachine, type Parts } from './setup.ts';
 import { runFolder, spawnTied } from './tied.ts';
 
@@ -102,6 +103,7 @@ function nowhere(dir: string): string {
 
 function machine({ kernel, initrd, dir: parts }: Parts, dir: string): string[] {
   const quick = 'quiet panic=-1 mitigations=off nokaslr tsc=reliable no_timer_check rcupdate.rcu_expedited=1';
+  const clock = clockParameters(parts).join(' ');
   const own = `polder.dir=${parts} polder.start=${join(dir, 'start')} polder.job=${join(dir, 'job')}`;
   return [
     ...['-M', 'q35', ...acceleration(), '-smp', '2', '-m', `${MEMORY_MIB}M`],
@@ -113,6 +115,6 @@ function machine({ kernel, initrd, dir: parts }: Parts, dir: string): string[] {
     ...['-netdev', nowhere(dir), '-device', 'virtio-net-pci,netdev=nowhere,romfile='],
     ...['-serial', 'stdio', '-serial', `file:${join(dir, 'status')}`],
     ...['-kernel', kernel, '-initrd', initrd],
-    ...['-append', `console=ttyS0 ${quick} random.trust_cpu=on ${own}`],
+    ...['-append', `console=ttyS0 ${quick} ${clock} random.trust_cpu=on ${own}`],
   ];
 }
