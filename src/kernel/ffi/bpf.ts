@@ -137,6 +137,9 @@ function nothing(what: string): undefined {
   if (error.code !== 'ENOENT') throw error;
 }
 
+/** As libbpf has it: the kernel may have other things than signals that it breaks the verifier off for. */
+const LOAD_ATTEMPTS = 5;
+
 /** A program of type SCHED_CLS. @throws Error with the verifier's words if the kernel refuses it. */
 export function loadProgram(name: string, instructions: Uint8Array): number {
   begin(BPF_PROG_TYPE_SCHED_CLS, instructions.length / 8);
@@ -144,7 +147,9 @@ export function loadProgram(name: string, instructions: Uint8Array): number {
   point(16, 1, ascii('Apache-2.0\0'));
   bytes.set(ascii(name).subarray(0, 15), 48);
   // A signal that comes meanwhile (a child that ends) would break the verifier off: EAGAIN.
-  const { fd, errno } = withoutSignals(() => ({ fd: run('progLoad', 72), errno: lastErrno() }));
+  const load = () => withoutSignals(() => ({ fd: run('progLoad', 72), errno: lastErrno() }));
+  let { fd, errno } = load();
+  for (let i = 1; i < LOAD_ATTEMPTS && fd < 0 && errno === constants.errno.EAGAIN; i++) ({ fd, errno } = load());
   if (fd >= 0) return fd;
   const refused = new SystemError('bpf', errno, `load the eBPF program ${name}`);
   view.setUint32(24, 1, true);
