@@ -23,6 +23,7 @@ const view = new DataView(request.buffer);
 const utf8 = new TextEncoder();
 
 const IFF_UP = 1;
+const IFF_RUNNING = 0x40;
 
 /** `struct sockaddr`: what kind of hardware it is, then its address. */
 const ARPHRD_ETHER = 1;
@@ -35,6 +36,11 @@ export function interfaceIndex(fd: number, name: string): number | undefined {
 /** Undefined if there is none of this name. @throws SystemError */
 export function interfaceIsUp(fd: number, name: string): boolean | undefined {
   return ask(fd, SIOCGIFFLAGS, name) ? (view.getUint16(NAME, true) & IFF_UP) !== 0 : undefined;
+}
+
+/** Whether what it sends arrives at its other end (RFC 2863 operational state); undefined if there is none of this name. @throws SystemError */
+export function interfaceIsRunning(fd: number, name: string): boolean | undefined {
+  return ask(fd, SIOCGIFFLAGS, name) ? (view.getUint16(NAME, true) & IFF_RUNNING) !== 0 : undefined;
 }
 
 /** Bytes; undefined if there is none of this name. @throws SystemError */

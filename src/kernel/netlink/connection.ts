@@ -1,6 +1,12 @@
 /** One netlink socket: requests in one send, their answers gathered. */
 
-import { interfaceIndex, interfaceIsUp, interfaceMac, interfaceMtu } from '#kernel/ffi/interface-facts.ts';
+import {
+  interfaceIndex,
+  interfaceIsRunning,
+  interfaceIsUp,
+  interfaceMac,
+  interfaceMtu,
+} from '#kernel/ffi/interface-facts.ts';
 import {
   netnsOfSocket,
   openBriefRouteSocket,
@@ -73,6 +79,11 @@ export class Connection {
   /** Undefined if there is none of this name. @throws SystemError */
   isUp(name: string): boolean | undefined {
     return interfaceIsUp(this.#fd, name);
+  }
+
+  /** Undefined if there is none of this name. @throws SystemError */
+  isRunning(name: string): boolean | undefined {
+    return interfaceIsRunning(this.#fd, name);
   }
 
   /** Undefined if there is none of this name. @throws SystemError */

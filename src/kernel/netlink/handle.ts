@@ -43,6 +43,8 @@ export interface Netlink extends Disposable {
   indexOf(name: string): number | undefined;
   /** As `indexOf`. */
   isUp(name: string): boolean | undefined;
+  /** Up with a carrier, as far as the kernel has noticed (a port of a bridge forwards from then on). As `indexOf`. */
+  isRunning(name: string): boolean | undefined;
   /** What a plugin tells of an interface that it made or joined. As `indexOf`. */
   hardwareOf(name: string): Hardware | undefined;
   /** Of all interfaces unless one is given. */

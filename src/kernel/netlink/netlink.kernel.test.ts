@@ -34,8 +34,8 @@ test('single facts of an interface are what link says, and undefined for names t
   }
   for (const name of ['nope', 'a-name-that-is-far-too-long-for-an-interface', 'straße-interface']) {
     assert.deepEqual(
-      [netlink.indexOf(name), netlink.isUp(name), netlink.hardwareOf(name)],
-      [undefined, undefined, undefined],
+      [netlink.indexOf(name), netlink.isUp(name), netlink.isRunning(name), netlink.hardwareOf(name)],
+      [undefined, undefined, undefined, undefined],
     );
   }
 });

@@ -82,6 +82,10 @@ class KernelNetlink implements Netlink {
     return this.#connection.isUp(name);
   }
 
+  isRunning(name: string): boolean | undefined {
+    return this.#connection.isRunning(name);
+  }
+
   hardwareOf(name: string): Hardware | undefined {
     return this.#connection.hardwareOf(name);
   }

@@ -1,5 +1,6 @@
 /** ADD: bridge, veth, addresses by the IPAM plugin, gateway, masquerade; a step that fails undoes those before it. */
 
+import { announceOnBridge } from '#cni/parts/announce.ts';
 import { ensureAddress, ensureBridge } from '#cni/parts/bridge.ts';
 import { configureInterface } from '#cni/parts/configure.ts';
 import { enableForwarding } from '#cni/parts/forward.ts';
@@ -28,7 +29,7 @@ export async function add(call: PluginCall): Promise<CniResult> {
   const bridge = ensureBridge(call.caller, bridgeWanted(conf), undo);
   const veth = await makeVeth(call, pod, { ...conf, master: bridge }, undo);
   setPort(call, conf, veth);
-  const attached = ipamOf(call.conf) ? await addressed(call, conf, pod, bridge, undo) : bare(call, conf, pod);
+  const attached = ipamOf(call.conf) ? await addressed(call, conf, { pod, bridge, veth, undo }) : bare(call, conf, pod);
   if (conf.macspoofchk) bindMac(call, veth.host.name, veth.pod.mac, undo);
   const result = { ...attached, interfaces: interfacesOf(call, pod, conf, veth) };
   undo.keep();
@@ -52,7 +53,14 @@ function bare({ conf, request }: PluginCall, { disableContainerInterface }: Brid
   return { ips: [], routes: [], dns: conf.dns };
 }
 
-async function addressed(call: PluginCall, conf: BridgeConf, pod: PodNetns, bridge: KnownLink, undo: Undo) {
+interface Attached {
+  readonly pod: PodNetns;
+  readonly bridge: KnownLink;
+  readonly veth: Veth;
+  readonly undo: Undo;
+}
+
+async function addressed(call: PluginCall, conf: BridgeConf, { pod, bridge, veth, undo }: Attached) {
   const ipam = ipamOf(call.conf);
   if (!ipam) return bare(call, conf, pod);
   const given = await ipamAdd(call, ipam, undo);
@@ -73,6 +81,7 @@ async function addressed(call: PluginCall, conf: BridgeConf, pod: PodNetns, brid
     );
   }
   if (conf.enabledad) await settleAddresses(pod, call.request.ifname);
+  await announceOnBridge(call, pod, veth);
   return { ips, routes, dns: dnsOver(call.conf, given) };
 }
 

@@ -170,6 +170,26 @@ test('bridge: what the agent has seen to be a bridge is looked at again, if it i
   assert.deepEqual(Object.keys(await good(life())), Object.keys(first), 'it is made anew');
 });
 
+test('bridge: an address that another pod had a moment ago is found at once, by the node and by a pod beside it', {
+  skip,
+}, async (t) => {
+  const b = await bed(t, ROUTED, { coolDownMs: 0 });
+  using node = ourNode(b);
+  using beside = scratchNetns();
+  const conf = confOf(join(b.dir, 'ipam'), {});
+  await good(node.cni('ADD', conf, { CNI_CONTAINERID: 'c2', CNI_NETNS: pathOf(beside), CNI_ARGS: 'IP=10.9.0.9' }));
+  const pinged = () => inNetns(beside, () => spawnSync('ping', ['-c1', '-W1', '10.9.0.7']).status);
+  // The kernel opens a port on its own time: one that comes up quickly and one that does not are both among these.
+  for (let i = 0; i < 20; i++) {
+    using pod = scratchNetns();
+    const place = { CNI_CONTAINERID: `p${i}`, CNI_NETNS: pathOf(pod), CNI_ARGS: 'IP=10.9.0.7' };
+    await good(node.cni('ADD', conf, place));
+    assert.equal(pinged(), 0, `pod ${i}, from the pod beside it`);
+    node.sh('ping -c1 -W1 10.9.0.7');
+    await good(node.cni('DEL', conf, place));
+  }
+});
+
 test('bridge: VLANs are refused with one sentence where the kernel has none', { skip }, async (t) => {
   const b = await bed(t, ROUTED);
   using node = ourNode(b);

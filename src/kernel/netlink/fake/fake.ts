@@ -56,6 +56,11 @@ export class FakeNetlink implements Netlink {
     return findLink(this.#state, name)?.up;
   }
 
+  /** Whoever is up has a carrier here. */
+  isRunning(name: string): boolean | undefined {
+    return this.isUp(name);
+  }
+
   hardwareOf(name: string): Hardware | undefined {
     const link = this.find(name);
     return link && { mtu: link.mtu, ...(link.mac && { mac: link.mac }) };
