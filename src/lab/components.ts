@@ -12,6 +12,8 @@ export interface Component {
   readonly tier: 'control-plane' | 'node';
   /** Beside `component` and `tier`: what people find their network plugin by. */
   readonly labels?: Readonly<Record<string, string>>;
+  /** Whether who deletes its pod gets a new run, as of a DaemonSet's pod; a static pod's containers run on. */
+  readonly restartsWhenDeleted?: boolean;
   /** Where it can be reached, if that is not the node's address. */
   readonly addr?: string;
   readonly command: readonly string[];
@@ -20,10 +22,10 @@ export interface Component {
 }
 
 /** By the last part of a program's id. A kubelet is no pod anywhere: it is what shows the others. */
-const SHOWN: Readonly<Record<string, Pick<Component, 'name' | 'tier' | 'addr'>>> = {
+const SHOWN: Readonly<Record<string, Pick<Component, 'name' | 'tier' | 'addr' | 'restartsWhenDeleted'>>> = {
   apiserver: { name: 'kube-apiserver', tier: 'control-plane', addr: UNDERLAY_API_ADDR },
   controller: { name: 'kube-controller-manager', tier: 'control-plane', addr: UNDERLAY_API_ADDR },
-  agent: { name: 'polder-agent', tier: 'node' },
+  agent: { name: 'polder-agent', tier: 'node', restartsWhenDeleted: true },
 };
 
 /** By the beginning of a profile's name: an agent does there what the programs of these labels do elsewhere. */

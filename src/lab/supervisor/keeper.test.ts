@@ -151,6 +151,23 @@ test('Keeper asks a program that is no longer wanted to end, insists, and then f
   assert.deepEqual(keeper.status(), []);
 });
 
+test('Keeper restarts a program that runs: it is asked to end, and made to if it does not', async () => {
+  const machine = new FakeMachine();
+  const keeper = new Keeper(machine);
+  await keeper.reconcile([program('a'), program('b', ['kubeconfig'])]);
+  for (const id of ['a', 'b', 'nobody']) keeper.restart(id);
+  machine.end(100, 'exit status 0');
+  machine.pass(0);
+  assert.deepEqual(machine.log, ['start a', 'SIGTERM 100', 'start a']);
+  machine.pass(5000);
+  keeper.restart('a');
+  machine.pass(5000);
+  machine.end(101, 'SIGKILL');
+  machine.pass(restartDelay(2));
+  assert.deepEqual(machine.log.slice(3), ['SIGTERM 101', 'SIGKILL 101', 'start a']);
+  assert.equal(keeper.status()[0]?.restarts, 2);
+});
+
 test('Keeper gives up a start that waits when the program is no longer wanted', async () => {
   const machine = new FakeMachine();
   const keeper = new Keeper(machine);

@@ -66,6 +66,12 @@ export class Keeper {
     await Promise.all(ending);
   }
 
+  /** Ends what runs, so that it is started again. */
+  restart(id: string): void {
+    const kept = this.#kept.get(id);
+    if (kept?.state === 'running') this.#ask(kept);
+  }
+
   status(): ProgramStatus[] {
     return [...this.#kept.values()].map(statusOf);
   }
@@ -115,6 +121,7 @@ export class Keeper {
   }
 
   #ended(kept: Kept, how: string): void {
+    kept.cancel();
     const ran = kept.running === undefined ? 0 : this.#effects.now() - kept.startedAt;
     kept.lastRun = { ...(kept.running && { from: kept.running.since }), to: this.#effects.date() };
     delete kept.running;
@@ -133,14 +140,19 @@ export class Keeper {
   #end(kept: Kept): Promise<void> {
     kept.cancel();
     const ended = new Promise<void>((resolve) => kept.gone.push(resolve));
-    const running = kept.running;
+    const isRunning = kept.running !== undefined;
     this.#become(kept, 'stopping');
-    if (running === undefined) this.#gone(kept);
-    else {
-      this.#effects.signal(running.id, 'SIGTERM');
-      kept.cancel = this.#effects.later(GRACE_MS, () => this.#effects.signal(running.id, 'SIGKILL'));
-    }
+    if (isRunning) this.#ask(kept);
+    else this.#gone(kept);
     return ended;
+  }
+
+  #ask(kept: Kept): void {
+    const { running } = kept;
+    if (running === undefined) return;
+    this.#effects.signal(running.id, 'SIGTERM');
+    kept.cancel();
+    kept.cancel = this.#effects.later(GRACE_MS, () => this.#effects.signal(running.id, 'SIGKILL'));
   }
 
   #gone(kept: Kept): void {

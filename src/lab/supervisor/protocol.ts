@@ -5,11 +5,13 @@ import type { ProgramStatus } from '#lab/supervisor/keeper.ts';
 
 /**
  * 'apply': read lab.json again and make it so; answered when what is to end has ended and the rest is started.
+ * 'restart': end a program, so that it is started again; answered at once.
  * 'watch': what the node's kubelet is to show, now and after each change, until the client goes: `WatchAnswer`s.
  */
 export type SupervisorRequest =
   | { readonly do: 'apply' }
   | { readonly do: 'status' }
+  | { readonly do: 'restart'; readonly id: string }
   | { readonly do: 'watch'; readonly node: string };
 
 export interface SupervisorAnswer {

@@ -91,6 +91,7 @@ async function answerTo(
       await apply(lab, keeper);
       watchers.wake(); // which node is the first may have changed, though no program did
     }
+    if (request.do === 'restart') keeper.restart(request.id);
     return { programs: keeper.status() };
   } catch (error) {
     return { programs: keeper.status(), error: error instanceof Error ? error.message : String(error) };

@@ -24,15 +24,16 @@ export interface ComponentsOptions {
 
 export class Components {
   readonly #options: ComponentsOptions;
-  readonly #mirrors: Pick<MirrorKeeper, 'want' | 'submit'>;
+  readonly #mirrors: Pick<MirrorKeeper, 'want' | 'submit' | 'whenDeleted'>;
   /** By name. */
   readonly #seen = new Map<string, string>();
   readonly #conditions = new Map<string, readonly Condition[]>();
   #shown: readonly { readonly component: Component; readonly pod: RunnablePod }[] = [];
 
-  constructor(options: ComponentsOptions, mirrors: Pick<MirrorKeeper, 'want' | 'submit'>) {
+  constructor(options: ComponentsOptions, mirrors: Pick<MirrorKeeper, 'want' | 'submit' | 'whenDeleted'>) {
     this.#options = options;
     this.#mirrors = mirrors;
+    mirrors.whenDeleted(({ metadata }) => this.#deleted(metadata.namespace ?? '', metadata.name));
   }
 
   /** The program that a pod of the API shows. */
@@ -81,6 +82,16 @@ export class Components {
       this.#conditions.set(component.name, status.conditions ?? []);
       this.#mirrors.submit(pod, status, false);
     }
+  }
+
+  #deleted(namespace: string, name: string): void {
+    const component = this.find(namespace, name);
+    if (component?.restartsWhenDeleted !== true) return;
+    const request: SupervisorRequest = { do: 'restart', id: component.status.id };
+    const socket = connect(this.#options.socket);
+    socket.on('error', (error) => this.#options.log.warn({ err: error, pod: name }, 'cannot ask for a restart'));
+    socket.end(`${JSON.stringify(request)}\n`);
+    socket.resume();
   }
 
   #firstSeen(name: string): string {

@@ -155,6 +155,23 @@ describe('MirrorKeeper', () => {
     assert.deepEqual(api.state(), ['a=1']);
   });
 
+  it('says what others deleted the mirror of, and nothing of what it removed itself', async () => {
+    const api = new TinyApi();
+    using keeper = keeperOf(api);
+    const deleted: string[] = [];
+    keeper.whenDeleted(({ metadata }) => deleted.push(`${metadata.name}=${metadata.uid}`));
+    keeper.want('files', [shown('a', '1'), shown('b', '1')]);
+    keeper.synced();
+    await until(() => api.mirrors.size === 2);
+    const [mirror] = api.mirrors.values();
+    assert.ok(mirror);
+    api.drop(mirror);
+    await until(() => deleted.length === 1);
+    keeper.want('files', [shown('a', '2')]);
+    await until(() => api.state().join() === 'a=2');
+    assert.deepEqual(deleted, ['a=1']);
+  });
+
   it('tells the newest status of each mirror, and of one that was made again too', async () => {
     const api = new TinyApi();
     const sent: [string, PodStatus][] = [];

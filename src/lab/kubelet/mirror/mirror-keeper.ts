@@ -1,6 +1,6 @@
 /**
  * Mirrors in the API of what runs on the node without it: one for each static pod and each program of the lab, made again
- * when somebody deletes it, gone when what it shows has gone. Nothing of what they show depends on them.
+ * when somebody deletes it, gone when what it shows has gone. Static pods do not depend on them.
  */
 
 import type { Logger } from 'pino';
@@ -57,6 +57,7 @@ export class MirrorKeeper implements Disposable {
   /** `namespace/name` of what was deleted a moment ago. */
   readonly #resting = new Map<string, NodeJS.Timeout>();
   readonly #againMs: number;
+  #onDeleted: (pod: RunnablePod) => void = () => {};
   #synced = false;
   #busy = false;
   #again = false;
@@ -75,6 +76,11 @@ export class MirrorKeeper implements Disposable {
     this.#api = api;
     this.#writer = writer;
     this.#log = log;
+  }
+
+  /** Calls back with what a mirror showed, and still should, when somebody has deleted the mirror. */
+  whenDeleted(call: (pod: RunnablePod) => void): void {
+    this.#onDeleted = call;
   }
 
   /** All that one source (`files`, `programs`) has to show. */
@@ -110,6 +116,8 @@ export class MirrorKeeper implements Disposable {
     const key = podKey(mirror);
     if (this.#mirrors.get(key)?.metadata.uid !== mirror.metadata.uid) return;
     this.#mirrors.delete(key);
+    const shown = [...this.#wanted.values()].flatMap((pods) => pods.get(key) ?? []);
+    for (const pod of shown) if (pod.metadata.uid === mirror.metadata.annotations?.[MIRROR]) this.#onDeleted(pod);
     clearTimeout(this.#resting.get(key));
     const timer = setTimeout(() => {
       this.#resting.delete(key);
