@@ -164,7 +164,7 @@ export class Agents implements AsyncDisposable {
 
 /**
  * Asks until it holds. @throws Error after a minute and a half: an emulated machine is slow, the more so with others at work, and
- * a test there has three minutes in all.
+ * a test there has five minutes in all.
  */
 export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
   const end = Date.now() + 90_000;
