@@ -13,7 +13,7 @@ const noNative = existsSync(join(ROOT, 'native/bin/cni-shim')) ? false : 'the na
 
 test('a lab whose nodes encrypt keeps the network model, and lab down takes all of it back', {
   skip: noLab() || noNative,
-  // Emulated it takes five to eight minutes.
+  // Emulated it takes six to eight minutes.
   timeout: 18 * 60_000,
 }, async (t) => {
   if (!kernelHas('wireguard')) return t.skip('this kernel has no interfaces of kind wireguard');
