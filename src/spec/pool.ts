@@ -24,6 +24,8 @@ export interface Pool {
   readonly natOutgoing: boolean;
   /** No new address comes from it; those that were given stay routed. */
   readonly disabled: boolean;
+  /** It is deleted, and stays until its addresses have come back; as if it were disabled. */
+  readonly leaving: boolean;
   /** Calico's selector over labels of nodes that may use it: `all()`. */
   readonly nodeSelector: string;
   /** Calico's selector over labels of namespaces that may use it; empty: all. */
@@ -47,6 +49,7 @@ export function poolOf(name: string, cidr: Prefix, changes: Partial<Omit<Pool, '
     vxlan: 'never',
     natOutgoing: false,
     disabled: false,
+    leaving: false,
     nodeSelector: 'all()',
     namespaceSelector: '',
     allowedUses: ['Workload', 'Tunnel'],
@@ -74,6 +77,7 @@ export function readPool({ metadata, spec = {} }: IpPool): Pool | undefined {
     vxlan: MODES[spec.vxlanMode ?? ''] ?? 'never',
     natOutgoing: spec.natOutgoing ?? false,
     disabled: spec.disabled ?? false,
+    leaving: metadata.deletionTimestamp !== undefined,
     nodeSelector: spec.nodeSelector ?? 'all()',
     namespaceSelector: spec.namespaceSelector ?? '',
     ...(uses.length > 0 && { allowedUses: uses }),

@@ -165,7 +165,7 @@ async function poolsOfNodes(cluster: Cluster): Promise<void> {
   await cluster.remove('w1', 'w2', 'w3');
 }
 
-async function disabledAndDrained(cluster: Cluster): Promise<void> {
+async function disabled(cluster: Cluster): Promise<void> {
   await cluster.lab.kubectl(`kubectl patch ippool second --type merge -p '{"spec":{"disabled":true}}'`);
   await cluster.apply(pod('late', { node: 'node1', annotations: from('second') }));
   await cluster.refusal('late', /Pool second, .*cannot be used: it is disabled/);
@@ -175,13 +175,35 @@ async function disabledAndDrained(cluster: Cluster): Promise<void> {
   assert.match(await cluster.blocks(), /10\.9\.0\./);
   await cluster.remove('a', 'late');
   await cluster.lab.kubectl('kubectl delete pod -n team b --wait --timeout=60s');
+}
+
+async function deletedInUse(cluster: Cluster): Promise<void> {
+  await cluster.apply(pool('third', '10.11.0.0/24'), pod('late', { node: 'node1' }));
+  const ours = { annotations: from('third') };
+  await cluster.apply(pod('t1', { node: 'node1', ...ours }), pod('t2', { node: 'node2', ...ours }));
+  await cluster.ready('t1');
+  await cluster.ready('late');
+  const addr = await cluster.ready('t2');
+  await cluster.lab.kubectl('kubectl delete ippool third --wait=false');
+  await cluster.apply(pod('t3', { node: 'node1', ...ours }));
+  await cluster.refusal('t3', /Pool third, .*cannot be used: it is being deleted/);
+  await cluster.reaches('t1', addr);
+  const shown = await polder(['ipam', 'show', '-o', 'wide', '--name', cluster.lab.name]);
+  assert.match(shown.stdout, /^IP Pool +10\.11\.0\.0\/24 .*being deleted$/m);
+  await cluster.remove('t1', 't3');
+  await cluster.reaches('late', addr);
+  await cluster.remove('t2', 'late');
+}
+
+/** Addresses cool down first: both wait for it at once. */
+async function drained(cluster: Cluster): Promise<void> {
   await eventually(
-    'the pool has drained',
-    async () => {
-      return (await cluster.blocks()).includes('10.9.0.') ? undefined : true;
-    },
+    'no block is left of either',
+    async () => (/10\.(9|11)\.0\./.test(await cluster.blocks()) ? undefined : true),
     90_000,
   );
+  const left = async () => (await cluster.lab.kubectl('kubectl get ippool third --ignore-not-found -o name')).trim();
+  await eventually('the one that was deleted is gone', async () => ((await left()) === '' ? true : undefined));
   await cluster.lab.kubectl('kubectl delete ippool second');
 }
 
@@ -240,7 +262,9 @@ const STEPS = {
     addressesByName,
   'ipv4pools of a pod and of its namespace choose the pool': poolsByAnnotation,
   'a pool is for the nodes that its nodeSelector names, an IPReservation keeps addresses back': poolsOfNodes,
-  'a disabled pool gives nothing more, its pods keep what they have, and it drains': disabledAndDrained,
+  'a disabled pool gives nothing more, its pods keep what they have': disabled,
+  'a pool that is deleted in use gives nothing more, and its pods are reached until they end': deletedInUse,
+  'both drain, and the deleted one is gone': drained,
   'a StatefulSet’s pod keeps its name, and the name leads to its new address': namesOfStatefulSets,
   'lab verify and ipam check find nothing wrong after all of it': nothingIsWrong,
 } satisfies Record<string, (cluster: Cluster) => Promise<void>>;

@@ -172,7 +172,7 @@ test('usageOf counts by pool, block and node; stock is free, borrowed addresses 
   const { pools, blocks, nodes, borrowed } = usageOf(healthy({ reservations: [parsePrefix('10.0.0.4/30')] }));
   const counts = { total: 256, inUse: 3, free: 253, inStock: 2 };
   assert.deepEqual(pools, [
-    { name: 'pool', cidr: '10.0.0.0/24', disabled: false, ...counts, blocks: 2, mostBlocks: 32 },
+    { name: 'pool', cidr: '10.0.0.0/24', disabled: false, leaving: false, ...counts, blocks: 2, mostBlocks: 32 },
   ]);
   assert.deepEqual(
     blocks.map((b) => [b.cidr, b.node, b.inUse, b.free, b.inStock, b.borrowed, b.reserved]),

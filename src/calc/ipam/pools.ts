@@ -43,6 +43,7 @@ export function poolsFor(pools: readonly Pool[], question: PoolQuestion): PoolAn
 /** Why a pool gives no address here; undefined if it does. */
 export function whyNot(pool: Pool, { family, use, nodeLabels, namespaceLabels }: PoolQuestion): string | undefined {
   if (prefixFamily(pool.cidr) !== family) return `it is no IPv${family} pool`;
+  if (pool.leaving) return 'it is being deleted';
   if (pool.disabled) return 'it is disabled';
   if (!pool.allowedUses.includes(use)) return `it is not for ${use} (allowedUses)`;
   if (!chosen(pool.nodeSelector, nodeLabels)) return `its nodeSelector ${pool.nodeSelector} does not select the node`;

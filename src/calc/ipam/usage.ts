@@ -34,6 +34,7 @@ export interface PoolUsage extends Counts {
   readonly name: string;
   readonly cidr: Prefix;
   readonly disabled: boolean;
+  readonly leaving: boolean;
   readonly blocks: number;
   /** How many blocks it can have. */
   readonly mostBlocks: number;
@@ -73,9 +74,9 @@ export function usageOf(state: IpamState): IpamUsage {
   const pools = state.pools.map((pool) => {
     const own = blocks.filter((block) => block.pool === pool.name);
     const mostBlocks = Number(sizeOf(pool.cidr)) / blockCapacity(`${firstAddr(pool.cidr)}/${pool.blockSize}` as Prefix);
-    const { name, cidr, disabled } = pool;
+    const { name, cidr, disabled, leaving } = pool;
     const sum = { inUse: total(own, 'inUse'), inStock: total(own, 'inStock') };
-    return { name, cidr, disabled, ...counts(Number(sizeOf(cidr)), sum), blocks: own.length, mostBlocks };
+    return { name, cidr, disabled, leaving, ...counts(Number(sizeOf(cidr)), sum), blocks: own.length, mostBlocks };
   });
   return { pools, blocks, nodes: nodesUsage(state, blocks, given), borrowed: borrowedOf(given) };
 }

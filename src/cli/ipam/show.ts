@@ -3,7 +3,7 @@
 import type { Command } from 'commander';
 import type { AddressReport } from '#calc/ipam/lookup.ts';
 import { lookUp } from '#calc/ipam/lookup.ts';
-import { type BlockUsage, type Counts, type IpamUsage, usageOf } from '#calc/ipam/usage.ts';
+import { type BlockUsage, type Counts, type IpamUsage, type PoolUsage, usageOf } from '#calc/ipam/usage.ts';
 import { command, nameOption } from '#cli/command.ts';
 import { addrArgument, type ClusterOptions, kubeconfigOption } from '#cli/ipam/options.ts';
 import { print, type WideFormat, wideOption } from '#cli/output.ts';
@@ -74,14 +74,17 @@ function groupsText({ pools, blocks }: IpamUsage, { showBlocks, wide }: Shown): 
   const rows = pools.flatMap((pool) => [
     [
       ...['IP Pool', pool.cidr, ...countCells(pool)],
-      ...(wide
-        ? [`${pool.inStock}`, `${pool.blocks} of ${pool.mostBlocks}`, '', '', pool.disabled ? 'disabled' : 'enabled']
-        : []),
+      ...(wide ? [`${pool.inStock}`, `${pool.blocks} of ${pool.mostBlocks}`, '', '', stateOf(pool)] : []),
     ],
     ...(showBlocks ? blocks.filter((block) => block.pool === pool.name).map(blockRow) : []),
   ]);
   const lost = showBlocks ? blocks.filter((block) => block.pool === undefined).map(blockRow) : [];
   return table([...head, ...more], [...rows, ...lost]);
+}
+
+function stateOf({ disabled, leaving }: Pick<PoolUsage, 'disabled' | 'leaving'>): string {
+  if (leaving) return 'being deleted';
+  return disabled ? 'disabled' : 'enabled';
 }
 
 function countCells({ total, inUse, free }: Counts): string[] {

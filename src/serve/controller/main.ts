@@ -29,6 +29,7 @@ import { Watches } from '#serve/controller/loop/watches.ts';
 import { namespaceController } from '#serve/controller/namespaces/namespaces.ts';
 import { defaultPools } from '#serve/controller/pools/default-pools.ts';
 import { poolGarbage } from '#serve/controller/pools/garbage.ts';
+import { poolsInUse } from '#serve/controller/pools/pools-in-use.ts';
 import { replicaSetController } from '#serve/controller/replicaset/replicaset.ts';
 import { scheduler } from '#serve/controller/scheduler/scheduler.ts';
 import { statefulSetController } from '#serve/controller/statefulset/statefulset.ts';
@@ -139,6 +140,7 @@ function controllersOf(options: ControllerOptions, watches: Watches): Controller
     nodeIpam(() => rangesOf(options, watches)),
     defaultPools,
     poolGarbage(options.orphanGraceMs),
+    poolsInUse,
     scheduler,
     daemonSetController,
     deploymentController,
