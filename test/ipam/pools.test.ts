@@ -104,7 +104,7 @@ test('strictAffinity forbids to borrow, maxBlocksPerHost to claim more', async (
 test('an address by name is given from wherever it is: own stock, another’s stock, an unclaimed block', async () => {
   await using bed = await Bed.make({ cidr: '10.0.0.0/24', blockSize: 28 });
   const one = await bed.node('node1', { cidr: '10.0.0.0/28' });
-  const two = await bed.node('node2', { cidr: '10.0.0.16/28' });
+  const two = await bed.node('node2', { cidr: '10.0.0.16/28', coolDownMs: 60_000 });
   const wanted = (text: string) => ({ wanted: [text as Addr] });
   assert.deepEqual(await one.add('a', wanted('10.0.0.5')), ['10.0.0.5']);
   assert.deepEqual(await one.add('b', wanted('10.0.0.20')), ['10.0.0.20'], 'of the stock of node2');
@@ -122,6 +122,11 @@ test('an address by name is given from wherever it is: own stock, another’s st
     ['10.0.0.20'],
     'back at once, since it is asked for by name',
   );
+  assert.deepEqual(await two.add('f', wanted('10.0.0.6')), ['10.0.0.6'], 'of the stock of node1');
+  two.del('f');
+  await two.addresses.pass();
+  const three = await bed.node('node3');
+  assert.deepEqual(await three.add('g', wanted('10.0.0.6')), ['10.0.0.6'], 'at once, too, from who had borrowed it');
 });
 
 test('pods and namespaces choose pools and addresses by Calico’s annotations, pools choose nodes', async () => {

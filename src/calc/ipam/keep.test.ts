@@ -86,6 +86,15 @@ test('a wish is granted from stock, rested or not, and not from what a pod has o
   assert.deepEqual([pinned.given.get(2)?.node, pinned.wishes.size], [ME, 1], 'it is decided later');
 });
 
+test('a wish for what another node has in stock is that node’s to answer: the owner leaves it, the node gives it up', () => {
+  const wished = { ...blockOf('owner', { 2: stockOf(ME) }), wishes: new Map([[at(2), 'guest']]) };
+  const byOwner = keepBlock(wished, keeping({ node: 'owner' })).block;
+  assert.deepEqual([byOwner.given.get(2)?.node, byOwner.wishes.size], [ME, 1]);
+  const freed = { ...wished, given: new Map([[2, ofPod('a')]]) };
+  const byHolder = keepBlock(freed, keeping({ rests: () => true })).block;
+  assert.deepEqual([byHolder.given.get(2)?.node, byHolder.wishes.size], ['guest', 0], 'rested or not');
+});
+
 test('isIdle: only the owner’s stock stands in it', () => {
   const full = keepBlock(newBlock(CIDR, ME), keeping()).block;
   assert.ok(isIdle(full));

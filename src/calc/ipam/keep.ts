@@ -54,8 +54,8 @@ export function isTunnel({ notes }: Allocation): boolean {
 /** Pure: the same block and journal give the same answer, and the answer's block gives itself. */
 export function keepBlock(before: Block, keeping: Keeping): Kept {
   const { block: named, conflicts } = nameHeld(before, keeping);
-  const sorted = settle(named, keeping);
-  const block = before.owner === keeping.node ? stock(grant(sorted, keeping), keeping) : sorted;
+  const granted = grant(settle(named, keeping), keeping);
+  const block = before.owner === keeping.node ? stock(granted, keeping) : granted;
   const ours = [...block.given].filter(([, one]) => one.node === keeping.node && !isTunnel(one));
   return { block, ours: ours.map(([place]) => addrAt(block.cidr, place)), conflicts };
 }
@@ -107,17 +107,23 @@ function stock(block: Block, keeping: Keeping): Block {
   return release(block, idle.slice(0, stocked.length - target));
 }
 
-/** Addresses that another node asks for by name are its, if no pod here has them: rested or not, as for a pod here. */
+/**
+ * Addresses that another node asks for by name: whoever has one in stock answers, for free ones the owner. It is the
+ * asker's if no pod here has it, rested or not, as for a pod here.
+ */
 function grant(before: Block, { node, pinned }: Keeping): Block {
   let block = before;
+  const open = new Map(before.wishes);
   for (const [addr, asker] of before.wishes) {
     const place = placeOf(before.cidr, addr);
-    const now = place === undefined ? undefined : block.given.get(place);
-    if (place === undefined || (now !== undefined && !(now.node === node && isStock(now)))) continue;
-    if (now === undefined || !pinned(addr)) block = give(block, [place], stockOf(asker));
+    const now = place === undefined ? undefined : before.given.get(place);
+    const answers = now === undefined ? before.owner : isStock(now) ? now.node : node;
+    // One that is about to be given is decided later.
+    if (answers !== node || pinned(addr)) continue;
+    open.delete(addr);
+    if (place !== undefined && (now === undefined || isStock(now))) block = give(block, [place], stockOf(asker));
   }
-  const open = [...block.wishes].filter(([addr]) => pinned(addr));
-  return open.length === block.wishes.size ? block : { ...block, wishes: new Map(open) };
+  return open.size === before.wishes.size ? block : { ...block, wishes: open };
 }
 
 function placesOf(block: Block, test: (one: Allocation) => boolean): number[] {
