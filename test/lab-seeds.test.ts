@@ -126,15 +126,22 @@ for (const profile of PROFILE_NAMES) {
   });
 }
 
+/** Of interfaces that come later, too (Documentation/networking/ip-sysctl.rst, rp_filter). */
+const STRICT = 'for each in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 1 > $each; done';
+
 for (const profile of PROFILE_NAMES) {
   for (const family of ['ipv6', 'dual'] as const) {
     const unable = PROFILES[profile].encryption === 'wireguard' && !skip && !kernelHas('wireguard') && noWireguard;
-    test(`lab verify proves the model under ${profile}, family ${family}`, { skip: skip || unable }, async () => {
+    const strict = family === 'dual' ? ', on nodes that check return paths strictly' : '';
+    test(`lab verify proves the model under ${profile}, family ${family}${strict}`, {
+      skip: skip || unable,
+    }, async () => {
       // By the node's addresses alone there is no way into another subnet.
       const { pool, encryption } = PROFILES[profile];
       const far = pool.vxlan !== 'never' || encryption === 'wireguard';
       const shape = ['--nodes', '2', '--subnets', far ? '2' : '1'];
       await using lab = await testLab('up', '--profile', profile, '--family', family, ...shape);
+      if (strict !== '') for (const node of ['node1', 'node2']) await onNode(lab, node, STRICT);
       const results = JSON.parse(await lab.must('verify', '--json')) as { id: string; ok: boolean; seen: string }[];
       assert.deepEqual(
         results.filter(({ ok }) => !ok),

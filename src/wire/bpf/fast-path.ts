@@ -27,6 +27,7 @@ import {
   store,
   storeImm,
 } from '#wire/bpf/assemble.ts';
+import { HELPER, IPV4, PACKET, STACK, storeBytes } from '#wire/bpf/packet.ts';
 
 /** Map of this node's pods: 4 bytes of address -> POD_VALUE bytes. */
 export const POD_KEY = 4;
@@ -82,21 +83,15 @@ function joined(...parts: Uint8Array[]): Uint8Array {
 const SKB = { len: 0, ifindex: 40, data: 76, dataEnd: 80, gsoSize: 176 } as const;
 /** Offsets in an Ethernet frame that holds IPv4. */
 const FRAME = { type: 12, ttl: 22, source: 26, target: 30, end: 34, header: 14 } as const;
-/** ETH_P_IP as it is read: the bytes 08 00, the low one first. */
-const IPV4 = 0x0008;
-/** Helpers (linux/bpf.h, __BPF_FUNC_MAPPER). */
-const HELPER = { mapLookup: 1, storeBytes: 9, redirectNeigh: 152, redirectPeer: 155 } as const;
 const AF_INET = 2;
 const TCX_NEXT = -1;
 /** IPv4 and TCP headers without options: what a segment has beside its payload at least. */
 const LEAST_HEADERS = 40;
 
-// Kept over calls: 6 the packet, 7 its target, 8 an interface, 9 the header's word of TTL, protocol and checksum.
-const PACKET: Register = 6;
+// Kept over calls beside the packet: 7 its target, 8 an interface, 9 the header's word of TTL, protocol and checksum.
 const TARGET: Register = 7;
 const OUT: Register = 8;
 const HEAD: Register = 9;
-const STACK: Register = 10;
 /** Places on the stack, from its end. */
 const AT = { word: -8, key: -16, macs: -32, nextHop: -56 } as const;
 
@@ -193,7 +188,7 @@ function toPod(pods: number, absent: string): Line[] {
     ...lookUp(pods, AT.word, absent),
     ...fits('pod'),
     ...[0, 4, 8].flatMap((off) => [load(32, 1, 0, 8 + off), store(32, STACK, AT.macs + off, 1)]),
-    ...write(0, AT.macs, 12),
+    ...storeBytes(0, AT.macs, 12),
     ...lessTtl,
     aluReg(1, '=', OUT),
     alu(2, '=', 0),
@@ -224,16 +219,4 @@ function toNode(ways: number): Line[] {
   ];
 }
 
-function write(offset: number, from: number, length: number): Line[] {
-  return [
-    aluReg(1, '=', PACKET),
-    alu(2, '=', offset),
-    aluReg(3, '=', STACK),
-    alu(3, '+', from),
-    alu(4, '=', length),
-    alu(5, '=', 0),
-    call(HELPER.storeBytes),
-  ];
-}
-
-const lessTtl: readonly Line[] = [store(32, STACK, AT.word, HEAD), ...write(FRAME.ttl, AT.word, 4)];
+const lessTtl: readonly Line[] = [store(32, STACK, AT.word, HEAD), ...storeBytes(FRAME.ttl, AT.word, 4)];

@@ -25,6 +25,7 @@ import {
   storeImm,
 } from '#wire/bpf/assemble.ts';
 import { oneOf } from '#wire/bpf/one-of.ts';
+import { HELPER, IPV4, PACKET, STACK, storeBytes } from '#wire/bpf/packet.ts';
 
 /** What the programs are made for; interfaces by index. */
 export interface IpipPath {
@@ -60,10 +61,6 @@ const FRAME = {
   inner: 34,
   innerEnd: 54,
 } as const;
-/** ETH_P_IP as it is read: the bytes 08 00, the low one first. */
-const IPV4 = 0x0008;
-/** Helpers (linux/bpf.h, __BPF_FUNC_MAPPER). */
-const HELPER = { random: 7, storeBytes: 9, redirect: 23, adjustRoom: 50, redirectNeigh: 152 } as const;
 const BPF_ADJ_ROOM_MAC = 1;
 /** FIXED_GSO | ENCAP_L3_IPV4, and FIXED_GSO | DECAP_L3_IPV4 (Linux 6.3), of BPF_F_ADJ_ROOM_. */
 const ENCAP = 1 | 2;
@@ -82,12 +79,10 @@ const TTL = 64;
 /** DF as it is read: the bytes 40 00, the low one first. */
 const DONT_FRAGMENT = 0x0040;
 
-// Kept over calls: 6 the packet, 7 the outer source, 8 the remote address, 9 the inner header's DF.
-const PACKET: Register = 6;
+// Kept over calls beside the packet: 7 the outer source, 8 the remote address, 9 the inner header's DF.
 const LOCAL: Register = 7;
 const REMOTE: Register = 8;
 const FRAGMENT: Register = 9;
-const STACK: Register = 10;
 /** Places on the stack, from its end: the new header, a hardware address. */
 const AT = { header: -24, mac: -32 } as const;
 
@@ -128,7 +123,7 @@ export function encapsulate({ underlay, local }: Pick<IpipPath, 'underlay' | 'lo
     call(HELPER.adjustRoom),
     jump(0, '!=', 0, 'drop'),
     ...outerHeader(local),
-    ...write(FRAME.version, AT.header, HEADER),
+    ...storeBytes(FRAME.version, AT.header, HEADER),
     jump(0, '!=', 0, 'drop'),
     alu(1, '=', underlay),
     alu(2, '=', 0),
@@ -206,7 +201,7 @@ export function decapsulate({ tunnel, tunnelMac, local, remotes }: IpipPath): Ui
     call(HELPER.adjustRoom),
     jump(0, '!=', 0, 'other'),
     ...Array.from(mac, (byte, i) => storeImm(8, STACK, AT.mac + i, byte)),
-    ...write(0, AT.mac, mac.length),
+    ...storeBytes(0, AT.mac, mac.length),
     alu(1, '=', tunnel),
     alu(2, '=', BPF_F_INGRESS),
     call(HELPER.redirect),
@@ -215,16 +210,4 @@ export function decapsulate({ tunnel, tunnelMac, local, remotes }: IpipPath): Ui
     alu(0, '=', TC_ACT_UNSPEC),
     exit,
   ]);
-}
-
-function write(offset: number, from: number, length: number): Line[] {
-  return [
-    aluReg(1, '=', PACKET),
-    alu(2, '=', offset),
-    aluReg(3, '=', STACK),
-    alu(3, '+', from),
-    alu(4, '=', length),
-    alu(5, '=', 0),
-    call(HELPER.storeBytes),
-  ];
 }

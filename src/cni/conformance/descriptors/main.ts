@@ -1,6 +1,6 @@
 /** Plugins that make an interface. */
 
-import type { Descriptor } from '#cni/conformance/descriptor.ts';
+import type { Descriptor, Variant } from '#cni/conformance/descriptor.ts';
 import { BRIDGE } from '#cni/conformance/descriptors/bridge.ts';
 import { DEFAULT_ROUTE, HOST_LOCAL, LINK_TAMPERS, podLink } from '#cni/conformance/descriptors/common.ts';
 
@@ -8,6 +8,17 @@ const FORWARD = [
   ['sysctl', '-qw', 'net.ipv4.ip_forward=1'],
   ['sysctl', '-qw', 'net.ipv6.conf.all.forwarding=1'],
 ];
+
+/** The interface has the mode that the configuration says. */
+function ofMode(mode: string): Variant {
+  return {
+    name: mode,
+    conf: { mode },
+    effects: [
+      { say: `mode ${mode}`, in: 'pod', tool: 'addr', has: { ifname: '{ifname}', linkinfo: { info_data: { mode } } } },
+    ],
+  };
+}
 
 export const MAIN: readonly Descriptor[] = [
   BRIDGE,
@@ -85,18 +96,7 @@ export const MAIN: readonly Descriptor[] = [
           { say: 'that MAC', in: 'pod', tool: 'addr', has: { ifname: '{ifname}', address: '02:11:22:33:44:55' } },
         ],
       },
-      ...(['private', 'vepa', 'passthru'] as const).map((mode) => ({
-        name: mode,
-        conf: { mode },
-        effects: [
-          {
-            say: `mode ${mode}`,
-            in: 'pod',
-            tool: 'addr',
-            has: { ifname: '{ifname}', linkinfo: { info_data: { mode } } },
-          } as const,
-        ],
-      })),
+      ...['private', 'vepa', 'passthru'].map(ofMode),
     ],
   },
   {
@@ -115,18 +115,7 @@ export const MAIN: readonly Descriptor[] = [
         conf: { mtu: 1400 },
         effects: [{ say: 'MTU 1400 in the pod', in: 'pod', tool: 'addr', has: { ifname: '{ifname}', mtu: 1400 } }],
       },
-      ...(['l3', 'l3s'] as const).map((mode) => ({
-        name: mode,
-        conf: { mode },
-        effects: [
-          {
-            say: `mode ${mode}`,
-            in: 'pod',
-            tool: 'addr',
-            has: { ifname: '{ifname}', linkinfo: { info_data: { mode } } },
-          } as const,
-        ],
-      })),
+      ...['l3', 'l3s'].map(ofMode),
     ],
   },
   {

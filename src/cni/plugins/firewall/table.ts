@@ -10,6 +10,7 @@
  * The same with 6.
  */
 
+import { baseTableOps } from '#cni/parts/base-table.ts';
 import type { Family } from '#net/addr.ts';
 import { drop, jump, match, meta, payload } from '#wire/nft/build.ts';
 import type { Chain, NftOp, NftSet, Statement, TableRef } from '#wire/nft/values.ts';
@@ -81,13 +82,5 @@ function setsOf(family: Family): NftSet[] {
 /** Makes the table, or puts its rules right; elements stay, and the administrator's rules. */
 export function baseOps(): NftOp[] {
   const sets = [{ name: BRIDGES, type: ['ifname'] }, ...FAMILIES.flatMap(setsOf)];
-  return [
-    { op: 'table.add' },
-    ...sets.map((set): NftOp => ({ op: 'set.add', set })),
-    ...CHAINS.map((chain): NftOp => ({ op: 'chain.add', chain })),
-    ...Object.entries(RULES).flatMap(([chain, rules]): NftOp[] => [
-      { op: 'chain.flush', name: chain },
-      ...rules.map((expr): NftOp => ({ op: 'rule.add', chain, rule: { expr } })),
-    ]),
-  ];
+  return baseTableOps({ sets, chains: CHAINS, rules: RULES });
 }

@@ -9,6 +9,7 @@
  * The same with 6. A configuration with conditions has maps of its own, named by a digest of the conditions.
  */
 
+import { baseTableOps } from '#cni/parts/base-table.ts';
 import { type Condition, conditionStatement, protocolOf } from '#cni/plugins/portmap/conditions.ts';
 import type { Family } from '#net/addr.ts';
 import { parsePrefix } from '#net/prefix.ts';
@@ -113,15 +114,7 @@ function masqSet(family: Family): NftSet {
 /** Makes the table, or puts its rules right; elements stay. */
 export function baseOps(): NftOp[] {
   const sets = FAMILIES.flatMap((family) => [...mapsOf(family), masqSet(family)]);
-  return [
-    { op: 'table.add' },
-    ...sets.map((set): NftOp => ({ op: 'set.add', set })),
-    ...CHAINS.map((chain): NftOp => ({ op: 'chain.add', chain })),
-    ...Object.entries(RULES).flatMap(([chain, rules]): NftOp[] => [
-      { op: 'chain.flush', name: chain },
-      ...rules.map((expr): NftOp => ({ op: 'rule.add', chain, rule: { expr } })),
-    ]),
-  ];
+  return baseTableOps({ sets, chains: CHAINS, rules: RULES });
 }
 
 /** The maps and rules of a configuration with conditions; to be run once, before its first element. */
