@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readlinkSync, rmSync } from 'node:fs';
-import { readlink } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -166,8 +165,14 @@ test('a sysctl that is kept open is read anew each time, in the namespace where 
   assert.throws(() => kept.read('net.ipv4.no_such_thing'), { code: 'ENOENT' });
 });
 
-test("the thread pool stays in the process's own namespace", { skip }, async () => {
+test("the thread pool stays in the process's own namespace, also when it is first used in another", { skip }, () => {
   using ns = scratchNetns();
-  const pending = inNetns(ns, () => ({ result: readlink('/proc/thread-self/ns/net') }));
-  assert.equal(await pending.result, own());
+  // A process of its own: here others may have used the pool already.
+  const script = `
+    import { readlink } from 'node:fs/promises';
+    import { inNetns } from '#kernel/netns/enter.ts';
+    console.log(await inNetns({ fd: 3 }, () => ({ pending: readlink('/proc/thread-self/ns/net') })).pending);`;
+  const args = ['--input-type=module', '--eval', script];
+  const ran = spawnSync(process.execPath, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe', ns.fd] });
+  assert.equal(ran.stdout.trim(), own(), ran.stderr);
 });
