@@ -65,11 +65,13 @@ function checkNodeCidrs(spec: LabSpec): void {
 
 function checkSubnets(spec: LabSpec): void {
   const used = new Set(spec.nodes.map((node) => node.subnet));
-  const { pool, encryption } = PROFILES[spec.profile];
+  const { pool, encryption, distribution } = PROFILES[spec.profile];
   const carried = pool.vxlan !== 'never' || pool.ipip !== 'never' || encryption === 'wireguard';
-  if (carried || used.size <= 1) return;
+  const told = distribution === 'bird' && spec.tor === true;
+  if (carried || told || used.size <= 1) return;
+  const or = distribution === 'bird' ? ' With --tor the router between them speaks BGP, too.' : '';
   throw new PolderError('usage', {
-    what: `Profile ${spec.profile} routes by node addresses, so that all nodes must stand in one subnet; here are ${used.size}.`,
+    what: `Profile ${spec.profile} routes by node addresses, so that all nodes must stand in one subnet; here are ${used.size}.${or}`,
   });
 }
 

@@ -3,8 +3,7 @@
 import { join } from 'node:path';
 import { type LabPaths, labPaths, nodeNetns, nodePaths, underlayNetns } from '#lab/names.ts';
 import { type LabSpec, LOOPBACK, type NodeSpec, nodeAddrs, UNDERLAY_API_ADDR, UNDERLAY_API_PORT } from '#lab/spec.ts';
-import { type Router, routersOf } from '#lab/tor/routers.ts';
-import { routerDir, setupOf } from '#lab/tor/setups.ts';
+import { type Speaker, speakersOf } from '#lab/tor/setups.ts';
 import type { Addr } from '#net/addr.ts';
 
 /** A socket that the supervisor opens and keeps for a program, so that clients wait rather than fail while it restarts. */
@@ -51,7 +50,7 @@ export function labPrograms(spec: LabSpec): ProgramSpec[] {
     apiserver(spec, paths),
     controller(spec, paths),
     ...nodes.flatMap((node) => nodePrograms(spec, paths, node)),
-    ...routersOf(spec).flatMap((router) => routerPrograms(spec, paths, router)),
+    ...speakersOf(spec).flatMap((speaker) => speakerPrograms(spec, paths, speaker)),
   ];
 }
 
@@ -136,13 +135,11 @@ function nodePrograms(spec: LabSpec, paths: LabPaths, node: NodeSpec): ProgramSp
   ];
 }
 
-function routerPrograms(spec: LabSpec, paths: LabPaths, router: Router): ProgramSpec[] {
-  const { files, programs } = setupOf(spec, router);
-  const after = Object.keys(files).map((name) => `${routerDir(spec.name, router)}/${name}`);
-  return programs.map(({ name, binary, args }) => ({
-    ...common(spec, paths, `${router.name}/${name}`),
-    ...{ entry: binary, foreign: true, args, after, listen: [] },
-    netns: nodeNetns(spec.name, router.name),
+function speakerPrograms(spec: LabSpec, paths: LabPaths, { name, netns, dir, setup }: Speaker): ProgramSpec[] {
+  const after = Object.keys(setup.files).map((file) => `${dir}/${file}`);
+  return setup.programs.map((program) => ({
+    ...common(spec, paths, `${name}/${program.name}`),
+    ...{ entry: program.binary, foreign: true, args: program.args, after, listen: [], netns },
     cgroup: `${paths.cgroup}/_programs`,
   }));
 }

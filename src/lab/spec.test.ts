@@ -67,7 +67,12 @@ test('a specification that cannot be is refused with its reason', () => {
   assert.match(refused({ nodes: [{ name: 'a' }, { name: 'a' }] }).message, /Two nodes are named "a"/);
   assert.match(refused({ nodes: [{ name: 'underlay' }] }).message, /cannot be named "underlay"/);
   assert.match(refused({ nodes: [{ name: 'a', subnet: 2 }] }).message, /subnet of a must be/);
-  assert.match(refused({ profile: 'flannel-host-gw', subnets: 2 }).message, /must stand in one subnet/);
+  assert.match(refused({ profile: 'flannel-host-gw', subnets: 2 }).message, /must stand in one subnet; here are 2\.$/);
+  assert.match(refused({ profile: 'calico-bgp', subnets: 2 }).message, /With --tor the router between them speaks BGP/);
+});
+
+test('two subnets suit BGP where the router between them speaks it, too', () => {
+  checkSpec(labSpec({ name: 'x', profile: 'calico-bgp', subnets: 2, nodeCount: 2, tor: true }));
 });
 
 test('two subnets that are not both used suit host-gw', () => {

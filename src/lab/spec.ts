@@ -120,6 +120,10 @@ export function underlaySubnet6(subnet: number): Prefix {
   return parsePrefix(`fd00:192:168:${subnet}::/64`);
 }
 
+export function gateway6Of(subnet: number): Addr {
+  return addrPlus(addrOf(underlaySubnet6(subnet)), 1);
+}
+
 /** fd00:192:168:1::101 of 192.168.1.101: spelt alike. */
 export function nodeAddr6({ subnet, addr }: Pick<NodeSpec, 'subnet' | 'addr'>): Addr {
   return parseAddr(`${addrOf(underlaySubnet6(subnet))}${addr.slice(addr.lastIndexOf('.') + 1)}`);

@@ -10,10 +10,10 @@ import { createNetns, deleteNetns } from '#kernel/netns/named.ts';
 import { listNetns, type Netns, openNetns } from '#kernel/netns/netns.ts';
 import { writeSysctl } from '#kernel/sysctl.ts';
 import { nodeNetns, underlayNetns } from '#lab/names.ts';
-import { familiesOf, gatewayOf, type LabSpec, type NodeSpec, nodeAddr6, underlaySubnet6 } from '#lab/spec.ts';
-import { type Addr, addrBytes, addrPlus, familyOf } from '#net/addr.ts';
+import { familiesOf, gateway6Of, gatewayOf, type LabSpec, type NodeSpec, nodeAddr6 } from '#lab/spec.ts';
+import { type Addr, addrBytes, familyOf } from '#net/addr.ts';
 import { type Mac, macFromBytes } from '#net/mac.ts';
-import { addrOf, type IfAddr, ifAddr, parsePrefix, prefixFamily } from '#net/prefix.ts';
+import { type IfAddr, ifAddr, parsePrefix, prefixFamily } from '#net/prefix.ts';
 import { PolderError } from '#spec/errors.ts';
 import { printOp } from '#wire/netlink/print.ts';
 import { IFA_F_NODAD, type NetlinkOp, PROTO_BOOT, TABLE_MAIN } from '#wire/netlink/values.ts';
@@ -119,10 +119,6 @@ function nodeOps(spec: LabSpec, node: NodeSpec): NetlinkOp[] {
     defaultVia(gatewayOf(node.subnet)),
     ...(six ? [addrReplace('eth0', ifAddr(nodeAddr6(node), 64)), defaultVia(gateway6Of(node.subnet))] : []),
   ];
-}
-
-function gateway6Of(subnet: number): Addr {
-  return addrPlus(addrOf(underlaySubnet6(subnet)), 1);
 }
 
 /** The default route of the gateway's family, by eth0. */

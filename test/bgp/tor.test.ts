@@ -202,6 +202,35 @@ async function killed(lab: TestLab, id: string): Promise<void> {
   });
 }
 
+test('over two subnets the router between them hears of the blocks, too, and pods reach one another by plain routes', {
+  skip,
+}, async () => {
+  const shape = ['--nodes', '2', '--subnets', '2', '--family', 'dual', '--profile', 'calico-bgp'];
+  await using lab = await testLab('up', ...shape, '--tor');
+  await lab.must('verify');
+  await startPod(lab, 'b', 'node2');
+  const wanted = await blocks(lab, '?(@.spec.affinity=="host:node2")');
+  const routes = (place: string) => inPlace(lab, place, 'ip route show proto bird; ip -6 route show proto bird');
+  const [far, between] = [await routes('node1'), await routes('underlay')];
+  for (const net of wanted) {
+    const six = net.includes(':');
+    assert.match(far, new RegExp(`^${net} via ${six ? 'fd00:192:168:1::1' : '192\\.168\\.1\\.1'} dev eth0`, 'm'));
+    assert.match(
+      between,
+      new RegExp(`^${net} via ${six ? 'fd00:192:168:2::102' : '192\\.168\\.2\\.102'} dev br2`, 'm'),
+    );
+  }
+  const ips = await lab.kubectl("kubectl get pod b -o jsonpath='{.status.podIPs[*].ip}'");
+  for (const ip of ips.trim().split(' ')) {
+    await eventually(`a host behind a router of the other subnet reaches ${ip}`, async () => {
+      const ran = await polder(['lab', 'shell', '--name', lab.name, 'tor.frr.host', '--', 'ping', '-c1', '-W2', ip]);
+      return ran.status === 0 ? true : undefined;
+    });
+  }
+  const status = await bgp(lab, 'status', '--node', 'node2');
+  assert.match(status, /^\| 192\.168\.1\.1 +\| global +\| up /m);
+});
+
 test('--tor is refused where nobody speaks BGP', { skip }, async () => {
   await using lab = await testLab();
   const ran = await lab.run('up', '--tor', '--profile', 'vxlan');

@@ -1,6 +1,8 @@
-/** A top-of-rack router of BIRD 2: it takes whoever calls from the nodes' networks (User's Guide, 6.3). */
+/** Routers of BIRD 2: they take whoever calls from the nodes' networks (User's Guide, 6.3). */
 
+import type { Router, Spine } from '#lab/tor/routers.ts';
 import type { RouterPlace, RouterSetup } from '#lab/tor/setup.ts';
+import { type Addr, familyOf } from '#net/addr.ts';
 import { type Prefix, prefixFamily } from '#net/prefix.ts';
 
 export function birdRouter({ router, dir, nodes }: RouterPlace): RouterSetup {
@@ -8,18 +10,38 @@ export function birdRouter({ router, dir, nodes }: RouterPlace): RouterSetup {
   const bgp = networks.flatMap((network) =>
     nodes
       .filter((range) => prefixFamily(range) === prefixFamily(network))
-      .map((range) => sessions(asNumber, range, network)),
+      .map((range) => sessions(asNumber, range, `where net = ${network}`)),
   );
-  const conf = `# Written by \`polder lab up --tor\`.
-log stderr all;
-router id ${addr};
-protocol device { scan time 10; }
-protocol direct { ipv4; ipv6; interface "eth0", "lan"; }
-${networks.map(kernel).join('\n')}
-${bgp.join('\n')}
-`;
+  return setup(dir, [
+    `router id ${addr};`,
+    'protocol direct { ipv4; ipv6; interface "eth0", "lan"; }',
+    ...networks.map(kernel),
+    ...bgp,
+  ]);
+}
+
+/** It stands in each of the subnets; what it hears there it passes on to nobody. */
+export function birdSpine(
+  { addrs: [addr], asNumber, calls }: Spine,
+  dir: string,
+  nodes: readonly Prefix[],
+): RouterSetup {
+  const families = [...new Set(nodes.map(prefixFamily))];
+  return setup(dir, [
+    `router id ${addr};`,
+    'protocol direct { ipv4; ipv6; interface "br*"; }',
+    ...families.map(
+      (family) => `protocol kernel kernel${family} {\n  ipv${family} { export where source = RTS_BGP; };\n}`,
+    ),
+    ...nodes.map((range) => sessions(asNumber, range, 'none')),
+    ...calls.flatMap((router) => router.addrs.map((one) => session(asNumber, router, one))),
+  ]);
+}
+
+function setup(dir: string, protocols: readonly string[]): RouterSetup {
+  const head = ['# Written by `polder lab up --tor`.', 'log stderr all;', 'protocol device { scan time 10; }'];
   return {
-    files: { 'bird.conf': conf },
+    files: { 'bird.conf': `${[...head, ...protocols].join('\n')}\n` },
     programs: [{ name: 'bird', binary: 'bird', args: ['-f', '-c', `${dir}/bird.conf`, '-s', `${dir}/bird.ctl`] }],
     needs: { bird: 'bird2' },
   };
@@ -34,14 +56,25 @@ function kernel(network: Prefix): string {
 }`;
 }
 
-function sessions(asNumber: number, range: Prefix, network: Prefix): string {
-  const family = prefixFamily(network);
-  return `protocol bgp nodes_${range.replace(/[^0-9a-f]/g, '_')} {
+function session(asNumber: number, router: Router, addr: Addr): string {
+  const family = familyOf(addr);
+  return `protocol bgp ${router.kind}${family} {
+  local as ${asNumber};
+  neighbor ${addr} as ${router.asNumber};
+  graceful restart on;
+  ipv${family} { import all; export none; };
+}`;
+}
+
+function sessions(asNumber: number, range: Prefix, told: string): string {
+  const family = prefixFamily(range);
+  const name = range.replace(/[^0-9a-f]/g, '_');
+  return `protocol bgp nodes_${name} {
   local as ${asNumber};
   neighbor range ${range} external;
-  dynamic name "node${family}_";
+  dynamic name "node${name}_";
   multihop;
   graceful restart on;
-  ipv${family} { import all; export where net = ${network}; };
+  ipv${family} { import all; export ${told}; };
 }`;
 }

@@ -3,19 +3,19 @@
 import { isAlreadyExists } from '#feed/api-error.ts';
 import type { ApiClient } from '#feed/client.ts';
 import type { LabSpec } from '#lab/spec.ts';
-import { type Router, routersOf } from '#lab/tor/routers.ts';
+import { type Speaker, speakersOf } from '#lab/tor/setups.ts';
 import { type Addr, familyOf } from '#net/addr.ts';
 import { BGP_PEERS } from '#spec/calico.ts';
 
 /** Made unless they are there: a user's changes stay. */
 export async function ensurePeers(client: ApiClient, spec: LabSpec): Promise<void> {
-  for (const router of routersOf(spec)) {
-    for (const addr of router.addrs) await ensurePeer(client, router, addr);
+  for (const speaker of speakersOf(spec)) {
+    for (const addr of speaker.addrs) await ensurePeer(client, speaker, addr);
   }
 }
 
-async function ensurePeer(client: ApiClient, { kind, asNumber }: Router, peerIP: Addr): Promise<void> {
-  const name = `tor-${kind}${familyOf(peerIP) === 6 ? '-v6' : ''}`;
+async function ensurePeer(client: ApiClient, { peer, asNumber }: Speaker, peerIP: Addr): Promise<void> {
+  const name = `${peer}${familyOf(peerIP) === 6 ? '-v6' : ''}`;
   try {
     await client.create(BGP_PEERS, {
       apiVersion: 'crd.projectcalico.org/v1',

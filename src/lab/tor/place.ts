@@ -9,7 +9,7 @@ import { nodeNetns } from '#lab/names.ts';
 import type { LabSpec } from '#lab/spec.ts';
 import { asNode, hostAddr, hostName, lanAddr, type Router, routersOf } from '#lab/tor/routers.ts';
 import type { RouterSetup } from '#lab/tor/setup.ts';
-import { routerDir, setupOf } from '#lab/tor/setups.ts';
+import { speakersOf } from '#lab/tor/setups.ts';
 import { addrReplace, defaultVia, ensureNetns, ensureNode, must } from '#lab/underlay.ts';
 import type { Family } from '#net/addr.ts';
 import { ifAddr, lengthOf, prefixFamily } from '#net/prefix.ts';
@@ -21,8 +21,8 @@ const LAN = 'lan';
 
 /** @throws PolderError 'program-missing' that names the package. */
 export function checkRouters(spec: LabSpec): void {
-  for (const router of routersOf(spec)) {
-    for (const [program, name] of Object.entries(setupOf(spec, router).needs)) {
+  for (const { setup } of speakersOf(spec)) {
+    for (const [program, name] of Object.entries(setup.needs)) {
       if (spawnSync('sh', ['-c', 'command -v "$1"', '--', program]).status === 0) continue;
       throw new PolderError('program-missing', { needs: '--tor', program, package: name });
     }
@@ -35,8 +35,8 @@ export function ensureRouters(spec: LabSpec, underlay: Netns): void {
     using host = ensureNetns(nodeNetns(spec.name, hostName(router)));
     for (const network of router.networks) writeSysctl(FORWARDING[prefixFamily(network)], '1', netns);
     wire(spec, router, netns, host);
-    writeFiles(routerDir(spec.name, router), setupOf(spec, router));
   }
+  for (const { dir, setup } of speakersOf(spec)) writeFiles(dir, setup);
 }
 
 function wire(spec: LabSpec, { networks }: Router, netns: Netns, host: Netns): void {

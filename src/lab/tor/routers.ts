@@ -3,7 +3,15 @@
  * subnet 1, with a network behind it that one host stands in. Nobody here wrote them: what they hear is heard by others.
  */
 
-import { familiesOf, type LabSpec, type NodeSpec, nodeAddr6, underlaySubnet } from '#lab/spec.ts';
+import {
+  familiesOf,
+  gateway6Of,
+  gatewayOf,
+  type LabSpec,
+  type NodeSpec,
+  nodeAddr6,
+  underlaySubnet,
+} from '#lab/spec.ts';
 import { type Addr, addrPlus, type Family } from '#net/addr.ts';
 import { addrOf, type Prefix, parsePrefix } from '#net/prefix.ts';
 
@@ -47,6 +55,24 @@ export function routersOf(spec: LabSpec): Router[] {
       networks: families.map((family) => all[family]),
     };
   });
+}
+
+/**
+ * The router between two subnets, which then speaks BGP, too: it passes pods' packets from one to the other, and would not
+ * know where pods are. It tells nothing.
+ */
+export interface Spine {
+  readonly asNumber: number;
+  /** By family, of those that the lab has. */
+  readonly addrs: readonly Addr[];
+  /** Routers that it calls itself, for the way back to the networks behind them. */
+  readonly calls: readonly Router[];
+}
+
+export function spineOf(spec: LabSpec): Spine | undefined {
+  if (spec.tor !== true || spec.subnets === 1) return undefined;
+  const addrs = familiesOf(spec).map((family) => (family === 4 ? gatewayOf(1) : gateway6Of(1)));
+  return { asNumber: 64_600, addrs, calls: routersOf(spec).filter(({ forwards }) => forwards) };
 }
 
 /** It is wired to the underlay as a node is. */
