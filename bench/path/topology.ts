@@ -54,18 +54,37 @@ const HOST_MAC = parseMac('ee:ee:ee:ee:ee:ee');
 
 /** Two namespaces joined by one veth pair: what every other way is measured against. */
 export function directPair(stack: DisposableStack): readonly [Place, Place] {
-  const places = NODE_ADDRS.map((addr) => ({ netns: stack.use(scratchNetns()), addr }));
-  const [a, b] = places;
-  if (!a || !b) throw new Error('two places');
+  const [a, b] = twoPlaces(stack);
   using netlink = openNetlink(a.netns.fd);
   must(netlink, [
     { op: 'link.add', link: { name: 'eth0', info: { kind: 'veth' }, peer: { name: 'eth0', netns: b.netns.fd } } },
   ]);
-  for (const { netns, addr } of [a, b]) {
-    using inside = openNetlink(netns.fd);
-    must(inside, [...up('lo'), ...up('eth0'), address('eth0', `${addr}/24`)]);
-  }
+  for (const place of [a, b]) equip(place);
   return [a, b];
+}
+
+/** The same with a switch between them, as the nodes of a lab have it. */
+export function switchedPair(stack: DisposableStack): readonly [Place, Place] {
+  const pair = twoPlaces(stack);
+  using middle = openNetlink(stack.use(scratchNetns()).fd);
+  must(middle, [{ op: 'link.add', link: { name: 'br1', info: { kind: 'bridge' }, up: true } }]);
+  for (const [i, place] of pair.entries()) {
+    const peer = { name: 'eth0', netns: place.netns.fd };
+    must(middle, [{ op: 'link.add', link: { name: `n${i}`, info: { kind: 'veth' }, up: true, master: 'br1', peer } }]);
+    equip(place);
+  }
+  return pair;
+}
+
+function twoPlaces(stack: DisposableStack): readonly [Place, Place] {
+  const [a, b] = NODE_ADDRS.map((addr) => ({ netns: stack.use(scratchNetns()), addr }));
+  if (!a || !b) throw new Error('two places');
+  return [a, b];
+}
+
+function equip({ netns, addr }: Place): void {
+  using inside = openNetlink(netns.fd);
+  must(inside, [...up('lo'), ...up('eth0'), address('eth0', `${addr}/24`)]);
 }
 
 /** @param fastPath as the setting of this name @throws Error if the kernel cannot do it */

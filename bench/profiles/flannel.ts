@@ -1,11 +1,11 @@
 /**
  * Flannel's VXLAN layout, built by hand with iproute2 and nft as its own documentation draws it: `cni0`, `flannel.1` (VNI 1,
  * UDP 8472, no learning), static neighbours and forwarding entries, masquerade of what leaves the cluster. Nothing of Polder's
- * programs it: it is the peer that our profiles are measured beside.
+ * programs it: it is the peer that our profiles are measured beside. Its nodes stand at a switch, as a lab's do.
  */
 
 import { execFileSync } from 'node:child_process';
-import { directPair, type Place } from '#bench/path/topology.ts';
+import { type Place, switchedPair } from '#bench/path/topology.ts';
 import { inNetns } from '#kernel/netns/enter.ts';
 import { scratchNetns } from '#kernel/testing/scratch-netns.ts';
 import { parseAddr } from '#net/addr.ts';
@@ -30,7 +30,7 @@ const NAT = `table ip flannel {
 export function flannelByHand(): Layout {
   const stack = new DisposableStack();
   try {
-    const nodes = directPair(stack);
+    const nodes = switchedPair(stack);
     layNode(nodes[0], 1, nodes[1]);
     layNode(nodes[1], 2, nodes[0]);
     const near = [layPod(stack, nodes[0], 1, 2), layPod(stack, nodes[0], 1, 3)] as const;
