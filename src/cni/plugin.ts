@@ -1,7 +1,6 @@
 /** What a CNI plugin is, and what it is given. A plugin is a folder below plugins/ with one such value. */
 
-import type { LeaseFolder } from '#cni/dhcp/folder.ts';
-import type { LeaseKeeper } from '#cni/dhcp/keeper.ts';
+import type { LeaseFolder, LeaseTender } from '#cni/dhcp/folder.ts';
 import type { EndpointStore } from '#cni/ipam/store.ts';
 import type { LinkRemover } from '#cni/link-remover.ts';
 import type { Log } from '#cni/log.ts';
@@ -58,7 +57,7 @@ export interface PluginHost {
   /** How the agent reaches the API. */
   readonly kubeconfig?: string;
   /** DHCP leases of the node's pods; the keeper is the agent's: without one, nobody renews them. */
-  readonly leases?: { readonly folder: LeaseFolder; readonly keeper?: LeaseKeeper };
+  readonly leases?: { readonly folder: LeaseFolder; readonly keeper?: LeaseTender };
   readonly log: Log;
 }
 

@@ -9,6 +9,14 @@ import { fileOf, formatRecord, type LeaseKey, type LeaseRecord, parseRecord } fr
 import type { Log } from '#cni/log.ts';
 import { PolderError } from '#spec/errors.ts';
 
+/** Renews leases for as long as pods need them. */
+export interface LeaseTender {
+  /** Written down when this returns. @throws PolderError cni-io */
+  keep(record: LeaseRecord): void;
+  /** Nothing more is done for the lease; it is still in the folder. */
+  stop(key: LeaseKey): Promise<void>;
+}
+
 export class LeaseFolder {
   readonly #dir: string;
   readonly #log: Log;

@@ -1,11 +1,11 @@
 /** The agent's part in DHCP: keeps the leases of all pods of the node, also those that it got before it was started anew. */
 
-import type { LeaseFolder } from '#cni/dhcp/folder.ts';
+import type { LeaseFolder, LeaseTender } from '#cni/dhcp/folder.ts';
 import { fileOf, type LeaseKey, type LeaseRecord } from '#cni/dhcp/record.ts';
 import { Upkeep } from '#cni/dhcp/upkeep.ts';
 import type { Log } from '#cni/log.ts';
 
-export class LeaseKeeper implements AsyncDisposable {
+export class LeaseKeeper implements LeaseTender, AsyncDisposable {
   readonly #folder: LeaseFolder;
   readonly #log: Log;
   readonly #upkeeps = new Map<string, Upkeep>();
@@ -17,7 +17,6 @@ export class LeaseKeeper implements AsyncDisposable {
     for (const record of folder.all()) this.#start(record);
   }
 
-  /** Written down when this returns. @throws PolderError cni-io */
   keep(record: LeaseRecord): void {
     this.#folder.put(record);
     this.#start(record);
@@ -27,7 +26,6 @@ export class LeaseKeeper implements AsyncDisposable {
     this.#upkeeps.set(fileOf(record), new Upkeep(record, this.#folder, this.#log));
   }
 
-  /** Nothing more is done for the lease; it is still in the folder. */
   async stop(key: LeaseKey): Promise<void> {
     const upkeep = this.#upkeeps.get(fileOf(key));
     this.#upkeeps.delete(fileOf(key));

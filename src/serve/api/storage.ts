@@ -1,7 +1,13 @@
 /** Between the form that a kind is served in and the form that is stored: mostly the same. */
-import type { Api } from '#serve/api/api.ts';
+
+import type { Store } from '#serve/api/store/store.ts';
 import type { Key, StoredObject } from '#serve/api/store/stored.ts';
 import type { Kind, KubeObject } from '#spec/kinds/kind.ts';
+
+/** Whatever has the store: the API as a whole. */
+interface WithStore {
+  readonly store: Store;
+}
 
 /** An object that was read or written, and its JSON. */
 export interface Written {
@@ -26,16 +32,16 @@ export function textAs(kind: Kind, stored: StoredObject): string {
 }
 
 /** Stores an object under the next revision, which becomes its resourceVersion. @throws when the disk refuses */
-export function putObject(api: Pick<Api, 'store'>, kind: Kind, key: Key, object: KubeObject): Written {
+export function putObject(api: WithStore, kind: Kind, key: Key, object: KubeObject): Written {
   return commit(api, kind, object, (text) => api.store.put(key, text));
 }
 
 /** Removes an object; this is its last state. @throws when the disk refuses */
-export function dropObject(api: Pick<Api, 'store'>, kind: Kind, key: Key, object: KubeObject): Written {
+export function dropObject(api: WithStore, kind: Kind, key: Key, object: KubeObject): Written {
   return commit(api, kind, object, (text) => api.store.remove(key, text));
 }
 
-function commit(api: Pick<Api, 'store'>, kind: Kind, object: KubeObject, write: (text: string) => void): Written {
+function commit(api: WithStore, kind: Kind, object: KubeObject, write: (text: string) => void): Written {
   object.metadata.resourceVersion = String(api.store.next);
   const text = JSON.stringify(object);
   write(kind.storedAs === undefined ? text : JSON.stringify(kind.storedAs.toStored(object)));

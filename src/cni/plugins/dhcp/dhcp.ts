@@ -2,8 +2,7 @@
 
 import { fstatSync } from 'node:fs';
 import { acquire, release } from '#cni/dhcp/client.ts';
-import type { LeaseFolder } from '#cni/dhcp/folder.ts';
-import type { LeaseKeeper } from '#cni/dhcp/keeper.ts';
+import type { LeaseFolder, LeaseTender } from '#cni/dhcp/folder.ts';
 import { phaseOf } from '#cni/dhcp/phase.ts';
 import { bears, dhcpLink, findPod } from '#cni/dhcp/pod.ts';
 import type { LeaseKey, LeaseRecord } from '#cni/dhcp/record.ts';
@@ -20,7 +19,7 @@ export const dhcp: Plugin = { type: 'dhcp', add, del, check, status, gc };
 
 interface Leases {
   readonly folder: LeaseFolder;
-  readonly keeper?: LeaseKeeper;
+  readonly keeper?: LeaseTender;
 }
 
 /** @throws PolderError internal: whoever runs plugins has them. */
@@ -30,7 +29,7 @@ function leasesOf({ host }: PluginCall): Leases {
 }
 
 /** Who has an address and does not renew it uses, sooner or later, one that belongs to somebody else. */
-function keeperOf(call: PluginCall, code: Extract<ErrorCode, 'cni-try-later' | 'cni-not-available'>): LeaseKeeper {
+function keeperOf(call: PluginCall, code: Extract<ErrorCode, 'cni-try-later' | 'cni-not-available'>): LeaseTender {
   const { keeper } = leasesOf(call);
   if (keeper) return keeper;
   throw new PolderError(code, {
