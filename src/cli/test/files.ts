@@ -7,6 +7,9 @@ export const ROOT = join(import.meta.dirname, '../../..');
 /** Tests of `test/` that need no lab. */
 const PLAIN = ['test/layers.test.ts', 'test/docs.test.ts'];
 
+/** How Node runs a test file: what a failed test leaves open must not keep it from ending, and all of its results come. */
+export const FILE_ARGS = ['--test-force-exit', '--import', join(import.meta.dirname, 'whole-output.ts')] as const;
+
 export interface TestFiles {
   /** Neither root nor the kernel. */
   readonly unit: readonly string[];

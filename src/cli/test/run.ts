@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { run } from 'node:test';
 import { spec, type TestEvent } from 'node:test/reporters';
 import { paint, type Terminal } from '#cli/terminal.ts';
-import { ROOT, testFiles } from '#cli/test/files.ts';
+import { FILE_ARGS, ROOT, testFiles } from '#cli/test/files.ts';
 import { runInMachine } from '#cli/test/machine.ts';
 import { removeStrandedLabs } from '#cli/test/stranded.ts';
 import { count, emptyTally, type Tally } from '#cli/test/tally.ts';
@@ -95,8 +95,7 @@ async function runGroup(group: Group, wish: TestWish, tally: Tally, io: Terminal
     concurrency: group.concurrency,
     timeout: TEST_LIMIT_MS,
     signal: io.signal,
-    // What a failed test leaves open must not keep its file from ending.
-    execArgv: ['--test-force-exit'],
+    execArgv: [...FILE_ARGS],
     ...(wish.grep === undefined ? {} : { testNamePatterns: [wish.grep] }),
   });
   stream.on('test:pass', (data) => count(tally, { type: 'test:pass', data } as TestEvent));
