@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { answered, serve, silent } from '#cni/conformance/echo.ts';
+import { must } from '#cni/conformance/exec.ts';
+import { noSocat } from '#cni/testing/echo.ts';
+import { noKernel, scratchNetns } from '#kernel/testing/scratch-netns.ts';
+
+const skip = noKernel || noSocat;
+
+test('a server of the suite answers every asker, a hundred at once, too', { skip }, async () => {
+  using netns = scratchNetns();
+  await must(netns, ['ip', 'link', 'set', 'lo', 'up']);
+  for (const protocol of ['tcp', 'udp'] as const) {
+    using _ = await serve(netns, protocol);
+    const asked = Array.from({ length: 100 }, () => answered(netns, protocol, '127.0.0.1', 80));
+    assert.deepEqual(new Set(await Promise.all(asked)), new Set([true]), protocol);
+  }
+});
+
+test('nobody answers where no server is, or where the packets go nowhere', { skip }, async () => {
+  using netns = scratchNetns();
+  await must(netns, ['ip', 'link', 'set', 'lo', 'up']);
+  for (const protocol of ['tcp', 'udp'] as const) {
+    assert.equal(await silent(netns, protocol, '127.0.0.1', 80), true, `${protocol}, no server`);
+    assert.equal(await silent(netns, protocol, '192.0.2.1', 80), true, `${protocol}, no route`);
+    assert.equal(await answered(netns, protocol, '127.0.0.1', 80), false, `${protocol}, no server, with patience`);
+  }
+});
