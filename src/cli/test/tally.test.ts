@@ -18,6 +18,7 @@ test('count counts tests, not the suites and files that hold them', () => {
   const tally = emptyTally();
   for (const each of [
     event('test:pass', { name: 'a' }),
+    event('test:pass', { name: '/api/v1/pods is a path, not a file' }),
     event('test:pass', { name: 'suite', kind: 'suite' }),
     event('test:pass', { name: '/x/y.test.ts' }),
     event('test:pass', { name: 's', skip: 'no kubectl' }),
@@ -29,7 +30,7 @@ test('count counts tests, not the suites and files that hold them', () => {
     count(tally, each);
   }
   assert.deepEqual(tally, {
-    passed: 1,
+    passed: 2,
     failures: ['f', '/x/crashed.test.ts'],
     skips: [
       { name: 's', reason: 'no kubectl' },

@@ -19,7 +19,7 @@ export function count(tally: Tally, event: TestEvent): void {
   const { name, skip, details } = event.data;
   if (details.type === 'suite') return;
   if (event.type === 'test:fail') tally.failures.push(name);
-  else if (isAbsolute(name))
+  else if (isAbsolute(name) && name.endsWith('.test.ts'))
     return; // a file in which no test matched
   else if (skip === undefined || skip === false) tally.passed += 1;
   else tally.skips.push({ name, reason: typeof skip === 'string' ? skip : 'no reason given' });
