@@ -76,3 +76,8 @@ export function hostAddress(result: JsonObject): string {
   const all = addressesOf(result).map((address) => address.split('/')[0] ?? '');
   return all.find((address) => !address.includes(':')) ?? all[0] ?? '';
 }
+
+/** Of an entry of a result's `interfaces`: whether it is the pod's end. */
+export function isSandboxed(link: unknown): boolean {
+  return isObject(link) && typeof link.sandbox === 'string' && link.sandbox !== '';
+}

@@ -9,9 +9,10 @@ import { casesOf } from '#cni/conformance/cases/all.ts';
 import { type Descriptor, FEATURES, type Feature } from '#cni/conformance/descriptor.ts';
 import { DESCRIPTORS } from '#cni/conformance/descriptors/table.ts';
 import { PATH, run } from '#cni/conformance/exec.ts';
+import { connectNode, throwAwayNetns } from '#cni/conformance/ground.ts';
 import { brief, type CaseResult, NotHere, Unmet } from '#cni/conformance/outcome.ts';
 import { seeded, seedOf } from '#cni/conformance/seeded.ts';
-import { connectNode, type Plugins, Trial, throwAwayNetns } from '#cni/conformance/trial.ts';
+import { type Plugins, Trial } from '#cni/conformance/trial.ts';
 
 export interface SuiteOptions {
   /** Folder of the executables that are tried. */

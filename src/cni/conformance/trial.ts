@@ -9,17 +9,26 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { type Answer, answerOf, hostAddress, objects, printed, succeeded } from '#cni/conformance/answer.ts';
+import {
+  type Answer,
+  answerOf,
+  hostAddress,
+  isSandboxed,
+  objects,
+  printed,
+  succeeded,
+} from '#cni/conformance/answer.ts';
 import type { Descriptor, Program } from '#cni/conformance/descriptor.ts';
 import { must, PATH, run } from '#cni/conformance/exec.ts';
 import { fill, type Values } from '#cni/conformance/fill.ts';
+import { connectNode, pathOf, throwAwayNetns, UPLINK } from '#cni/conformance/ground.ts';
 import { NotHere } from '#cni/conformance/outcome.ts';
 import { read } from '#cni/conformance/read.ts';
 import type { Random } from '#cni/conformance/seeded.ts';
 import { difference, fileSnapshot, type Snapshot, snapshot } from '#cni/conformance/snapshot.ts';
-import { inNetns, inNewNetns, openThreadNetns } from '#kernel/netns/enter.ts';
-import { heldNetns, type Netns } from '#kernel/netns/netns.ts';
-import { isObject, type JsonObject } from '#wire/cni/json.ts';
+import { inNetns } from '#kernel/netns/enter.ts';
+import type { Netns } from '#kernel/netns/netns.ts';
+import type { JsonObject } from '#wire/cni/json.ts';
 
 export type Verb = 'ADD' | 'DEL' | 'CHECK' | 'STATUS' | 'GC' | 'VERSION';
 
@@ -71,11 +80,6 @@ export interface TrialOptions {
   readonly tmp: string;
 }
 
-export const UPLINK = 'up0';
-/** The node's address towards the outside, and the outside's. */
-export const NODE_ADDRESS = '198.51.100.1';
-export const OUTSIDE_ADDRESS = '198.51.100.2';
-
 /** How long what an answered call has begun may take to be seen in the kernel, milliseconds. */
 const SETTLE_MS = 1_500;
 
@@ -86,31 +90,6 @@ const LOOK_MS = 10;
 const TRIES = 4;
 
 let trials = 0;
-
-export function throwAwayNetns(): Netns {
-  return heldNetns(inNewNetns(openThreadNetns), 'throw-away');
-}
-
-export function pathOf(netns: Netns): string {
-  return `/proc/${process.pid}/fd/${netns.fd}`;
-}
-
-/** A node with an uplink to an outside that has no route back to pods. */
-export async function connectNode(node: Netns, outside: Netns): Promise<void> {
-  await must(
-    node,
-    ['ip', '-batch', '-'],
-    [
-      'link set lo up',
-      `link add ${UPLINK} type veth peer name out0 netns ${pathOf(outside)}`,
-      `addr add ${NODE_ADDRESS}/24 dev ${UPLINK}`,
-      `link set ${UPLINK} up`,
-      `route add default via ${OUTSIDE_ADDRESS}`,
-    ].join('\n'),
-  );
-  const there = ['link set lo up', `addr add ${OUTSIDE_ADDRESS}/24 dev out0`, 'link set out0 up'];
-  await must(outside, ['ip', '-batch', '-'], there.join('\n'));
-}
 
 /** Returns when it holds, or the time is over: what needs it will say so. */
 async function until(holds: () => boolean, limitMs: number): Promise<void> {
@@ -345,8 +324,4 @@ function resultValues(result: JsonObject | undefined, ifname: string, prev = res
     ...(typeof inside?.mac === 'string' && { mac: inside.mac }),
     ...(typeof outside?.name === 'string' && { hostif: outside.name }),
   };
-}
-
-export function isSandboxed(link: unknown): boolean {
-  return isObject(link) && typeof link.sandbox === 'string' && link.sandbox !== '';
 }

@@ -2,17 +2,18 @@
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { addressesOf, objects, printed, refused, succeeded } from '#cni/conformance/answer.ts';
+import { addressesOf, isSandboxed, objects, printed, refused, succeeded } from '#cni/conformance/answer.ts';
 import { type Case, type Facts, since } from '#cni/conformance/case.ts';
 import { chainCases } from '#cni/conformance/cases/chain.ts';
 import { inputCases } from '#cni/conformance/cases/input.ts';
 import { unchanged } from '#cni/conformance/cases/unchanged.ts';
 import { seeEffects } from '#cni/conformance/effects.ts';
 import { must } from '#cni/conformance/exec.ts';
+import { pathOf } from '#cni/conformance/ground.ts';
 import { need } from '#cni/conformance/outcome.ts';
 import { read } from '#cni/conformance/read.ts';
 import { difference } from '#cni/conformance/snapshot.ts';
-import { isSandboxed, type Pod, pathOf, type Trial } from '#cni/conformance/trial.ts';
+import type { Pod, Trial } from '#cni/conformance/trial.ts';
 import type { JsonObject } from '#wire/cni/json.ts';
 
 export function addCases(facts: Facts): Case[] {

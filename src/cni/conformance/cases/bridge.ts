@@ -4,9 +4,10 @@ import { hostAddress, printed, refused } from '#cni/conformance/answer.ts';
 import type { Case } from '#cni/conformance/case.ts';
 import { unchanged } from '#cni/conformance/cases/unchanged.ts';
 import { must } from '#cni/conformance/exec.ts';
+import { OUTSIDE_ADDRESS } from '#cni/conformance/ground.ts';
 import { need } from '#cni/conformance/outcome.ts';
 import { has, read } from '#cni/conformance/read.ts';
-import { OUTSIDE_ADDRESS, type Pod, type Trial } from '#cni/conformance/trial.ts';
+import type { Pod, Trial } from '#cni/conformance/trial.ts';
 import type { JsonObject } from '#wire/cni/json.ts';
 
 const GATEWAY = '10.22.0.1';

@@ -3,8 +3,9 @@
 import { hostAddress, printed, succeeded } from '#cni/conformance/answer.ts';
 import type { Case } from '#cni/conformance/case.ts';
 import { must, run } from '#cni/conformance/exec.ts';
+import { NODE_ADDRESS, OUTSIDE_ADDRESS } from '#cni/conformance/ground.ts';
 import { NotHere, need } from '#cni/conformance/outcome.ts';
-import { NODE_ADDRESS, OUTSIDE_ADDRESS, type Pod, type Trial } from '#cni/conformance/trial.ts';
+import type { Pod, Trial } from '#cni/conformance/trial.ts';
 
 export function firewallCases(): Case[] {
   return [admitted, sameBridge, isolated];

@@ -3,8 +3,8 @@
 import type { Case } from '#cni/conformance/case.ts';
 import { answered, serve, silent } from '#cni/conformance/echo.ts';
 import { must } from '#cni/conformance/exec.ts';
+import { NODE_ADDRESS, OUTSIDE_ADDRESS } from '#cni/conformance/ground.ts';
 import { need } from '#cni/conformance/outcome.ts';
-import { NODE_ADDRESS, OUTSIDE_ADDRESS } from '#cni/conformance/trial.ts';
 import type { JsonObject } from '#wire/cni/json.ts';
 
 export function portmapCases(): Case[] {

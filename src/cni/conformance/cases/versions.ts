@@ -1,9 +1,8 @@
 /** ADD in every version that the plugin says it supports: the result is of that version. */
 
-import { type Answer, addressesOf, objects, printed, shown } from '#cni/conformance/answer.ts';
+import { type Answer, addressesOf, isSandboxed, objects, printed, shown } from '#cni/conformance/answer.ts';
 import { type Case, type Facts, RELEASED, since } from '#cni/conformance/case.ts';
 import { need } from '#cni/conformance/outcome.ts';
-import { isSandboxed } from '#cni/conformance/trial.ts';
 import { isObject, type JsonObject } from '#wire/cni/json.ts';
 
 export function versionCases(facts: Facts): Case[] {
