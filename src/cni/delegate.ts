@@ -58,7 +58,7 @@ async function ours(call: PluginCall, to: Delegate, command: Command): Promise<O
   const plugin = await call.host.plugin(to.type);
   if (!plugin) return undefined;
   const request: CniRequest = { ...call.request, ...to.request, plugin: to.type, command };
-  const conf: NetConf = to.conf ? readNetConf(to.conf, to.type) : call.conf;
+  const conf: NetConf = to.conf ? readNetConf(to.conf, to.type, command) : call.conf;
   return { plugin, call: { ...call, request, conf, delegatedBy: lineOf(call, to) } };
 }
 

@@ -138,10 +138,14 @@ for (const [type, row] of Object.entries(ROWS)) {
         }
       }
       const status = await b.cni('STATUS', {}, conf);
-      if (!row.feature && type !== 'host-device') good(status);
+      if (!atLeast(version, '1.1.0'))
+        assert.deepEqual([status.exit, status.json?.code], [1, 1], 'STATUS came with 1.1.0');
+      else if (!row.feature && type !== 'host-device') good(status);
       good(await b.cni('DEL', env, conf));
       good(await b.cni('DEL', { ...env, CNI_NETNS: '' }, conf));
-      good(await b.cni('GC', {}, { ...conf, 'cni.dev/valid-attachments': [] }));
+      const collected = await b.cni('GC', {}, { ...conf, 'cni.dev/valid-attachments': [] });
+      if (atLeast(version, '1.1.0')) good(collected);
+      else assert.deepEqual([collected.exit, collected.json?.code], [1, 1], 'GC came with 1.1.0');
       if (row.meta) good(await b.cni('DEL', env, first));
     });
   }

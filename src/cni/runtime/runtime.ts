@@ -188,7 +188,8 @@ export class CniRuntime {
     }
     if (atLeast(list.cniVersion, '1.1.0') && !list.disableGC) {
       for (const plugin of list.plugins) {
-        const stdin = pluginStdin(list, plugin, { extra: { 'cni.dev/valid-attachments': valid } });
+        const extra = { 'cni.dev/valid-attachments': valid, 'cni.dev/attachments': valid };
+        const stdin = pluginStdin(list, plugin, { extra });
         await this.#exec('GC', plugin, undefined, stdin).catch((error) => errors.push(error));
       }
     }

@@ -74,7 +74,7 @@ function dispatcher(plugin: Plugin, abandoned = false): Dispatcher {
 }
 
 const ENV = { CNI_CONTAINERID: 'c', CNI_NETNS: '/n', CNI_IFNAME: 'eth0' };
-const CONF = JSON.stringify({ cniVersion: '1.1.0', name: 'n', type: 'x' });
+const CONF = JSON.stringify({ cniVersion: '1.1.0', name: 'n', type: 'x', 'cni.dev/valid-attachments': [] });
 const call = (command: string, stdin = CONF) => ({ argv0: '/bin/x', env: { CNI_COMMAND: command, ...ENV }, stdin });
 
 test('dispatch leads each command to its verb, and only ADD and VERSION print something', async () => {
@@ -86,6 +86,23 @@ test('dispatch leads each command to its verb, and only ADD and VERSION print so
     assert.equal(answer.stdout !== '', command === 'ADD' || command === 'VERSION');
   }
   assert.deepEqual(calls, ['add', 'check', 'del', 'status', 'gc']);
+});
+
+test('dispatch refuses verbs that the configuration’s version of the specification does not have', async () => {
+  const calls: string[] = [];
+  const d = dispatcher(noting(calls));
+  const code = async (command: string, cniVersion: string) => {
+    const conf = { cniVersion, name: 'n', type: 'x', 'cni.dev/valid-attachments': [] };
+    const { exit, stdout } = await dispatch(call(command, JSON.stringify(conf)), d);
+    return exit === 0 ? 'ok' : JSON.parse(stdout).code;
+  };
+  for (const command of ['STATUS', 'GC']) {
+    assert.equal(await code(command, '1.0.0'), 1, command);
+    assert.equal(await code(command, '1.1.0'), 'ok', command);
+  }
+  assert.equal(await code('CHECK', '0.3.1'), 1);
+  assert.equal(await code('CHECK', '0.4.0'), 'ok');
+  assert.deepEqual(calls, ['status', 'gc', 'check']);
 });
 
 test('dispatch undoes an ADD that nobody waits for any more', async () => {

@@ -3,7 +3,7 @@
 import type { KeyedLock } from '#cni/keyed-lock.ts';
 import type { CallerNetns, Plugin, PluginCall, PluginHost } from '#cni/plugin.ts';
 import { PolderError } from '#spec/errors.ts';
-import { type NetConf, parseNetConf, peekVersion } from '#wire/cni/conf.ts';
+import { parseNetConf, peekVersion } from '#wire/cni/conf.ts';
 import { toErrorObject } from '#wire/cni/error.ts';
 import type { ShimCall } from '#wire/cni/frame.ts';
 import { type CniRequest, readRequest } from '#wire/cni/request.ts';
@@ -30,7 +30,7 @@ export async function dispatch(shim: ShimCall, d: Dispatcher): Promise<Answer> {
     const plugin = await d.host.plugin(request.plugin);
     if (!plugin) throw unknownPlugin(request.plugin);
     if (request.command === 'VERSION') return ok(versionReply(peekVersion(request.stdin)));
-    const conf = parseNetConf(request.stdin, request.plugin);
+    const conf = parseNetConf(request.stdin, request.plugin, request.command);
     const run = () => d.withCaller(request, (caller) => verb(plugin, { request, conf, caller, host: d.host }, d));
     return request.containerId === '' ? await run() : await d.locks.run(request.containerId, run);
   } catch (error) {
@@ -50,13 +50,15 @@ async function verb(plugin: Plugin, call: PluginCall, d: Dispatcher): Promise<An
       await plugin.del(call);
       return NOTHING;
     case 'CHECK':
-      needVersion(call.conf, '0.3.1');
+      needVersion(call, '0.4.0');
       await plugin.check(call);
       return NOTHING;
     case 'STATUS':
+      needVersion(call, '1.1.0');
       await plugin.status(call);
       return NOTHING;
     case 'GC':
+      needVersion(call, '1.1.0');
       await plugin.gc(call);
       return NOTHING;
     case 'VERSION':
@@ -74,13 +76,13 @@ async function addOrUndo(plugin: Plugin, call: PluginCall, d: Dispatcher): Promi
   return ok(encodeResult(result, call.conf.cniVersion));
 }
 
-/** CHECK came with 0.4.0. */
-function needVersion(conf: NetConf, tooOld: SpecVersion): void {
-  if (!atLeast(tooOld, conf.cniVersion)) return;
+/** A verb that came with a later version of the specification means nothing in a configuration of an earlier. */
+function needVersion({ conf, request }: PluginCall, since: SpecVersion): void {
+  if (atLeast(conf.cniVersion, since)) return;
   throw new PolderError('cni-version', {
     version: conf.cniVersion,
-    plugin: `${conf.type} at CHECK`,
-    supported: '0.4.0 and later',
+    plugin: `${conf.type} at ${request.command}`,
+    supported: since === NEWEST ? since : `${since} and later`,
   });
 }
 

@@ -167,6 +167,41 @@ test('parseNetConf refuses with the code of what is wrong', () => {
   );
 });
 
+test('parseNetConf for DEL and GC takes what only ADD needs for absent when it is wrong', () => {
+  const valid = { 'cni.dev/valid-attachments': [] };
+  for (const broken of [
+    { mtu: 12 },
+    { dns: { nameservers: 'x' } },
+    { prevResult: { ips: [{ address: '10.80.0.2/24', interface: 0 }] } },
+    { prevResult: { interfaces: [{ name: 'eth0' }], ips: [{ address: '10.80.0.2/24', interface: -1 }] } },
+    { prevResult: { routes: [{ dst: '' }] } },
+    { prevResult: 'x' },
+  ]) {
+    const text = JSON.stringify({ cniVersion: '1.1.0', name: 'a', ...valid, ...broken });
+    for (const command of ['ADD', 'CHECK'] as const)
+      assert.equal(
+        codeOf(() => parseNetConf(text, 'polder', command)),
+        'cni-config',
+        text,
+      );
+    for (const command of ['DEL', 'GC'] as const) {
+      const conf = parseNetConf(text, 'polder', command);
+      assert.deepEqual([conf.mtu, conf.dns, conf.prevResult], [undefined, {}, undefined], text);
+    }
+  }
+});
+
+test('parseNetConf for GC must be told what stays: an empty list is an order, silence is none', () => {
+  const conf = (more: object) =>
+    parseNetConf(JSON.stringify({ cniVersion: '1.1.0', name: 'a', ...more }), 'polder', 'GC').validAttachments;
+  assert.throws(() => conf({}), /cni\.dev\/valid-attachments must name the attachments that stay, but it is missing/);
+  assert.deepEqual(conf({ 'cni.dev/valid-attachments': [] }), []);
+  assert.deepEqual(conf({ 'cni.dev/valid-attachments': null }), [], 'Go’s empty list');
+  const one = [{ containerID: 'c1', ifname: 'eth0' }];
+  assert.deepEqual(conf({ 'cni.dev/valid-attachments': one }), one);
+  assert.deepEqual(conf({ 'cni.dev/attachments': one }), one, 'the name that the specification had by mistake');
+});
+
 test('parseNetConf throws nothing but PolderError, whatever the text', () => {
   const keys = fc.constantFrom('cniVersion', 'name', 'type', 'mtu', 'dns', 'args', 'runtimeConfig', 'prevResult', 'x');
   const near = fc
