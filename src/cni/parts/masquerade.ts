@@ -3,6 +3,7 @@
  * table for all networks: a map from the pod's address to a chain for its network, so that a pod is one element.
  */
 
+import { isDeepStrictEqual } from 'node:util';
 import { forgetReferenceMasquerade } from '#cni/parts/reference-rules.ts';
 import { type Attachment, staleTags, tagOf } from '#cni/parts/tag.ts';
 import type { PluginCall } from '#cni/plugin.ts';
@@ -11,7 +12,7 @@ import type { Family } from '#net/addr.ts';
 import { addrOf, type IfAddr, networkOf, type Prefix, parsePrefix, prefixFamily } from '#net/prefix.ts';
 import { goto, masquerade, match, payload, prefixExpr } from '#wire/nft/build.ts';
 import { nftRefusalError } from '#wire/nft/refusal.ts';
-import type { Element, NftOp } from '#wire/nft/values.ts';
+import type { Element, NftOp, Statement, TableListing } from '#wire/nft/values.ts';
 
 export const MASQUERADE_TABLE = { family: 'inet', name: 'polder_masquerade' } as const;
 
@@ -29,7 +30,7 @@ export function masqueradePod(call: PluginCall, addresses: readonly IfAddr[]): v
   const { nft } = call.caller;
   const tag = tagOf(attachmentOf(call));
   const elements = addresses.map((address) => elementOp(address, tag));
-  // The usual case: table and chain are there.
+  // The usual case: table and chain are there, and nobody has these addresses.
   if (!nft.apply(MASQUERADE_TABLE, elements)) return;
   const left = staleElements(nft, addresses);
   const failure = nft.apply(MASQUERADE_TABLE, [...setUp(addresses.map(networkOf)), ...left, ...elements]);
@@ -47,14 +48,28 @@ export function unmasqueradeStale(call: PluginCall): void {
   removeTagged(call.caller.nft, staleTags(call.conf));
 }
 
-/** For CHECK: addresses of the pod that are not masqueraded. */
+/** For CHECK: addresses of the pod that are not masqueraded, for want of an element or of a rule. */
 export function notMasqueraded(call: PluginCall, addresses: readonly IfAddr[]): string[] {
   const tag = tagOf(attachmentOf(call));
-  const sets = call.caller.nft.list(MASQUERADE_TABLE)?.sets ?? [];
-  const there = new Set(sets.flatMap(({ elements }) => elements.filter(hasTag(tag)).map(({ key }) => key)));
+  const listing = call.caller.nft.list(MASQUERADE_TABLE);
+  const elements = (listing?.sets ?? []).flatMap((set) => set.elements);
+  const there = new Set(elements.filter(hasTag(tag)).map(({ key }) => key));
   return addresses
-    .filter((address) => !there.has(addrOf(address)))
+    .filter((address) => !there.has(addrOf(address)) || !isWorking(listing, address))
     .map((address) => `${addrOf(address)} is not masqueraded`);
+}
+
+/** Rules of others may stand beside ours. */
+function isWorking(listing: TableListing | undefined, address: IfAddr): boolean {
+  const rulesOf = (name: string) => listing?.chains.find((chain) => chain.name === name)?.rules ?? [];
+  const has = (chain: string, rule: readonly Statement[]) =>
+    rulesOf(chain).some(({ expr }) => isDeepStrictEqual(expr, rule));
+  const network = networkOf(address);
+  return (
+    listing?.chains.some(({ name, base }) => name === CHAIN && base?.hook === 'postrouting') === true &&
+    has(CHAIN, mapRule(prefixFamily(address))) &&
+    networkRules(network).every((rule) => has(chainOf(network), rule))
+  );
 }
 
 export function attachmentOf({ conf, request }: PluginCall): Attachment {
@@ -68,7 +83,7 @@ function hasTag(tag: string): (element: Element) => boolean {
 function elementOp(address: IfAddr, comment: string): NftOp {
   const value = goto(chainOf(networkOf(address)));
   const { map } = FAMILIES[prefixFamily(address)];
-  return { op: 'element.add', set: map, elements: [{ key: addrOf(address), value, comment }] };
+  return { op: 'element.create', set: map, elements: [{ key: addrOf(address), value, comment }] };
 }
 
 /** A chain's name takes no colon. */
@@ -85,26 +100,31 @@ function setUp(networks: readonly Prefix[]): NftOp[] {
     ),
     { op: 'chain.add', chain: { name: CHAIN, base: { type: 'nat', hook: 'postrouting', prio: PRIORITY } } },
     { op: 'chain.flush', name: CHAIN },
-    ...Object.values(FAMILIES).map(
-      ({ map, header }): NftOp => ({
-        op: 'rule.add',
-        chain: CHAIN,
-        rule: { expr: [{ vmap: { key: payload(header, 'saddr'), data: `@${map}` } }] },
-      }),
-    ),
+    ...([4, 6] as const).map((family): NftOp => ({ op: 'rule.add', chain: CHAIN, rule: { expr: mapRule(family) } })),
     ...[...new Set(networks)].flatMap(networkChain),
   ];
 }
 
+function mapRule(family: Family): readonly Statement[] {
+  const { map, header } = FAMILIES[family];
+  return [{ vmap: { key: payload(header, 'saddr'), data: `@${map}` } }];
+}
+
 function networkChain(network: Prefix): NftOp[] {
-  const { header, multicast } = FAMILIES[prefixFamily(network)];
   const name = chainOf(network);
-  const to = payload(header, 'daddr');
   return [
     { op: 'chain.add', chain: { name } },
     { op: 'chain.flush', name },
-    { op: 'rule.add', chain: name, rule: { expr: [match(to, prefixExpr(network)), { return: null }] } },
-    { op: 'rule.add', chain: name, rule: { expr: [match(to, prefixExpr(multicast), '!='), masquerade] } },
+    ...networkRules(network).map((expr): NftOp => ({ op: 'rule.add', chain: name, rule: { expr } })),
+  ];
+}
+
+function networkRules(network: Prefix): readonly (readonly Statement[])[] {
+  const { header, multicast } = FAMILIES[prefixFamily(network)];
+  const to = payload(header, 'daddr');
+  return [
+    [match(to, prefixExpr(network)), { return: null }],
+    [match(to, prefixExpr(multicast), '!='), masquerade],
   ];
 }
 

@@ -3,7 +3,17 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ApplyOptions, Nft, NftFailure } from '#kernel/nft/handle.ts';
 import { printNftOp } from '#wire/nft/print.ts';
-import type { Chain, Element, ListedRule, NftOp, NftSet, Rule, TableListing, TableRef } from '#wire/nft/values.ts';
+import type {
+  Chain,
+  Element,
+  ElementVerb,
+  ListedRule,
+  NftOp,
+  NftSet,
+  Rule,
+  TableListing,
+  TableRef,
+} from '#wire/nft/values.ts';
 
 interface FakeSet {
   readonly set: NftSet;
@@ -120,6 +130,7 @@ export class FakeNft implements Nft {
         changeSet(table, op);
         break;
       case 'element.add':
+      case 'element.create':
       case 'element.delete':
         changeElements(need(table.sets, op.set), op);
     }
@@ -199,14 +210,15 @@ function changeSet(table: FakeTable, op: OpOf<'set.add' | 'set.delete' | 'set.fl
   table.sets.delete(op.name);
 }
 
-function changeElements(set: FakeSet, op: OpOf<'element.add' | 'element.delete'>): void {
+function changeElements(set: FakeSet, op: OpOf<ElementVerb>): void {
   for (const element of op.elements) {
     const place = set.elements.findIndex((e) => isDeepStrictEqual(e.key, element.key));
     if (op.op === 'element.delete') {
       if (place < 0) throw new Refused('ENOENT');
       set.elements.splice(place, 1);
     } else if (place < 0) set.elements.push(element);
-    else if (!isDeepStrictEqual(set.elements[place]?.value, element.value)) throw new Refused('EEXIST');
+    else if (op.op === 'element.create' || !isDeepStrictEqual(set.elements[place]?.value, element.value))
+      throw new Refused('EEXIST');
   }
 }
 

@@ -37,6 +37,7 @@ export function printNftOp(table: TableRef, op: NftOp): string {
     case 'set.flush':
       return `${verb(op.op)} ${op.map ? 'map' : 'set'} ${at} ${name(op.name)}`;
     case 'element.add':
+    case 'element.create':
     case 'element.delete':
       return `${verb(op.op)} element ${at} ${name(op.set)} ${braces(op.elements.map(printElement))}`;
   }

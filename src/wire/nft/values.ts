@@ -147,7 +147,10 @@ export type NftOp =
   | { readonly op: 'rule.delete'; readonly chain: string; readonly handle: number }
   | { readonly op: 'set.add'; readonly set: NftSet }
   | { readonly op: 'set.delete' | 'set.flush'; readonly name: string; readonly map?: boolean }
-  | { readonly op: 'element.add' | 'element.delete'; readonly set: string; readonly elements: readonly Element[] };
+  | { readonly op: ElementVerb; readonly set: string; readonly elements: readonly Element[] };
+
+/** `create` fails with EEXIST where an element is; `add` leaves one that is the same but for its comment as it was. */
+export type ElementVerb = 'element.add' | 'element.create' | 'element.delete';
 
 /** A whole table as it shall be. */
 export interface Table {

@@ -64,6 +64,8 @@ test('bridge ipMasq: the pod leaves with the node’s address, and DEL, CHECK an
   await good(node.cni('CHECK', { ...conf, prevResult }));
   const rules = () => node.sh('nft list table inet polder_masquerade');
   assert.match(rules(), /10\.9\.0\.2 comment "polder .* c1\/eth0" : goto from-10\.9\.0\.0\/24/);
+  node.sh('nft flush chain inet polder_masquerade from-10.9.0.0/24');
+  assert.match(String((await node.cni('CHECK', { ...conf, prevResult })).json?.msg), /10\.9\.0\.2 is not masqueraded/);
   node.sh('nft flush map inet polder_masquerade pods4');
   assert.match(String((await node.cni('CHECK', { ...conf, prevResult })).json?.msg), /10\.9\.0\.2 is not masqueraded/);
   await good(node.cni('GC', { ...conf, 'cni.dev/valid-attachments': [{ containerID: 'c1', ifname: 'eth0' }] }));
@@ -74,6 +76,33 @@ test('bridge ipMasq: the pod leaves with the node’s address, and DEL, CHECK an
   await good(node.cni('GC', { ...conf, 'cni.dev/valid-attachments': [] }));
   assert.doesNotMatch(rules(), /c1/);
   assert.doesNotMatch(node.sh('ip link'), /veth/);
+});
+
+test('bridge ipMasq: who has an address keeps its masquerade when one that had it before is deleted or collected', {
+  skip,
+}, async (t) => {
+  const b = await bed(t, ROUTED);
+  using node = ourNode(b);
+  const ipam = { type: 'static', addresses: [{ address: '10.9.0.7/24', gateway: '10.9.0.1' }] };
+  const conf = { ...confOf('', { ipMasq: true }), ipam };
+  const masqueraded = () => node.sh('nft list map inet polder_masquerade pods4').includes('10.9.0.7');
+  for (const remove of [
+    () => node.cni('DEL', conf, { CNI_CONTAINERID: 'before', CNI_NETNS: '' }),
+    () => node.cni('GC', { ...conf, 'cni.dev/valid-attachments': [{ containerID: 'now', ifname: 'eth0' }] }),
+  ]) {
+    const before = scratchNetns();
+    await good(node.cni('ADD', conf, { CNI_CONTAINERID: 'before', CNI_NETNS: pathOf(before) }));
+    before.close();
+    using pod = scratchNetns();
+    const now = { CNI_CONTAINERID: 'now', CNI_NETNS: pathOf(pod) };
+    const prevResult = await good(node.cni('ADD', conf, now));
+    await good(node.cni('CHECK', { ...conf, prevResult }, now));
+    await good(remove());
+    assert.equal(masqueraded(), true);
+    await good(node.cni('CHECK', { ...conf, prevResult }, now));
+    await good(node.cni('DEL', conf, now));
+    assert.equal(masqueraded(), false);
+  }
 });
 
 test('bridge macspoofchk: frames with another hardware address are dropped', { skip }, async (t) => {
