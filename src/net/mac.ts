@@ -4,11 +4,14 @@ declare const macBrand: unique symbol;
 export type Mac = string & { readonly [macBrand]: true };
 
 const MAC = /^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/;
+/** `02-42-ac-11-00-02` (IEEE 802) and `0242.ac11.0002`, which Go's programs read, too. */
+const OTHER = /^(?:[0-9a-f]{2}(?:-[0-9a-f]{2}){5}|[0-9a-f]{4}(?:\.[0-9a-f]{4}){2})$/;
 
-/** Undefined unless the text is six octets in hexadecimal, parted by colons. */
+/** Undefined unless the text is six octets in hexadecimal: parted by colons or hyphens, or in pairs by dots. */
 export function readMac(text: string): Mac | undefined {
   const lower = text.toLowerCase();
-  return MAC.test(lower) ? (lower as Mac) : undefined;
+  const colons = OTHER.test(lower) ? (lower.replaceAll(/[.-]/g, '').match(/../g) ?? []).join(':') : lower;
+  return MAC.test(colons) ? (colons as Mac) : undefined;
 }
 
 /** @throws SyntaxError if the text is no Ethernet address. */

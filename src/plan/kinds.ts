@@ -26,7 +26,7 @@ export const ROUTE: Kind<Route> = {
   value: (route) => {
     const hops = route.type === 'unicast' ? route.hops : [];
     const ways = hops.map(({ via, link, onlink, weight }) => [via ?? '', link ?? '', onlink ?? false, weight ?? 1]);
-    return JSON.stringify([route.type, route.scope, route.source ?? '', route.mtu ?? 0, ways]);
+    return JSON.stringify([route.type, route.scope, route.source ?? '', route.mtu ?? 0, route.advmss ?? 0, ways]);
   },
 };
 

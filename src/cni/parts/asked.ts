@@ -11,13 +11,14 @@ import { readIfAddr } from '#wire/cni/result.ts';
 
 /**
  * The addresses that the caller wants: capability `ips`, `args.cni.ips`, or `IP=` of CNI_ARGS (several parted by
- * commas). The first of them that says something counts (CNI CONVENTIONS.md). A bare address is a host's.
+ * commas). The first of them that says something counts (CNI CONVENTIONS.md); an empty list says nothing. A bare
+ * address is a host's.
  */
 export function askedIfAddrs(conf: NetConf, request: CniRequest): IfAddr[] {
   const fromRuntime = optStrings(conf.runtimeConfig, 'ips', 'runtimeConfig.');
   const fromArgs = optStrings(conf.cniArgs, 'ips', 'args.cni.');
-  if (fromRuntime) return fromRuntime.map((text, i) => readIfAddr(text, `runtimeConfig.ips[${i}]`));
-  if (fromArgs) return fromArgs.map((text, i) => readIfAddr(text, `args.cni.ips[${i}]`));
+  if (fromRuntime?.length) return fromRuntime.map((text, i) => readIfAddr(text, `runtimeConfig.ips[${i}]`));
+  if (fromArgs?.length) return fromArgs.map((text, i) => readIfAddr(text, `args.cni.ips[${i}]`));
   const text = request.args.get('IP') ?? '';
   return text === '' ? [] : text.split(',').map(ipOfArgs);
 }
@@ -45,11 +46,11 @@ function ipOfArgs(text: string): IfAddr {
   return readIfAddr(text, 'IP of CNI_ARGS');
 }
 
-/** The hardware address that the caller wants: capability `mac`, `args.cni.mac`, or `MAC=` of CNI_ARGS. */
+/** The hardware address that the caller wants: capability `mac`, `args.cni.mac`, or `MAC=` of CNI_ARGS; '' says nothing. */
 export function askedMac(conf: NetConf, request: CniRequest): Mac | undefined {
   return readStationMac(
-    optString(conf.runtimeConfig, 'mac', 'runtimeConfig.') ??
-      optString(conf.cniArgs, 'mac', 'args.cni.') ??
+    optString(conf.runtimeConfig, 'mac', 'runtimeConfig.') ||
+      optString(conf.cniArgs, 'mac', 'args.cni.') ||
       request.args.get('MAC'),
     'mac',
   );

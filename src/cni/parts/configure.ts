@@ -86,16 +86,19 @@ function gatewayOf(ips: readonly CniIp[], family: Family): Addr | undefined {
   return ips.find(({ gateway }) => gateway && familyOf(gateway) === family)?.gateway;
 }
 
-function routeOn(link: string, { dst, gw, mtu, priority, table, scope }: CniRoute, gateway: Addr | undefined): Route {
+/** For the kernel, too, 0 says nothing of a route: table `unspec` is main. */
+function routeOn(link: string, route: CniRoute, gateway: Addr | undefined): Route {
+  const { dst, gw, mtu, advmss, priority, table, scope } = route;
   const via = gw ?? (scope === undefined || scope === 0 ? gateway : undefined);
   return {
     to: dst,
     type: 'unicast',
-    table: table ?? TABLE_MAIN,
+    table: table || TABLE_MAIN,
     protocol: PROTO_BOOT,
     scope: scopeName(scope ?? 0),
     hops: [via ? { via, link } : { link }],
-    ...(priority !== undefined && { metric: priority }),
-    ...(mtu !== undefined && { mtu }),
+    ...(priority && { metric: priority }),
+    ...(mtu && { mtu }),
+    ...(advmss && { advmss }),
   };
 }

@@ -65,12 +65,25 @@ export function missingAddresses(wanted: readonly string[], have: readonly Addre
   return wanted.filter((address) => !there.has(address)).map((address) => `address ${address} on ${link} is missing`);
 }
 
+/** Two IPv6 routes to one destination are one with two ways, by the kernel. What a route does not say may be anything. */
 export function missingRoutes(wanted: readonly Route[], have: readonly Route[]): string[] {
-  const there = new Set(have.map(routeText));
-  return wanted
-    .map(routeText)
-    .filter((text) => !there.has(text))
-    .map((text) => `route ${text} is missing`);
+  const there = Map.groupBy(have.flatMap(eachWay), routeText);
+  const found = (route: Route) => there.get(routeText(route))?.some((other) => hasValues(other, route)) ?? false;
+  return wanted.filter((route) => !found(route)).map((route) => `route ${routeText(route)}${values(route)} is missing`);
+}
+
+function eachWay(route: Route): Route[] {
+  return route.hops.length < 2 ? [route] : route.hops.map((hop) => ({ ...route, hops: [hop] }));
+}
+
+const VALUES = ['metric', 'mtu', 'advmss'] as const;
+
+function hasValues(have: Route, wanted: Route): boolean {
+  return VALUES.every((key) => wanted[key] === undefined || wanted[key] === have[key]);
+}
+
+function values(route: Route): string {
+  return VALUES.map((key) => (route[key] === undefined ? '' : ` ${key} ${route[key]}`)).join('');
 }
 
 /** What makes a route the one that was meant. */

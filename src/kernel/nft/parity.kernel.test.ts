@@ -42,6 +42,8 @@ const SCRIPTS: Readonly<Record<string, readonly (readonly NftOp[])[]>> = {
     [add('nope', '192.0.2.1')],
     [add('m', '192.0.2.1', goto('c'))],
     [add('m', '192.0.2.1', accept)],
+    [{ op: 'element.create', set: 'm', elements: [{ key: '192.0.2.1', value: goto('c') }] }],
+    [{ op: 'element.create', set: 'm', elements: [{ key: '192.0.2.2', value: goto('c') }] }],
     [{ op: 'set.flush', name: 's' }],
   ],
   'a rule needs what it names': [

@@ -222,6 +222,7 @@ const route: fc.Arbitrary<Route> = family.chain((f) =>
       source: addrOfFamily(f),
       metric: u32,
       mtu: u32,
+      advmss: u32,
       hops: hops(f),
     },
     ['to', 'type', 'table', 'protocol', 'scope', 'hops'],

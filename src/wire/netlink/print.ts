@@ -194,6 +194,7 @@ function routeWords(route: Route): Word[] {
     ...arg('metric', route.metric),
     ...(route.table === TABLE_MAIN ? [] : ['table', route.table]),
     ...arg('mtu', route.mtu),
+    ...arg('advmss', route.advmss),
     ...(more.length > 0
       ? route.hops.flatMap((hop) => ['nexthop', ...hopWords(hop), ...arg('weight', hop.weight)])
       : []),

@@ -31,10 +31,17 @@ export function writeRoute(writer: Writer, route: Route, names: NameToIndex): vo
   writer.attrU32(N.RTA_TABLE, route.table);
   if (route.metric !== undefined) writer.attrU32(N.RTA_PRIORITY, route.metric);
   if (route.source !== undefined) writer.attrBytes(N.RTA_PREFSRC, addrBytes(route.source));
-  const { mtu } = route;
-  if (mtu !== undefined) writer.nest(N.RTA_METRICS, () => writer.attrU32(N.RTAX_MTU, mtu));
+  writeMetrics(writer, route);
   if (more.length > 0) writeNextHops(writer, route.hops, family, names);
   else if (only) writeNextHop(writer, only, family, names);
+}
+
+function writeMetrics(writer: Writer, { mtu, advmss }: Route): void {
+  if (mtu === undefined && advmss === undefined) return;
+  writer.nest(N.RTA_METRICS, () => {
+    if (mtu !== undefined) writer.attrU32(N.RTAX_MTU, mtu);
+    if (advmss !== undefined) writer.attrU32(N.RTAX_ADVMSS, advmss);
+  });
 }
 
 /** Body of an RTM_GETROUTE dump; the kernel filters (strict checking). */
@@ -83,13 +90,16 @@ function hopsOf(attrs: Attrs, flags: number, names: IndexToName): NextHop[] | un
   return hop.via === undefined && hop.link === undefined ? [] : [hop];
 }
 
-function optional(attrs: Attrs): Pick<Route, 'source' | 'metric' | 'mtu'> {
+function optional(attrs: Attrs): Pick<Route, 'source' | 'metric' | 'mtu' | 'advmss'> {
   const source = readAddress(attrs.bytes(N.RTA_PREFSRC));
   const metric = attrs.u32(N.RTA_PRIORITY);
-  const mtu = attrs.nested(N.RTA_METRICS).u32(N.RTAX_MTU);
+  const metrics = attrs.nested(N.RTA_METRICS);
+  const mtu = metrics.u32(N.RTAX_MTU);
+  const advmss = metrics.u32(N.RTAX_ADVMSS);
   return {
     ...(source === undefined ? {} : { source }),
     ...(metric === undefined ? {} : { metric }),
     ...(mtu === undefined ? {} : { mtu }),
+    ...(advmss === undefined ? {} : { advmss }),
   };
 }

@@ -278,6 +278,8 @@ export interface Route {
   readonly metric?: number;
   /** RTAX_MTU, bytes. */
   readonly mtu?: number;
+  /** RTAX_ADVMSS: the segment size that TCP offers the other end, bytes. */
+  readonly advmss?: number;
   /** None for blackhole and its like; several make a multipath route. */
   readonly hops: readonly NextHop[];
 }

@@ -148,6 +148,7 @@ test('bridge: what CHECK sees, refusals, and nothing left of an ADD that failed'
     ],
     ['ip route del default', 'ip route add default via 10.9.0.1', 'pod'],
     ['ip link set eth0 mtu 1300', 'ip link set eth0 mtu 1500', 'pod'],
+    ['ip addr del 10.9.0.1/24 dev br7', 'ip addr add 10.9.0.1/24 dev br7', 'host'],
     [
       'ip link set $(ls /sys/class/net | grep veth) nomaster 2>/dev/null || for l in $(ip -o link | grep -o "veth[0-9a-f]*" | sort -u); do ip link set $l nomaster; done',
       'true',
@@ -159,6 +160,55 @@ test('bridge: what CHECK sees, refusals, and nothing left of an ADD that failed'
     assert.equal(await code({ prevResult }, 'CHECK'), 112, breaking);
     node.sh(mending, where);
   }
+  await good(node.cni('DEL', conf));
+});
+
+test('bridge promiscMode: CHECK sees that the bridge is so no more', { skip }, async (t) => {
+  const b = await bed(t, ROUTED);
+  using node = ourNode(b);
+  const conf = confOf(join(b.dir, 'ipam'), { promiscMode: true });
+  const prevResult = await good(node.cni('ADD', conf));
+  await good(node.cni('CHECK', { ...conf, prevResult }));
+  node.sh('ip link set br7 promisc off');
+  assert.match(String((await node.cni('CHECK', { ...conf, prevResult })).json?.msg), /br7 is not promiscuous/);
+});
+
+test('bridge: routes of a result are set with all that they say, and CHECK compares it', { skip }, async (t) => {
+  const b = await bed(t, ROUTED);
+  using node = ourNode(b);
+  const routes = [
+    { dst: '10.1.0.0/16', mtu: 1300, advmss: 1200, priority: 77 },
+    { dst: '10.2.0.0/16', table: 177, scope: 253 },
+    // Nothing, in Go's words.
+    { dst: '10.3.0.0/16', table: 0, mtu: 0, advmss: 0, priority: 0, scope: 0 },
+    // Two ways to one IPv6 network: one route of the kernel's.
+    { dst: 'fd01::/64', gw: 'fd00:9::a' },
+    { dst: 'fd01::/64', gw: 'fd00:9::b' },
+  ];
+  const ipam = { type: 'host-local', dataDir: join(b.dir, 'ipam'), ...RANGES, routes };
+  const conf = { ...confOf('', {}), ipam };
+  const prevResult = await good(node.cni('ADD', conf));
+  const shown = () => node.sh('ip route show table all; ip -6 route show fd01::/64', 'pod');
+  assert.match(shown(), /^10\.1\.0\.0\/16 via 10\.9\.0\.1 dev eth0 metric 77 mtu 1300 advmss 1200/m);
+  assert.match(shown(), /^10\.2\.0\.0\/16 dev eth0 table 177 scope link/m);
+  assert.match(shown(), /^10\.3\.0\.0\/16 via 10\.9\.0\.1 dev eth0 ?$/m);
+  await good(node.cni('CHECK', { ...conf, prevResult }));
+  for (const [change, back] of [
+    ['metric 5 mtu 1300 advmss 1200', 'metric 77 mtu 1300 advmss 1200'],
+    ['metric 77 mtu 1400 advmss 1200', 'metric 77 mtu 1300 advmss 1200'],
+    ['metric 77 mtu 1300', 'metric 77 mtu 1300 advmss 1200'],
+  ]) {
+    node.sh(`ip route del 10.1.0.0/16 && ip route add 10.1.0.0/16 via 10.9.0.1 dev eth0 ${change}`, 'pod');
+    const said = (await node.cni('CHECK', { ...conf, prevResult })).json?.msg;
+    assert.match(
+      String(said),
+      /route 10\.1\.0\.0\/16 via 10\.9\.0\.1 dev eth0 metric 77 mtu 1300 advmss 1200 is missing/,
+      change,
+    );
+    node.sh(`ip route del 10.1.0.0/16 && ip route add 10.1.0.0/16 via 10.9.0.1 dev eth0 ${back}`, 'pod');
+  }
+  node.sh('ip -6 route del fd01::/64 via fd00:9::b', 'pod');
+  assert.match(String((await node.cni('CHECK', { ...conf, prevResult })).json?.msg), /route fd01::\/64 via fd00:9::b/);
   await good(node.cni('DEL', conf));
 });
 

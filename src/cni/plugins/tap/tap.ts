@@ -1,11 +1,12 @@
 /** The CNI plugin `tap`: see README.md of this folder. */
 
-import { askedMac } from '#cni/parts/asked.ts';
+import { askedMac, readStationMac } from '#cni/parts/asked.ts';
 import { run } from '#cni/parts/run.ts';
 import { singlePlugin } from '#cni/parts/single.ts';
 import { refuseTaken } from '#cni/parts/veth.ts';
 import type { PluginCall, PodNetns } from '#cni/plugin.ts';
 import { makeTap, type NewTap } from '#kernel/tap.ts';
+import type { Mac } from '#net/mac.ts';
 import { PolderError } from '#spec/errors.ts';
 import { optBoolean, optString, optUint, wrong } from '#wire/cni/json.ts';
 import type { Link } from '#wire/netlink/values.ts';
@@ -16,7 +17,7 @@ export const tap = singlePlugin({
   make(call, pod, undo) {
     const { ifname } = call.request;
     const wanted = tapOf(call);
-    const mac = askedMac(call.conf, call.request);
+    const mac = macOf(call);
     const { mtu } = call.conf;
     const master = bridgeOf(call, pod);
     refuseTaken(call, pod);
@@ -28,6 +29,10 @@ export const tap = singlePlugin({
   status: (call) => void tapOf(call),
   differences,
 });
+
+function macOf({ conf, request }: PluginCall): Mac | undefined {
+  return askedMac(conf, request) ?? readStationMac(optString(conf.raw, 'mac', ''), 'mac');
+}
 
 function tapOf({ conf, request }: PluginCall): NewTap {
   const owner = optUint(conf.raw, 'owner', '');
