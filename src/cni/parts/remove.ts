@@ -2,6 +2,7 @@
 
 import { LinkRemover } from '#cni/link-remover.ts';
 import { staleTags } from '#cni/parts/tag.ts';
+import { kindOf } from '#cni/parts/verify.ts';
 import { hostVethName } from '#cni/parts/veth.ts';
 import type { PluginCall, PodNetns } from '#cni/plugin.ts';
 import { openNetlink } from '#kernel/netlink/netlink.ts';
@@ -26,12 +27,12 @@ export async function removeVeth(call: PluginCall): Promise<void> {
   if (netlink.find(own)) return remover.remove(own);
   using pod = openPodIfThere(call);
   const inside = pod?.netlink.link(call.request.ifname);
-  if (!pod || !inside || lent(inside)) return;
+  if (!pod || !inside) return;
   const host = netlink
     .links()
     .find(({ index, parent, info }) => info.kind === 'veth' && index === inside.parent && parent === inside.index);
   if (inside.info.kind === 'veth' && host) await remover.remove(host.name);
-  else await removeInside(pod, call.request.ifname);
+  else if (!lent(inside)) await removeInside(pod, call.request.ifname);
 }
 
 /** An interface of the pod that has no end here. */
@@ -40,14 +41,17 @@ export async function removeInside(pod: PodNetns, ifname: string): Promise<void>
   await remover.remove(ifname);
 }
 
-/** The same, of the pod that the call names. */
-export async function removeFromPod(call: PluginCall): Promise<void> {
+/** The same, of the pod that the call names. @param kind that the plugin makes */
+export async function removeFromPod(call: PluginCall, kind: string | undefined): Promise<void> {
   using pod = openPodIfThere(call);
-  const inside = pod?.netlink.find(call.request.ifname);
-  if (pod && inside && !lent(inside)) await removeInside(pod, call.request.ifname);
+  const inside = pod?.netlink.link(call.request.ifname);
+  if (pod && inside && (kindOf(inside) === kind || !lent(inside))) await removeInside(pod, call.request.ifname);
 }
 
-/** A device of the host that `host-device` moved here: it has its name there as alias, and is to go back. */
+/**
+ * A device of the host that `host-device` moved here: it has its name there as alias, and is to go back. Whoever may
+ * change interfaces in the pod can say so of any: it counts only for kinds that the plugin would not have made.
+ */
 function lent({ alias }: Pick<Link, 'alias'>): boolean {
   return alias !== undefined && alias !== '';
 }

@@ -31,7 +31,7 @@ export function singlePlugin(single: SinglePlugin): Plugin {
   return {
     type: single.type,
     add: (call) => add(call, single),
-    del: (call) => removeThenFree(call, 'DEL', () => removeFromPod(call)),
+    del: (call) => removeThenFree(call, 'DEL', () => removeFromPod(call, single.kind)),
     check: (call) => check(call, single),
     async status(call) {
       needIpamOf(call, single);

@@ -163,6 +163,33 @@ test('bridge: what CHECK sees, refusals, and nothing left of an ADD that failed'
   await good(node.cni('DEL', conf));
 });
 
+test('bridge: DEL removes what was made, whatever the configuration and the pod have come to since', {
+  skip,
+}, async (t) => {
+  const b = await bed(t, ROUTED);
+  using node = ourNode(b);
+  const conf = confOf(join(b.dir, 'ipam'), {});
+  for (const wrong of [
+    { hairpinMode: true, promiscMode: true },
+    { mtu: 50 },
+    { vlan: 5000 },
+    { bridge: 'a name that is too long' },
+    { prevResult: { cniVersion: '1.1.0', ips: [{ address: '10.80.0.2/24', interface: 0 }] } },
+  ]) {
+    await good(node.cni('ADD', conf));
+    await good(node.cni('DEL', { ...conf, ...wrong }));
+    assert.doesNotMatch(node.sh('ip link', 'pod'), /eth0/, JSON.stringify(wrong));
+    await good(node.cni('ADD', conf, { CNI_ARGS: 'IP=10.9.0.9' }));
+    await good(node.cni('GC', { ...conf, ...wrong, 'cni.dev/valid-attachments': [] }));
+    assert.doesNotMatch(node.sh('ip link', 'pod'), /eth0/, JSON.stringify(wrong));
+  }
+  // What another plugin of the kind made has our alias nowhere; that of somebody in the pod means nothing.
+  node.sh(`ip link add vethx type veth peer name eth0 netns ${pathOf(node.pod)}`);
+  node.sh('ip link set eth0 alias uplink', 'pod');
+  await good(node.cni('DEL', conf));
+  assert.doesNotMatch(node.sh('ip link'), /vethx/);
+});
+
 test('bridge promiscMode: CHECK sees that the bridge is so no more', { skip }, async (t) => {
   const b = await bed(t, ROUTED);
   using node = ourNode(b);

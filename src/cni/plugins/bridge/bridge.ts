@@ -9,16 +9,21 @@ import { add } from '#cni/plugins/bridge/add.ts';
 import { check } from '#cni/plugins/bridge/check.ts';
 import { readBridgeConf } from '#cni/plugins/bridge/conf.ts';
 import { PolderError } from '#spec/errors.ts';
+import { lookup } from '#wire/cni/json.ts';
 
 export const bridge: Plugin = { type: 'bridge', add, del, check, status, gc };
 
 async function del(call: PluginCall): Promise<void> {
-  const conf = readBridgeConf(call);
   await removeThenFree(call, 'DEL', async () => {
     await removeVeth(call);
-    if (conf.macspoofchk) unbindMac(call);
-    if (conf.ipMasq) unmasqueradePod(call);
+    if (asks(call, 'macspoofchk')) unbindMac(call);
+    if (asks(call, 'ipMasq')) unmasqueradePod(call);
   });
+}
+
+/** What else the configuration says matters to ADD only: wrong as it may be, what was made can be removed. */
+function asks({ conf }: PluginCall, key: 'macspoofchk' | 'ipMasq'): boolean {
+  return lookup(conf.raw, key) === true;
 }
 
 /** @throws PolderError cni-not-available if there is something else by the bridge's name, or what the IPAM plugin says. */
@@ -32,10 +37,9 @@ async function status(call: PluginCall): Promise<void> {
 }
 
 async function gc(call: PluginCall): Promise<void> {
-  const conf = readBridgeConf(call);
   await removeThenFree(call, 'GC', async () => {
     await removeStaleVeths(call);
-    if (conf.macspoofchk) unbindStale(call);
-    if (conf.ipMasq) unmasqueradeStale(call);
+    if (asks(call, 'macspoofchk')) unbindStale(call);
+    if (asks(call, 'ipMasq')) unmasqueradeStale(call);
   });
 }

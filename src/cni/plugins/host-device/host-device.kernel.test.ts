@@ -63,3 +63,23 @@ test('host-device: refusals leave the device where it was, and DEL brings it bac
   assert.equal(await code('DEL'), undefined);
   assert.match(node.sh('ip link show eth0', 'pod'), /eth0/);
 });
+
+test('host-device: a device whose alias the pod has made no name of comes back all the same', { skip }, async (t) => {
+  const b = await bed(t, ROUTED);
+  using node = ourNode(b);
+  const conf = { cniVersion: '1.1.0', name: 'net', type: 'host-device', device: 'dev7' };
+  for (const alias of ['my uplink', 'x%d', 'a/b', 'longer-than-fifteen']) {
+    node.sh(DEVICE);
+    assert.equal((await node.cni('ADD', conf)).exit, 0);
+    node.sh(`ip link set eth0 alias '${alias}'`, 'pod');
+    assert.equal((await node.cni('DEL', conf)).exit, 0);
+    assert.doesNotMatch(node.sh('ip link', 'pod'), /eth0/, alias);
+    const back = node
+      .sh('ip -br link show type veth')
+      .split('\n')
+      .find((line) => !line.startsWith('dev8') && line !== '');
+    assert.match(back ?? '', /^dev\d+@dev8 .*02:00:00:00:00:07/);
+    assert.doesNotMatch(node.sh('ip -d link'), /alias/);
+    node.sh('ip link del dev8');
+  }
+});

@@ -8,6 +8,7 @@ import type { Undo } from '#cni/parts/undo.ts';
 import { refuseTaken } from '#cni/parts/veth.ts';
 import type { Plugin, PluginCall, PodNetns } from '#cni/plugin.ts';
 import { findDevice } from '#cni/plugins/host-device/find.ts';
+import { badIfname } from '#wire/cni/names.ts';
 import { refusalError } from '#wire/netlink/refusal.ts';
 
 export const hostDevice: Plugin = {
@@ -31,13 +32,18 @@ function moveIn(call: PluginCall, pod: PodNetns, undo: Undo): void {
   run(netlink, [{ op: 'link.set', name, change: { netns: pod.fd, name: call.request.ifname } }]);
 }
 
+/** The kernel finds a name that is free. */
+const ANY_NAME = 'dev%d';
+
 /** Back to the host under its name there; one without an alias is none of ours. */
 function moveOut(call: PluginCall, pod: PodNetns): void {
   const name = call.request.ifname;
   const alias = pod.netlink.find(name)?.alias;
   if (!alias) return;
+  // The pod may have changed it to what can be no name.
+  const back = badIfname(alias) === undefined && !alias.includes('%') ? alias : ANY_NAME;
   // Who moves is set down by the kernel: to do so before would only wait for RCU twice.
-  const [failure] = pod.netlink.run([{ op: 'link.set', name, change: { netns: call.caller.fd, name: alias } }]);
+  const [failure] = pod.netlink.run([{ op: 'link.set', name, change: { netns: call.caller.fd, name: back } }]);
   if (!failure) forget(call, alias);
   else if (failure.code !== 'EEXIST') throw refusalError(failure);
   // It is back all the same.
@@ -45,8 +51,10 @@ function moveOut(call: PluginCall, pod: PodNetns): void {
 }
 
 /** It is as it was. An alias that somebody else had given it is lost, as with the reference plugin. */
-function forget({ caller }: PluginCall, name: string): void {
-  run(caller.netlink, [{ op: 'link.set', name, change: { alias: '' } }]);
+function forget({ caller: { netlink } }: PluginCall, alias: string): void {
+  const name =
+    netlink.find(alias)?.alias === alias ? alias : netlink.links().find((link) => link.alias === alias)?.name;
+  if (name !== undefined) run(netlink, [{ op: 'link.set', name, change: { alias: '' } }]);
 }
 
 async function del(call: PluginCall): Promise<void> {

@@ -86,3 +86,16 @@ test('macvlan linkInContainer: it stands on an interface of the pod', { skip }, 
   assert.equal((await node.cni('DEL', conf)).exit, 0);
   assert.doesNotMatch(node.sh('ip -br link', 'pod'), /eth0/);
 });
+
+test('macvlan: an alias that somebody gave it in the pod does not keep DEL from removing the interface', {
+  skip,
+}, async (t) => {
+  const b = await bed(t, ROUTED);
+  using node = ourNode(b);
+  node.sh(UPLINK);
+  const conf = { cniVersion: '1.1.0', name: 'net', type: 'macvlan', master: 'up0' };
+  assert.equal((await node.cni('ADD', conf)).exit, 0);
+  node.sh('ip link set eth0 alias uplink', 'pod');
+  assert.equal((await node.cni('DEL', conf)).exit, 0);
+  assert.doesNotMatch(node.sh('ip link', 'pod'), /eth0/);
+});

@@ -36,7 +36,8 @@ test('tap: a persistent interface with its owner, addresses and bridge', { skip:
   const { ipam: _, ...bare } = conf;
   assert.equal(await code('ADD', { ...bare, ipam: undefined, bridge: 'br0' }), 7);
   node.sh('ip link add br0 type bridge', 'pod');
-  assert.equal((await node.cni('ADD', { ...bare, bridge: 'br0' })).exit, 0);
+  assert.equal((await node.cni('ADD', { ...bare, bridge: 'br0', mac: '02-11-22-33-44-66' })).exit, 0);
+  assert.match(node.sh('ip link show eth0', 'pod'), /02:11:22:33:44:66/);
   assert.match(node.sh('ip link show eth0', 'pod'), /master br0 .*/);
   assert.equal(await code('STATUS'), undefined);
 });
