@@ -87,6 +87,12 @@ export interface Descriptor {
   readonly traffic?: { readonly pods: boolean; readonly node: boolean };
   /** A second ADD of the same pod may succeed: it keeps no state and sets what is set already. */
   readonly repeatable?: boolean;
+  /** What it does to an interface ends only with that. */
+  readonly endsWithInterface?: boolean;
+  /** Why one container cannot have it at two interfaces. */
+  readonly single?: string;
+  /** Keys of the configuration for a second interface of one container. */
+  readonly second?: JsonObject;
   /** Its result has no interface of its own. */
   readonly noInterface?: boolean;
 }

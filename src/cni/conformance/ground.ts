@@ -8,6 +8,8 @@ export const UPLINK = 'up0';
 /** The node's address towards the outside, and the outside's. */
 export const NODE_ADDRESS = '198.51.100.1';
 export const OUTSIDE_ADDRESS = '198.51.100.2';
+export const NODE_ADDRESS6 = 'fd51::1';
+export const OUTSIDE_ADDRESS6 = 'fd51::2';
 
 export function throwAwayNetns(): Netns {
   return heldNetns(inNewNetns(openThreadNetns), 'throw-away');
@@ -26,10 +28,16 @@ export async function connectNode(node: Netns, outside: Netns): Promise<void> {
       'link set lo up',
       `link add ${UPLINK} type veth peer name out0 netns ${pathOf(outside)}`,
       `addr add ${NODE_ADDRESS}/24 dev ${UPLINK}`,
+      `addr add ${NODE_ADDRESS6}/64 dev ${UPLINK} nodad`,
       `link set ${UPLINK} up`,
       `route add default via ${OUTSIDE_ADDRESS}`,
     ].join('\n'),
   );
-  const there = ['link set lo up', `addr add ${OUTSIDE_ADDRESS}/24 dev out0`, 'link set out0 up'];
+  const there = [
+    'link set lo up',
+    `addr add ${OUTSIDE_ADDRESS}/24 dev out0`,
+    `addr add ${OUTSIDE_ADDRESS6}/64 dev out0 nodad`,
+    'link set out0 up',
+  ];
   await must(outside, ['ip', '-batch', '-'], there.join('\n'));
 }

@@ -2,6 +2,7 @@
 
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { must } from '#cni/conformance/exec.ts';
 import { type Kernel, readKernel, type Tool } from '#cni/conformance/read.ts';
 import type { Netns } from '#kernel/netns/netns.ts';
 import { isObject, type JsonObject } from '#wire/cni/json.ts';
@@ -84,6 +85,22 @@ function list(value: unknown): readonly unknown[] {
 /** Leaves out of nft's objects what the kernel counts or numbers. */
 function steady(key: string, value: unknown): unknown {
   return ['handle', 'packets', 'bytes', 'expires', 'index'].includes(key) ? undefined : value;
+}
+
+/** Those of interfaces come and go with these; what the kernel counts changes by itself. */
+const SYSCTLS = [
+  'cd /proc/sys/net',
+  'grep -s . ipv4/* ipv6/* ipv4/conf/all/* ipv4/conf/default/* ipv6/conf/all/* ipv6/conf/default/* bridge/* netfilter/*',
+  'true',
+].join('; ');
+
+/** A namespace's parameters. */
+export async function sysctlSnapshot(netns: Netns): Promise<Snapshot> {
+  const text = await must(netns, ['sh', '-c', SYSCTLS]);
+  return text
+    .split('\n')
+    .filter((line) => line !== '' && !/_count:|_key:|random|timestamp/.test(line))
+    .map((line) => `sysctl ${line}`);
 }
 
 /** The files below a folder, with their text. Locks and "the last address given" are meant to stay. */

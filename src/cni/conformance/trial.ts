@@ -25,7 +25,7 @@ import { connectNode, pathOf, throwAwayNetns, UPLINK } from '#cni/conformance/gr
 import { NotHere } from '#cni/conformance/outcome.ts';
 import { read } from '#cni/conformance/read.ts';
 import type { Random } from '#cni/conformance/seeded.ts';
-import { difference, fileSnapshot, type Snapshot, snapshot } from '#cni/conformance/snapshot.ts';
+import { difference, fileSnapshot, type Snapshot, snapshot, sysctlSnapshot } from '#cni/conformance/snapshot.ts';
 import { inNetns } from '#kernel/netns/enter.ts';
 import type { Netns } from '#kernel/netns/netns.ts';
 import type { JsonObject } from '#wire/cni/json.ts';
@@ -48,6 +48,8 @@ export interface Pod {
   /** CNI_NETNS */
   readonly path: string;
   readonly id: string;
+  /** CNI_IFNAME */
+  readonly ifname: string;
   /** What the plugins before ours answered; undefined if there are none, or they have not been run. */
   prev?: JsonObject;
   /** What ours answered. */
@@ -163,10 +165,18 @@ export class Trial implements Disposable {
     rmSync(this.dir, { recursive: true, force: true });
   }
 
-  async pod(): Promise<Pod> {
+  async pod(ifname = this.ifname): Promise<Pod> {
     const netns = throwAwayNetns();
     const n = this.#pods.length + 1;
-    const pod: Pod = { n, netns, path: pathOf(netns), id: `conform-${this.#tag}-${n}` };
+    return this.#known({ n, netns, path: pathOf(netns), id: `conform-${this.#tag}-${n}`, ifname });
+  }
+
+  /** The same container with another interface. */
+  async another({ netns, path, id }: Pod, ifname: string): Promise<Pod> {
+    return this.#known({ n: this.#pods.length + 1, netns, path, id, ifname });
+  }
+
+  async #known(pod: Pod): Promise<Pod> {
     this.#pods.push(pod);
     for (const argv of this.subject.perPod ?? []) await must(this.node, fill(argv, this.values(pod)));
     return pod;
@@ -251,29 +261,33 @@ export class Trial implements Disposable {
       PATH,
       CNI_COMMAND: verb,
       CNI_PATH: this.o.plugins.cniPath,
-      ...(pod && { CNI_CONTAINERID: pod.id, CNI_NETNS: pod.path, CNI_IFNAME: this.ifname }),
+      ...(pod && { CNI_CONTAINERID: pod.id, CNI_NETNS: pod.path, CNI_IFNAME: pod.ifname }),
       ...over,
     };
     return Object.fromEntries(Object.entries(usual).filter((pair): pair is [string, string] => pair[1] !== undefined));
   }
 
   values(pod?: Pod): Values {
-    const place = { dir: this.dir, uplink: UPLINK, ifname: this.ifname };
-    if (!pod) return { ...place, n: 0, port: 8000 };
+    const place = { dir: this.dir, uplink: UPLINK };
+    if (!pod) return { ...place, ifname: this.ifname, n: 0, port: 8000 };
     return {
       ...place,
+      ifname: pod.ifname,
       n: pod.n,
       netns: pod.path,
       port: 8000 + pod.n,
-      ...resultValues(pod.result ?? pod.prev, this.ifname, pod.prev),
+      ...resultValues(pod.result ?? pod.prev, pod.ifname, pod.prev),
     };
   }
 
   /** What the kernel and the plugins' files are like: the node, these pods, the folder. */
   async state(...pods: readonly Pod[]): Promise<Snapshot> {
-    const [node, ...inside] = await Promise.all([this.node, ...pods.map((pod) => pod.netns)].map(snapshot));
+    const [sysctls, node, ...inside] = await Promise.all([
+      sysctlSnapshot(this.node),
+      ...[this.node, ...pods.map((pod) => pod.netns)].map(snapshot),
+    ]);
     const named = inside.flatMap((lines, i) => lines.map((line) => `pod ${pods[i]?.n}: ${line}`));
-    return [...(node ?? []).map((line) => `node: ${line}`), ...named, ...fileSnapshot(this.dir)];
+    return [...[...(node ?? []), ...sysctls].map((line) => `node: ${line}`), ...named, ...fileSnapshot(this.dir)];
   }
 
   /** The difference from a state before, once it has become none, or the time for that is over. */

@@ -6,12 +6,13 @@ import { addressesOf, isSandboxed, objects, printed, refused, succeeded } from '
 import { type Case, type Facts, since } from '#cni/conformance/case.ts';
 import { chainCases } from '#cni/conformance/cases/chain.ts';
 import { inputCases } from '#cni/conformance/cases/input.ts';
+import { nameCases } from '#cni/conformance/cases/names.ts';
 import { unchanged } from '#cni/conformance/cases/unchanged.ts';
 import { seeEffects } from '#cni/conformance/effects.ts';
 import { must } from '#cni/conformance/exec.ts';
 import { pathOf } from '#cni/conformance/ground.ts';
 import { need } from '#cni/conformance/outcome.ts';
-import { read } from '#cni/conformance/read.ts';
+import { has, read } from '#cni/conformance/read.ts';
 import { difference } from '#cni/conformance/snapshot.ts';
 import type { Pod, Trial } from '#cni/conformance/trial.ts';
 import type { JsonObject } from '#wire/cni/json.ts';
@@ -27,6 +28,7 @@ export function addCases(facts: Facts): Case[] {
     ...(subject.kind === 'main' ? [netnsGone, ...wrongNetns] : []),
     ...(subject.kind === 'main' && subject.ifname !== 'lo' ? [nameTaken] : []),
     ...(subject.kind === 'meta' ? chainCases(facts) : []),
+    ...nameCases(facts),
   ];
 }
 
@@ -38,6 +40,18 @@ function kernelCases(): Case[] {
       async run(trial) {
         const pod = await trial.added();
         for (const link of objects(pod.result?.interfaces)) await seeLink(trial, pod, link);
+      },
+    },
+    {
+      id: 'add.ip-interface',
+      about: 'each address of the result says which interface has it',
+      async run(trial) {
+        const pod = await trial.added();
+        const links = objects(pod.result?.interfaces);
+        for (const ip of objects(pod.result?.ips)) {
+          const named = typeof ip.interface === 'number' ? links[ip.interface]?.name : undefined;
+          need(named !== undefined, `an interface for ${String(ip.address)}`, () => JSON.stringify(ip));
+        }
       },
     },
     {
@@ -80,7 +94,7 @@ async function seeLink(trial: Trial, pod: Pod, link: JsonObject): Promise<void> 
   const brought = Array.isArray(row.flags) && row.flags.includes('UP');
   need(brought, `${String(link.name)} ${where} to be up`, () => JSON.stringify(row));
   // A bridge takes the MAC of its ports, so what was said may be past.
-  if (link.mac && row.master === undefined)
+  if (link.mac && !has(row, { linkinfo: { info_kind: 'bridge' } }))
     need(row.address === link.mac, `MAC ${String(link.mac)} ${where}`, () => String(row.address));
   if (link.mtu) need(row.mtu === link.mtu, `MTU ${String(link.mtu)} ${where}`, () => String(row.mtu));
 }
@@ -129,7 +143,9 @@ function effectCase(
       const pod = await trial.added();
       const values = trial.values(pod);
       await seeEffects(trial, pod, effects, values, true);
-      await trial.del(pod);
+      // By itself: with the interface beneath it everything would be gone.
+      if (trial.subject.endsWithInterface) await trial.del(pod);
+      else succeeded(await trial.call('DEL', pod));
       await seeEffects(
         trial,
         pod,
@@ -137,6 +153,7 @@ function effectCase(
         values,
         false,
       );
+      await trial.delBeneath(pod);
     },
   };
 }

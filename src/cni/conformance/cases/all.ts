@@ -18,7 +18,7 @@ export function casesOf(facts: Facts): Case[] {
     resultCase(facts),
     ...addCases(facts),
     ...unknownCases(),
-    ...delCases(),
+    ...delCases(facts),
     ...checkCases(facts),
     ...newVerbCases(facts),
     ...trafficCases(facts),

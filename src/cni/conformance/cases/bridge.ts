@@ -1,6 +1,6 @@
 /** `bridge`: what passes between its ports, and what its address may be. */
 
-import { hostAddress, printed, refused } from '#cni/conformance/answer.ts';
+import { hostAddress, objects, printed, refused } from '#cni/conformance/answer.ts';
 import type { Case } from '#cni/conformance/case.ts';
 import { unchanged } from '#cni/conformance/cases/unchanged.ts';
 import { must } from '#cni/conformance/exec.ts';
@@ -13,8 +13,21 @@ import type { JsonObject } from '#wire/cni/json.ts';
 const GATEWAY = '10.22.0.1';
 
 export function bridgeCases(): Case[] {
-  return [masquerade, spoofed, isolatedPorts, vlans, force];
+  return [gateway, masquerade, spoofed, isolatedPorts, vlans, force];
 }
+
+/** Of `ptp`, too. */
+export const gateway: Case = {
+  id: 'add.gateway',
+  about: 'the result says the gateway that the IPAM plugin gave, and that the node has',
+  async run(trial) {
+    const pod = await trial.added();
+    const [ip] = objects(pod.result?.ips);
+    need(ip?.gateway === GATEWAY, `gateway ${GATEWAY}`, () => JSON.stringify(pod.result?.ips));
+    const rows = await read(trial.node, 'addr');
+    need(has(rows, [{ addr_info: [{ local: GATEWAY }] }]), `${GATEWAY} on the node`, () => JSON.stringify(rows));
+  },
+};
 
 /** Of `ptp`, too. */
 export const masquerade: Case = {

@@ -1,12 +1,13 @@
 /** DEL: leaves nothing, may come again, and does not need what may be gone. */
 
 import { shown, succeeded } from '#cni/conformance/answer.ts';
-import { type Case, since } from '#cni/conformance/case.ts';
+import { type Case, type Facts, since } from '#cni/conformance/case.ts';
 import { need } from '#cni/conformance/outcome.ts';
 import type { CallOptions, Trial } from '#cni/conformance/trial.ts';
 
-export function delCases(): Case[] {
+export function delCases({ subject }: Facts): Case[] {
   return [
+    ...(subject.kind === 'meta' && !subject.endsWithInterface ? [restores] : []),
     {
       id: 'del.clean',
       about: 'after ADD and DEL node, pod and files are as before; DEL prints nothing',
@@ -53,6 +54,22 @@ export function delCases(): Case[] {
     },
   ];
 }
+
+const restores: Case = {
+  id: 'del.restores',
+  about:
+    'after ADD and DEL of this plugin alone the interface that was there before it, its node and files are as before',
+  async run(trial) {
+    await trial.warmUp();
+    const pod = await trial.pod();
+    await trial.beneath(pod);
+    const before = await trial.state(pod);
+    await trial.add(pod);
+    succeeded(await trial.call('DEL', pod));
+    const left = await trial.changed(before, pod);
+    need(left.length === 0, 'all to be as before its ADD', () => left.join('\n'));
+  },
+};
 
 async function leavesNothing(trial: Trial, options: CallOptions): Promise<void> {
   await trial.warmUp();

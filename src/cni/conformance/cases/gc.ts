@@ -6,7 +6,7 @@ import type { NotReady } from '#cni/conformance/descriptor.ts';
 import { must } from '#cni/conformance/exec.ts';
 import { fill } from '#cni/conformance/fill.ts';
 import { need } from '#cni/conformance/outcome.ts';
-import type { CallOptions, Pod, Trial } from '#cni/conformance/trial.ts';
+import type { CallOptions, Pod } from '#cni/conformance/trial.ts';
 
 /** CNI spec §"Error": the plugin is not available; 51: and what is attached already may be limited, too. */
 export const NOT_AVAILABLE = [50, 51];
@@ -31,7 +31,7 @@ export function newVerbCases(facts: Facts): Case[] {
       async run(trial) {
         const pods = [await trial.added(), await trial.added()];
         const before = await trial.state(...pods);
-        succeeded(await trial.call('GC', undefined, validOnly(trial, pods)));
+        succeeded(await trial.call('GC', undefined, validOnly(pods)));
         const left = await trial.changed(before, ...pods);
         need(left.length === 0, 'nothing to change', () => left.join('\n'));
       },
@@ -45,7 +45,7 @@ export function newVerbCases(facts: Facts): Case[] {
         const before = await trial.state(kept);
         const lost = await trial.added();
         lost.netns.close();
-        succeeded(await trial.call('GC', undefined, validOnly(trial, [kept])));
+        succeeded(await trial.call('GC', undefined, validOnly([kept])));
         await trial.delBeneath(lost, { CNI_NETNS: '' });
         const left = await trial.changed(before, kept);
         need(left.length === 0, 'only the valid attachment’s state to be left', () => left.join('\n'));
@@ -81,7 +81,7 @@ function notReady({ say, conf = {}, run = [] }: NotReady): Case {
 }
 
 /** For GC: these attachments, in the key of 1.1.0 and in that of its first draft. */
-export function validOnly(trial: Trial, pods: readonly Pod[]): CallOptions {
-  const list = pods.map((pod) => ({ containerID: pod.id, ifname: trial.ifname }));
+export function validOnly(pods: readonly Pod[]): CallOptions {
+  const list = pods.map((pod) => ({ containerID: pod.id, ifname: pod.ifname }));
   return { conf: { 'cni.dev/valid-attachments': list, 'cni.dev/attachments': list } };
 }

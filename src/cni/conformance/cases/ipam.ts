@@ -1,13 +1,14 @@
 /** `host-local`: which addresses it gives, and which it does not. */
 
-import { addressesOf, hostAddress, refused, shown } from '#cni/conformance/answer.ts';
+import { addressesOf, hostAddress, objects, refused, shown } from '#cni/conformance/answer.ts';
 import type { Case } from '#cni/conformance/case.ts';
 import { unchanged } from '#cni/conformance/cases/unchanged.ts';
 import { need } from '#cni/conformance/outcome.ts';
+import { has } from '#cni/conformance/read.ts';
 import type { Trial } from '#cni/conformance/trial.ts';
 
 export function hostLocalCases(): Case[] {
-  return [...requestCases(), range, bothFamilies];
+  return [...requestCases(), range, bothFamilies, told];
 }
 
 /** The ways to ask for an address (CNI conventions). */
@@ -56,6 +57,28 @@ const range: Case = {
     const given = results.map(hostAddress).sort();
     need(String(given) === '10.22.0.50,10.22.0.52', '10.22.0.50 and 10.22.0.52', () => given.join(', '));
     refused(await trial.call('ADD', await trial.pod()));
+  },
+};
+
+const told: Case = {
+  id: 'ipam.result',
+  about: 'the result says the gateway and the routes of the configuration; without a gateway, the first address',
+  async run(trial) {
+    const routes = [{ dst: '0.0.0.0/0' }, { dst: '10.99.0.0/16', gw: '10.22.0.9' }];
+    for (const [given, gateway] of [
+      [{}, '10.22.0.1'],
+      [{ gateway: '10.22.0.254' }, '10.22.0.254'],
+    ] as const) {
+      trial.extra = { ranges: [[{ subnet: '10.22.0.0/24', ...given }]], routes };
+      const result = await trial.add(await trial.pod());
+      const [ip] = objects(result.ips);
+      need(ip?.gateway === gateway, `gateway ${gateway}`, () => JSON.stringify(result.ips));
+      need(
+        routes.every((route) => has(result.routes, [route])),
+        `routes ${JSON.stringify(routes)}`,
+        () => JSON.stringify(result.routes),
+      );
+    }
   },
 };
 

@@ -108,7 +108,7 @@ const killedThenGc: Case = {
       const at = trial.o.random() * usual * 1.2;
       await trial.call('ADD', pod, { killAfterMs: at });
       pod.netns.close();
-      succeeded(await trial.call('GC', undefined, validOnly(trial, [])));
+      succeeded(await trial.call('GC', undefined, validOnly([])));
       await trial.delBeneath(pod, { CNI_NETNS: '' });
       const left = await trial.changed(before);
       need(left.length === 0, `nothing to be left by an ADD killed after ${at.toFixed(1)} ms and GC`, () =>
@@ -126,13 +126,13 @@ const killedGc: Case = {
     const kept = await trial.added();
     const before = await trial.state(kept);
     const started = performance.now();
-    succeeded(await trial.call('GC', undefined, validOnly(trial, [kept])));
+    succeeded(await trial.call('GC', undefined, validOnly([kept])));
     const usual = performance.now() - started;
     for (let i = 0; i < trial.o.kills; i++) {
       const lost = await trial.added();
       lost.netns.close();
-      await trial.call('GC', undefined, { ...validOnly(trial, [kept]), killAfterMs: trial.o.random() * usual * 1.2 });
-      succeeded(await trial.call('GC', undefined, validOnly(trial, [kept])));
+      await trial.call('GC', undefined, { ...validOnly([kept]), killAfterMs: trial.o.random() * usual * 1.2 });
+      succeeded(await trial.call('GC', undefined, validOnly([kept])));
       await trial.delBeneath(lost, { CNI_NETNS: '' });
       await unchanged(trial, before, kept);
     }

@@ -12,10 +12,10 @@ const DECODE = 6;
 const CONFIG = 7;
 
 export function protocolCases(facts: Facts): Case[] {
-  return [...versionCases(), ...inputCases(facts), ...missingCases(facts), ...illegalCases()];
+  return [...versionCases(facts), ...inputCases(facts), ...missingCases(facts), ...illegalCases()];
 }
 
-function versionCases(): Case[] {
+function versionCases(facts: Facts): Case[] {
   return [
     {
       id: 'version.answer',
@@ -29,6 +29,7 @@ function versionCases(): Case[] {
         need(list.every(known), `supportedVersions to be of ${RELEASED.join(', ')}`, () => shown(answer));
       },
     },
+    ...(facts.supported.length < 2 ? [] : [echoed(facts)]),
     {
       id: 'version.unsupported',
       about: 'a cniVersion that it does not support is refused with code 1',
@@ -37,6 +38,18 @@ function versionCases(): Case[] {
       },
     },
   ];
+}
+
+function echoed({ supported }: Facts): Case {
+  const older = supported.at(-2) ?? '';
+  return {
+    id: 'version.echo',
+    about: `VERSION prints the cniVersion that was asked with, ${older}`,
+    async run(trial) {
+      const answer = await trial.call('VERSION', undefined, { conf: { cniVersion: older } });
+      need(printed(answer).cniVersion === older, `cniVersion ${older}`, () => shown(answer));
+    },
+  };
 }
 
 function known(version: unknown): boolean {

@@ -2,7 +2,8 @@
 
 import { refused } from '#cni/conformance/answer.ts';
 import type { Case, Facts } from '#cni/conformance/case.ts';
-import { bridgeCases, masquerade } from '#cni/conformance/cases/bridge.ts';
+import { bandwidthCases } from '#cni/conformance/cases/bandwidth.ts';
+import { bridgeCases, gateway, masquerade } from '#cni/conformance/cases/bridge.ts';
 import { firewallCases } from '#cni/conformance/cases/firewall.ts';
 import { hostLocalCases } from '#cni/conformance/cases/ipam.ts';
 import { portmapCases } from '#cni/conformance/cases/portmap.ts';
@@ -17,7 +18,7 @@ export function specialCases(facts: Facts): Case[] {
     case 'bridge':
       return bridgeCases();
     case 'ptp':
-      return [masquerade];
+      return [gateway, masquerade];
     case 'macvlan':
       return [linkInContainer, privateMode];
     case 'ipvlan':
@@ -26,6 +27,8 @@ export function specialCases(facts: Facts): Case[] {
       return [linkInContainer, sameVlan];
     case 'portmap':
       return portmapCases();
+    case 'bandwidth':
+      return bandwidthCases();
     case 'firewall':
       return firewallCases();
     case 'host-device':

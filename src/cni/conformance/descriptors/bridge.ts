@@ -164,7 +164,7 @@ export const BRIDGE: Descriptor = {
     },
     {
       name: 'mac',
-      conf: { capabilities: { mac: true }, runtimeConfig: { mac: '02:11:22:33:44:55' } },
+      conf: { runtimeConfig: { mac: '02:11:22:33:44:55' } },
       effects: [
         { say: 'that MAC', in: 'pod', tool: 'addr', has: { ifname: '{ifname}', address: '02:11:22:33:44:55' } },
       ],

@@ -58,6 +58,7 @@ export const DELEGATING: readonly Descriptor[] = [
   {
     type: 'polder-multi',
     kind: 'main',
+    single: 'its networks beyond the first have names of their own',
     conf: {
       cniDir: '{dir}/multi',
       // A pod without networks of its own: what those are is the API's to say, of which the suite has none.

@@ -26,6 +26,8 @@ export const MAIN: readonly Descriptor[] = [
     type: 'ptp',
     kind: 'main',
     conf: { ipam: HOST_LOCAL },
+    // Each of its interfaces is the way to all of its subnet.
+    second: { ipam: { type: 'host-local', dataDir: '{dir}/ipam', ranges: [[{ subnet: '10.23.0.0/24' }]] } },
     ipam: 'host-local',
     needs: ['veth'],
     traffic: { pods: true, node: true },
@@ -91,7 +93,7 @@ export const MAIN: readonly Descriptor[] = [
       },
       {
         name: 'mac',
-        conf: { capabilities: { mac: true }, runtimeConfig: { mac: '02:11:22:33:44:55' } },
+        conf: { runtimeConfig: { mac: '02:11:22:33:44:55' } },
         effects: [
           { say: 'that MAC', in: 'pod', tool: 'addr', has: { ifname: '{ifname}', address: '02:11:22:33:44:55' } },
         ],

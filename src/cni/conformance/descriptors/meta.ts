@@ -11,7 +11,6 @@ export const META: readonly Descriptor[] = [
     beneath: VETH,
     needs: ['nft NAT'],
     conf: {
-      capabilities: { portMappings: true },
       runtimeConfig: { portMappings: [{ hostPort: '{port}', containerPort: 80, protocol: 'tcp' }] },
     },
     repeatable: true,
@@ -21,9 +20,9 @@ export const META: readonly Descriptor[] = [
     type: 'bandwidth',
     kind: 'meta',
     beneath: VETH,
+    endsWithInterface: true,
     needs: ['tbf', 'ifb'],
     conf: {
-      capabilities: { bandwidth: true },
       runtimeConfig: {
         bandwidth: { ingressRate: 8000000, ingressBurst: 800000, egressRate: 16000000, egressBurst: 1600000 },
       },
@@ -35,16 +34,40 @@ export const META: readonly Descriptor[] = [
         say: 'on it tbf of 16 Mbit/s',
         in: 'node',
         tool: 'qdisc',
-        has: { kind: 'tbf', dev: '/^(?!{hostif}$)/', options: { rate: 2000000 } },
+        has: { kind: 'tbf', dev: '/^(?!{hostif}$)/', options: { rate: 2000000, burst: '/^(199|20[01])...$/' } },
       },
       {
         say: 'on the node’s end tbf of 8 Mbit/s',
         in: 'node',
         tool: 'qdisc',
-        has: { kind: 'tbf', dev: '{hostif}', options: { rate: 1000000 } },
+        has: { kind: 'tbf', dev: '{hostif}', options: { rate: 1000000, burst: '/^(99|10[01])...$/' } },
       },
     ],
     variants: [
+      {
+        name: 'static',
+        conf: {
+          runtimeConfig: {},
+          ingressRate: 4000000,
+          ingressBurst: 400000,
+          egressRate: 6000000,
+          egressBurst: 600000,
+        },
+        effects: [
+          {
+            say: 'on the node’s end tbf of 4 Mbit/s',
+            in: 'node',
+            tool: 'qdisc',
+            has: { kind: 'tbf', dev: '{hostif}', options: { rate: 500000 } },
+          },
+          {
+            say: 'for the other direction tbf of 6 Mbit/s',
+            in: 'node',
+            tool: 'qdisc',
+            has: { kind: 'tbf', dev: '/^(?!{hostif}$)/', options: { rate: 750000 } },
+          },
+        ],
+      },
       {
         name: 'ingress',
         conf: { runtimeConfig: { bandwidth: { ingressRate: 8000000, ingressBurst: 800000 } } },
@@ -115,6 +138,7 @@ export const META: readonly Descriptor[] = [
     kind: 'meta',
     beneath: VETH,
     conf: {},
+    endsWithInterface: true,
     effects: [
       { say: 'a rule for packets from the address', in: 'pod', tool: 'rule', has: { src: '{ip}' } },
       {
