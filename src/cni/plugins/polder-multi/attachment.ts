@@ -1,9 +1,11 @@
 /** One network of a pod on one interface: the chain of its plugins, in process or executed. */
 
 import { type Delegate, delegateAdd, delegateVerb } from '#cni/delegate.ts';
+import { tryEach } from '#cni/parts/try-each.ts';
 import type { PluginCall } from '#cni/plugin.ts';
 import { type NetworkList, type PluginConf, parseConflist, pluginStdin } from '#cni/runtime/conflist.ts';
 import { PolderError } from '#spec/errors.ts';
+import type { ValidAttachment } from '#wire/cni/conf.ts';
 import { isObject, type JsonObject, parseObject } from '#wire/cni/json.ts';
 import type { Command } from '#wire/cni/request.ts';
 import { type CniResult, encodeResult } from '#wire/cni/result.ts';
@@ -40,11 +42,14 @@ export async function addAttachment(call: PluginCall, attachment: Attachment): P
 export async function delAttachment(call: PluginCall, attachment: Attachment): Promise<void> {
   const list = listOf(attachment);
   const before = atLeast(list.cniVersion, '0.4.0') ? attachment.result : undefined;
-  const errors: unknown[] = [];
-  for (const plugin of list.plugins.toReversed()) {
-    await delegateVerb(call, delegateOf(list, plugin, attachment, before), 'DEL').catch((e: unknown) => errors.push(e));
-  }
-  if (errors.length > 0) throw errors[0];
+  await tryEach(list.plugins.toReversed(), (plugin) =>
+    delegateVerb(call, delegateOf(list, plugin, attachment, before), 'DEL'),
+  );
+}
+
+/** Backwards, each tried. @throws what the first failure said; what is left is found again by the next DEL */
+export async function delAttachments(call: PluginCall, attachments: readonly Attachment[]): Promise<void> {
+  await tryEach(attachments.toReversed(), (attachment) => delAttachment(call, attachment));
 }
 
 export async function checkAttachment(call: PluginCall, attachment: Attachment): Promise<void> {
@@ -55,19 +60,43 @@ export async function checkAttachment(call: PluginCall, attachment: Attachment):
   }
 }
 
-/** STATUS or GC of each plugin, for those versions that have it. */
-export async function askAttachment(
+/** STATUS of each plugin, for those versions that have it. @throws what the first that failed said */
+export async function askStatus(call: PluginCall, attachment: Attachment): Promise<void> {
+  await askEach(call, listOf(attachment), attachment, 'STATUS');
+}
+
+/**
+ * GC of each plugin, for those versions that have it, and unless the list forbids it.
+ * @throws what the first that failed said
+ */
+export async function collectGarbage(
   call: PluginCall,
+  attachment: Attachment,
+  valid: readonly ValidAttachment[],
+): Promise<void> {
+  const list = listOf(attachment);
+  // The second key is what 1.1.0 was published with, before it was corrected; libcni writes both.
+  const extra = { 'cni.dev/valid-attachments': valid, 'cni.dev/attachments': valid };
+  if (!list.disableGC) await askEach(call, list, attachment, 'GC', extra);
+}
+
+async function askEach(
+  call: PluginCall,
+  list: NetworkList,
   attachment: Attachment,
   command: Extract<Command, 'STATUS' | 'GC'>,
   extra: JsonObject = {},
 ): Promise<void> {
-  const list = listOf(attachment);
   if (!atLeast(list.cniVersion, '1.1.0')) return;
-  for (const plugin of list.plugins) {
+  await tryEach(list.plugins, (plugin) => {
     const to = delegateOf(list, plugin, attachment);
-    await delegateVerb(call, { ...to, conf: { ...to.conf, ...extra } }, command);
-  }
+    return delegateVerb(call, { ...to, conf: { ...to.conf, ...extra } }, command);
+  });
+}
+
+/** The network as its plugins know it: what they keep their belongings apart by. */
+export function networkNameOf(attachment: Attachment): string {
+  return listOf(attachment).name;
 }
 
 /** With what ADD gave, in the version that its plugins speak. */

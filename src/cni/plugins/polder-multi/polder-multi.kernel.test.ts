@@ -1,69 +1,16 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
-import { BRIDGED, bed, noBed, pathOf, type ShimAnswer } from '#cni/testing/bed.ts';
+import { test } from 'node:test';
+import { noBed } from '#cni/testing/bed.ts';
 import { sh } from '#cni/testing/chain-bed.ts';
-import { fakeCluster, networkPath, POD_PATH } from '#cni/testing/fake-cluster.ts';
-import { scratchNetns } from '#kernel/testing/scratch-netns.ts';
+import { POD_PATH } from '#cni/testing/fake-cluster.ts';
+import { ANNOTATIONS, good, linksOf, multiNode } from '#cni/testing/multi-node.ts';
 
 const skip = noBed();
-const ANNOTATIONS = 'io.kubernetes.cri.pod-annotations';
-const NETWORKS = 'k8s.v1.cni.cncf.io/networks';
-
-async function node(t: TestContext) {
-  const dir = mkdtempSync(join(tmpdir(), 'pt-multi-'));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
-  const b = await bed(t, BRIDGED);
-  const cluster = await fakeCluster(t, dir);
-  await b.restart({ kubeconfig: cluster.kubeconfig, coolDownMs: 0 });
-  const pod = scratchNetns();
-  t.after(() => pod.close());
-  const network = (name: string, config: object | string, namespace = 'web') =>
-    cluster.objects.set(networkPath(namespace, name), {
-      metadata: { name, namespace },
-      spec: { config: typeof config === 'string' ? config : JSON.stringify(config) },
-    });
-  const bridgeOn = (bridge: string, subnet: string, more: object = {}) => ({
-    cniVersion: '1.0.0',
-    type: 'bridge',
-    bridge,
-    capabilities: { ips: true, mac: true },
-    ipam: { type: 'host-local', subnet, dataDir: join(dir, 'networks') },
-    ...more,
-  });
-  const conf = {
-    cniVersion: '1.0.0',
-    name: 'cluster-net',
-    type: 'polder-multi',
-    cniDir: join(dir, 'multi'),
-    delegates: [{ cniVersion: '1.0.0', name: 'first', type: 'polder' }],
-  };
-  const withNetworks = (text: string, more: object = {}) => ({
-    ...conf,
-    runtimeConfig: { [ANNOTATIONS]: { [NETWORKS]: text, ...more } },
-  });
-  cluster.objects.set(POD_PATH, { metadata: { name: 'p1', namespace: 'web', uid: 'u1', annotations: {} } });
-  const args = 'IgnoreUnknown=1;K8S_POD_NAMESPACE=web;K8S_POD_NAME=p1;K8S_POD_UID=u1';
-  const env = { CNI_CONTAINERID: 'c1', CNI_NETNS: pathOf(pod), CNI_IFNAME: 'eth0', CNI_ARGS: args };
-  return { b, dir, cluster, pod, network, bridgeOn, conf, withNetworks, env };
-}
-
-function good({ exit, stdout, json }: ShimAnswer): Record<string, unknown> {
-  assert.equal(exit, 0, stdout);
-  return json ?? {};
-}
-
-function linksOf(text: string): string[] {
-  return (JSON.parse(text) as { ifname: string }[])
-    .map(({ ifname }) => ifname)
-    .filter((name) => name !== 'lo')
-    .sort();
-}
 
 test('polder-multi gives the default network first, then net1, net2, and tells the pod', { skip }, async (t) => {
-  const { b, cluster, pod, network, bridgeOn, withNetworks, env, dir } = await node(t);
+  const { b, cluster, pod, network, bridgeOn, withNetworks, env, dir } = await multiNode(t);
   network('blue', bridgeOn('br-blue', '10.71.0.0/24'));
   network('red', { cniVersion: '1.0.0', name: 'red', plugins: [bridgeOn('br-red', '10.72.0.0/24')] }, 'other');
   const conf = withNetworks('blue, other/red@data0');
@@ -98,7 +45,7 @@ test('polder-multi gives the default network first, then net1, net2, and tells t
 });
 
 test('polder-multi asks no API for a pod without networks', { skip }, async (t) => {
-  const { b, cluster, pod, withNetworks, env, conf } = await node(t);
+  const { b, cluster, pod, withNetworks, env, conf } = await multiNode(t);
   good(await b.cni('ADD', env, { ...conf, runtimeConfig: { [ANNOTATIONS]: {} } }));
   assert.deepEqual(cluster.requests, []);
   good(await b.cni('DEL', env, conf));
@@ -111,7 +58,7 @@ test('polder-multi asks no API for a pod without networks', { skip }, async (t) 
 });
 
 test('polder-multi undoes everything when one network fails', { skip }, async (t) => {
-  const { b, pod, network, bridgeOn, withNetworks, env, dir, cluster } = await node(t);
+  const { b, pod, network, bridgeOn, withNetworks, env, dir, cluster } = await multiNode(t);
   network('blue', bridgeOn('br-blue', '10.71.0.0/24'));
   network('broken', { ...bridgeOn('br-x', '10.72.0.0/24'), type: 'no-such-plugin' });
   network('nonsense', '{');
@@ -137,7 +84,7 @@ test('polder-multi undoes everything when one network fails', { skip }, async (t
 test('polder-multi refuses a second ADD, and an interface name that is taken, and leaves what is there', {
   skip,
 }, async (t) => {
-  const { b, pod, network, bridgeOn, withNetworks, env, conf } = await node(t);
+  const { b, pod, network, bridgeOn, withNetworks, env, conf } = await multiNode(t);
   network('blue', bridgeOn('br-blue', '10.71.0.0/24'));
   for (const asked of [conf, withNetworks('blue')]) {
     const result = good(await b.cni('ADD', env, asked));
@@ -156,7 +103,7 @@ test('polder-multi refuses a second ADD, and an interface name that is taken, an
 test('polder-multi passes addresses, MAC and arguments of the selection on, and moves the default route', {
   skip,
 }, async (t) => {
-  const { b, pod, network, bridgeOn, withNetworks, env } = await node(t);
+  const { b, pod, network, bridgeOn, withNetworks, env } = await multiNode(t);
   network('blue', bridgeOn('br-blue', '10.71.0.0/24', { isGateway: true }));
   const selection = {
     name: 'blue',
@@ -180,7 +127,7 @@ test('polder-multi passes addresses, MAC and arguments of the selection on, and 
 });
 
 test('polder-multi takes another default network where the pod names one', { skip }, async (t) => {
-  const { b, pod, network, bridgeOn, withNetworks, env } = await node(t);
+  const { b, pod, network, bridgeOn, withNetworks, env } = await multiNode(t);
   network('special', bridgeOn('br-special', '10.73.0.0/24'), 'kube-system');
   const conf = withNetworks('', { 'v1.multus-cni.io/default-network': 'special' });
   const result = good(await b.cni('ADD', env, conf));
@@ -191,7 +138,7 @@ test('polder-multi takes another default network where the pod names one', { ski
 });
 
 test('polder-multi works as a later plugin of a chain, and hands the result on', { skip }, async (t) => {
-  const { b, pod, network, bridgeOn, withNetworks, env } = await node(t);
+  const { b, pod, network, bridgeOn, withNetworks, env } = await multiNode(t);
   network('blue', bridgeOn('br-blue', '10.71.0.0/24'));
   const first = { cniVersion: '1.0.0', name: 'cluster-net', type: 'polder' };
   const prevResult = good(await b.cni('ADD', env, first));
@@ -209,7 +156,7 @@ test('polder-multi works as a later plugin of a chain, and hands the result on',
 });
 
 test('polder-multi reads a definition without a configuration from the node’s files', { skip }, async (t) => {
-  const { b, pod, network, bridgeOn, withNetworks, env, dir } = await node(t);
+  const { b, pod, network, bridgeOn, withNetworks, env, dir } = await multiNode(t);
   network('on-disk', '');
   writeFileSync(join(dir, '10-x.conf'), JSON.stringify({ ...bridgeOn('br-disk', '10.74.0.0/24'), name: 'on-disk' }));
   const conf = { ...withNetworks('on-disk'), confDir: dir };
@@ -221,7 +168,7 @@ test('polder-multi reads a definition without a configuration from the node’s 
 test('polder-multi writes nothing down for a pod with the default network alone, and still CHECKs it', {
   skip,
 }, async (t) => {
-  const { b, pod, withNetworks, env, dir } = await node(t);
+  const { b, pod, withNetworks, env, dir } = await multiNode(t);
   const conf = withNetworks('');
   const prevResult = good(await b.cni('ADD', env, conf));
   assert.equal(existsSync(join(dir, 'multi')), false);

@@ -1,19 +1,22 @@
 /** The CNI plugin `polder-multi`: see README.md of this folder. */
 
 import { needFreeNames } from '#cni/parts/free-names.ts';
+import { tryEach } from '#cni/parts/try-each.ts';
 import { Undo } from '#cni/parts/undo.ts';
 import type { Plugin, PluginCall } from '#cni/plugin.ts';
 import {
   type Attachment,
   addAttachment,
-  askAttachment,
+  askStatus,
   checkAttachment,
   delAttachment,
+  delAttachments,
   withResult,
 } from '#cni/plugins/polder-multi/attachment.ts';
 import { type CachedPod, PodCache } from '#cni/plugins/polder-multi/cache.ts';
 import { Cluster } from '#cni/plugins/polder-multi/cluster.ts';
 import { moveDefaultRoute, withoutDefaultRoute } from '#cni/plugins/polder-multi/default-route.ts';
+import { gc } from '#cni/plugins/polder-multi/gc.ts';
 import { type Attached, networkStatus } from '#cni/plugins/polder-multi/network-status.ts';
 import { annotationsOf, attachmentsOf, delegatesOf, podOf, selectionsOf } from '#cni/plugins/polder-multi/networks.ts';
 import { PolderError } from '#spec/errors.ts';
@@ -125,17 +128,8 @@ async function tellPod(call: PluginCall, cluster: Cluster, attached: readonly At
 async function del(call: PluginCall): Promise<void> {
   const cache = new PodCache(call);
   const known = await cache.get(call.request);
-  await detach(call, known?.attachments ?? plainOf(call));
+  await delAttachments(call, known?.attachments ?? plainOf(call));
   await cache.remove(call.request);
-}
-
-/** Backwards, each tried. @throws what the first failure said; what is left is found again by the next DEL */
-async function detach(call: PluginCall, attachments: readonly Attachment[]): Promise<void> {
-  const errors: unknown[] = [];
-  for (const attachment of attachments.toReversed()) {
-    await delAttachment(call, attachment).catch((error: unknown) => errors.push(error));
-  }
-  if (errors.length > 0) throw errors[0];
 }
 
 async function check(call: PluginCall): Promise<void> {
@@ -144,22 +138,5 @@ async function check(call: PluginCall): Promise<void> {
 }
 
 async function status(call: PluginCall): Promise<void> {
-  for (const attachment of delegatesOf(call)) await askAttachment(call, attachment, 'STATUS');
-}
-
-/** Pods of ours that are not named lose all their networks; the plugins of `delegates` clean up by themselves, too. */
-async function gc(call: PluginCall): Promise<void> {
-  const attachments = call.conf.validAttachments ?? [];
-  const valid = new Set(attachments.map((a) => `${a.containerID}/${a.ifname}`));
-  const cache = new PodCache(call);
-  const stale = (await cache.list()).filter(
-    (pod) => pod.network === call.conf.name && !valid.has(`${pod.containerId}/${pod.ifname}`),
-  );
-  for (const pod of stale) {
-    await detach({ ...call, request: { ...call.request, ...pod, args: new Map(pod.args) } }, pod.attachments);
-    await cache.remove(pod);
-  }
-  for (const attachment of delegatesOf(call)) {
-    await askAttachment(call, attachment, 'GC', { 'cni.dev/valid-attachments': attachments });
-  }
+  await tryEach(delegatesOf(call), (attachment) => askStatus(call, attachment));
 }
