@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { BRIDGED, bed, noBed, pathOf, type ShimAnswer } from '#cni/testing/bed.ts';
@@ -125,6 +125,26 @@ test('flannel GC removes what is not named', { skip }, async (t) => {
   good(await b.cni('GC', {}, { ...conf, 'cni.dev/valid-attachments': [] }));
   assert.equal(existsSync(join(b.dir, 'flannel/c1')), false);
   assert.equal(existsSync(join(b.dir, 'networks/cbr0/10.99.7.2')), false);
+});
+
+test('flannel GC needs no subnet.env: what the ADDs saved says where to clean up', { skip }, async (t) => {
+  const { b, pod, conf, env } = await node(t);
+  const living = scratchNetns();
+  t.after(() => living.close());
+  good(await b.cni('ADD', env, conf));
+  good(await b.cni('ADD', { ...env, CNI_CONTAINERID: 'c2', CNI_NETNS: pathOf(living) }, conf));
+  const valid = { 'cni.dev/valid-attachments': [{ containerID: 'c2', ifname: 'eth0' }] };
+  for (const write of [() => rmSync(conf.subnetFile), () => writeFileSync(conf.subnetFile, 'FLANNEL_MTU=?')]) {
+    write();
+    good(await b.cni('GC', {}, { ...conf, ...valid }));
+    assert.deepEqual(readdirSync(join(b.dir, 'flannel')), ['c2']);
+    assert.deepEqual(
+      [sh('ip -o link show type veth', pod), existsSync(join(b.dir, 'networks/cbr0/10.99.7.2'))],
+      ['', false],
+    );
+    assert.match(sh('ip -o addr show eth0', living), /10\.99\.7\.3/);
+    assert.equal(existsSync(join(b.dir, 'networks/cbr0/10.99.7.3')), true);
+  }
 });
 
 test('flannel takes addresses from the agent where the subnet is the agent’s own pool', { skip }, async (t) => {

@@ -3,11 +3,12 @@
 import { readFile } from 'node:fs/promises';
 import { type Delegate, delegateAdd, delegateVerb } from '#cni/delegate.ts';
 import { needFreeNames } from '#cni/parts/free-names.ts';
+import { tryEach } from '#cni/parts/try-each.ts';
 import { Undo } from '#cni/parts/undo.ts';
 import type { Plugin, PluginCall } from '#cni/plugin.ts';
 import { delegateConf, delegateOf, rangesIpam, staticIpam } from '#cni/plugins/flannel/conf.ts';
 import * as pool from '#cni/plugins/flannel/pool.ts';
-import { forget, forgetAllBut, save, saved } from '#cni/plugins/flannel/saved.ts';
+import { forget, forgetAllBut, save, saved, savedKinds } from '#cni/plugins/flannel/saved.ts';
 import { PolderError } from '#spec/errors.ts';
 import { type JsonObject, optString } from '#wire/cni/json.ts';
 import { type CniResult, encodeResult } from '#wire/cni/result.ts';
@@ -64,12 +65,26 @@ async function status(call: PluginCall): Promise<void> {
 
 async function gc(call: PluginCall): Promise<void> {
   const attachments = call.conf.validAttachments ?? [];
-  const env = await subnetEnv(call);
-  const conf = delegateConf(call.conf, env, rangesIpam(call.conf, env));
-  await delegateVerb(call, delegate({ ...conf, 'cni.dev/valid-attachments': attachments }), 'GC');
+  const named = { 'cni.dev/valid-attachments': attachments, 'cni.dev/attachments': attachments };
+  await tryEach(await garbageConfs(call), (conf) => delegateVerb(call, delegate({ ...conf, ...named }), 'GC'));
   const valid = new Set(attachments.map((a) => `${a.containerID}/${a.ifname}`));
   await forgetAllBut(call, valid);
   pool.giveBackAllBut(call, valid);
+}
+
+/**
+ * As an ADD would have it now. While the node has no subnet (flanneld writes its file anew after each start), as the ADDs
+ * before had it: whom the delegate has to clean up after, and where, is in what they saved.
+ */
+async function garbageConfs(call: PluginCall): Promise<readonly JsonObject[]> {
+  try {
+    const env = await subnetEnv(call);
+    return [delegateConf(call.conf, env, rangesIpam(call.conf, env))];
+  } catch (error) {
+    const noSubnet = error instanceof PolderError && (error.code === 'cni-try-later' || error.code === 'file-invalid');
+    if (!noSubnet) throw error;
+    return await savedKinds(call);
+  }
 }
 
 /** @throws PolderError cni-try-later (CNI code 11) while there is no file; file-invalid */

@@ -53,12 +53,37 @@ export async function forget(call: PluginCall): Promise<void> {
 
 /** Removes the files of this network's attachments that are not named. */
 export async function forgetAllBut(call: PluginCall, valid: ReadonlySet<string>): Promise<void> {
-  const dir = dirOf(call);
-  const names = await readdir(dir).catch(() => []);
   const keep = new Set(Array.from(valid, (key) => nameOf(key)));
-  for (const name of names.filter((one) => !one.startsWith('.') && !keep.has(one))) {
-    if ((await read(join(dir, name)))?.name === call.conf.name) await rm(join(dir, name), { force: true });
+  for (const { path, name } of await ofNetwork(call)) if (!keep.has(name)) await rm(path, { force: true });
+}
+
+/** The configurations of this network's attachments, each kind once, without what each pod asked for. */
+export async function savedKinds(call: PluginCall): Promise<JsonObject[]> {
+  const kinds = new Map<string, JsonObject>();
+  for (const { conf } of await ofNetwork(call)) {
+    const { runtimeConfig: _, args: __, ...common } = conf;
+    const kind = { ...common, cniVersion: call.conf.cniVersion };
+    kinds.set(JSON.stringify(kind), kind);
   }
+  return [...kinds.values()];
+}
+
+interface SavedFile {
+  readonly path: string;
+  readonly name: string;
+  readonly conf: JsonObject;
+}
+
+async function ofNetwork(call: PluginCall): Promise<SavedFile[]> {
+  const dir = dirOf(call);
+  const names = (await readdir(dir).catch(() => [])).filter((one) => !one.startsWith('.')).sort();
+  const files: SavedFile[] = [];
+  for (const name of names) {
+    const path = join(dir, name);
+    const conf = await read(path);
+    if (conf?.name === call.conf.name) files.push({ path, name, conf });
+  }
+  return files;
 }
 
 /** `CONTAINER/IFNAME` -> the file's name. */
