@@ -44,6 +44,20 @@ test('parseNetworkSelections reads the JSON form with all of its keys', () => {
   ]);
 });
 
+test('parseNetworkSelections takes one default route of each family', () => {
+  const read = (...routes: string[][]) =>
+    parseNetworkSelections(JSON.stringify(routes.map((way, i) => ({ name: `n${i}`, 'default-route': way }))), 'web');
+  assert.deepEqual(
+    read(['10.0.0.1'], ['fd00::1'], []).map(({ defaultRoute }) => defaultRoute),
+    [['10.0.0.1'], ['fd00::1'], []],
+  );
+  assert.equal(read(['10.0.0.1', '10.0.0.2', 'fd00::1']).length, 1);
+  assert.throws(() => read(['10.0.0.1'], ['fd00::1', '10.0.0.2']), {
+    code: 'cni-config',
+    message: /default-route must be asked for IPv4 of one network, but it is "web\/n0 and web\/n1"/,
+  });
+});
+
 test('parseNetworkSelections names what is wrong', () => {
   const fails = (text: string, message: RegExp) =>
     assert.throws(() => parseNetworkSelections(text, 'web'), { code: 'cni-config', message });

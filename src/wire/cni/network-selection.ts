@@ -3,7 +3,7 @@
  * Definition De-facto Standard v1.3, §4.1).
  */
 
-import { type Addr, readAddr } from '#net/addr.ts';
+import { type Addr, familyOf, readAddr } from '#net/addr.ts';
 import {
   isObject,
   type JsonObject,
@@ -60,9 +60,18 @@ export function parseNetworkSelections(
   const names = selections.flatMap(({ ifname }) => (ifname === undefined ? [] : [ifname]));
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined) wrong(`${path}interface`, 'must be named only once', twice);
-  if (selections.filter(({ defaultRoute }) => defaultRoute !== undefined).length > 1)
-    wrong(`${path}default-route`, 'must be asked for only once', undefined);
+  for (const family of [4, 6] as const) {
+    const asked = selections.filter(({ defaultRoute }) =>
+      defaultRoute?.some((gateway) => familyOf(gateway) === family),
+    );
+    if (asked.length > 1)
+      wrong(`${path}default-route`, `must be asked for IPv${family} of one network`, namesOf(asked));
+  }
   return selections;
+}
+
+function namesOf(selections: readonly NetworkSelection[]): string {
+  return selections.map(({ namespace, name }) => `${namespace}/${name}`).join(' and ');
 }
 
 /** `namespace/name@ifname`, parted by commas. */

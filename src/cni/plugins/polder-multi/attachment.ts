@@ -4,6 +4,7 @@ import { type Delegate, delegateAdd, delegateVerb } from '#cni/delegate.ts';
 import { tryEach } from '#cni/parts/try-each.ts';
 import type { PluginCall } from '#cni/plugin.ts';
 import { type NetworkList, type PluginConf, parseConflist, pluginStdin } from '#cni/runtime/conflist.ts';
+import type { Addr } from '#net/addr.ts';
 import { PolderError } from '#spec/errors.ts';
 import type { ValidAttachment } from '#wire/cni/conf.ts';
 import { isObject, type JsonObject, parseObject } from '#wire/cni/json.ts';
@@ -23,6 +24,8 @@ export interface Attachment {
   readonly capabilityArgs: JsonObject;
   /** For `args.cni`. */
   readonly cniArgs: JsonObject;
+  /** Gateways of the pod's default route, which is to be here; absent or empty: as the network says. */
+  readonly defaultRoute?: readonly Addr[];
   /** Of the last plugin; absent until ADD is done. */
   readonly result?: JsonObject;
 }

@@ -5,7 +5,7 @@ import { addrOf } from '#net/prefix.ts';
 import type { CniDns, CniResult } from '#wire/cni/result.ts';
 
 export interface Attached {
-  readonly attachment: Pick<Attachment, 'network' | 'isDefault' | 'ifname'>;
+  readonly attachment: Pick<Attachment, 'network' | 'isDefault' | 'ifname' | 'defaultRoute'>;
   readonly result: CniResult;
 }
 

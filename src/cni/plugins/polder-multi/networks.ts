@@ -130,7 +130,7 @@ async function attachmentOf(
   ifname: string,
   cluster: Cluster,
 ): Promise<Attachment> {
-  const { namespace, name, ips, mac, capabilities } = selection;
+  const { namespace, name, ips, mac, capabilities, defaultRoute } = selection;
   const asked = { ...(ips && { ips }), ...(mac && { mac }), ...capabilities };
   const attachment: Attachment = {
     network: `${namespace}/${name}`,
@@ -139,6 +139,7 @@ async function attachmentOf(
     config: await configOf(call, { namespace, name }, cluster),
     capabilityArgs: asked,
     cniArgs: selection.cniArgs ?? {},
+    ...(defaultRoute && { defaultRoute }),
   };
   checkAttachable(attachment, call.conf.type, asked);
   return attachment;

@@ -15,12 +15,11 @@ import {
 } from '#cni/plugins/polder-multi/attachment.ts';
 import { type CachedPod, PodCache } from '#cni/plugins/polder-multi/cache.ts';
 import { Cluster } from '#cni/plugins/polder-multi/cluster.ts';
-import { moveDefaultRoute, withoutDefaultRoute } from '#cni/plugins/polder-multi/default-route.ts';
+import { askedGateways, moveDefaultRoutes, withoutDefaultRoutes } from '#cni/plugins/polder-multi/default-route.ts';
 import { gc } from '#cni/plugins/polder-multi/gc.ts';
 import { type Attached, networkStatus } from '#cni/plugins/polder-multi/network-status.ts';
 import { annotationsOf, attachmentsOf, delegatesOf, podOf, selectionsOf } from '#cni/plugins/polder-multi/networks.ts';
 import { PolderError } from '#spec/errors.ts';
-import type { NetworkSelection } from '#wire/cni/network-selection.ts';
 import { type CniResult, EMPTY_RESULT } from '#wire/cni/result.ts';
 
 export const polderMulti: Plugin = { type: 'polder-multi', add, del, check, status, gc };
@@ -45,16 +44,15 @@ async function add(call: PluginCall): Promise<CniResult> {
   if (only && further.length === 0 && isOfConf(only, call)) return addPlain(call, only);
   await using undo = new Undo(call.host.log);
   const attached = await attachAll(call, attachments, undo);
-  const first = before ?? attached[0]?.result ?? EMPTY_RESULT;
-  const result = defaultRoute(call, selections, attached, first);
-  if (selections.length > 0) await tellPod(call, cluster, before ? [chained(call, before), ...attached] : attached);
+  const result = before ? withoutDefaultRoutes(before, askedGateways(attached)) : (attached[0]?.result ?? EMPTY_RESULT);
+  if (selections.length > 0) await tellPod(call, cluster, before ? [chained(call, result), ...attached] : attached);
   undo.keep();
   return result;
 }
 
 /** Then DEL and CHECK find all in the configuration, and nothing is written down. */
-function isOfConf({ config }: Attachment, call: PluginCall): boolean {
-  return delegatesOf(call)[0]?.config === config;
+function isOfConf({ config, defaultRoute = [] }: Attachment, call: PluginCall): boolean {
+  return delegatesOf(call)[0]?.config === config && defaultRoute.length === 0;
 }
 
 async function addPlain(call: PluginCall, attachment: Attachment): Promise<CniResult> {
@@ -65,27 +63,36 @@ async function addPlain(call: PluginCall, attachment: Attachment): Promise<CniRe
   return result;
 }
 
-/** The networks of a pod of which nothing was written down. */
-function plainOf(call: PluginCall): Attachment[] {
-  const { prevResult } = call.conf;
-  return delegatesOf(call).map((one) => (one.isDefault && prevResult ? withResult(one, prevResult) : one));
+/**
+ * The runtime's result goes before what was written down: plugins behind us in the chain may have changed the default
+ * network since, and then it says so.
+ */
+function withPrevResult({ conf: { prevResult } }: PluginCall, attachments: readonly Attachment[]): Attachment[] {
+  return attachments.map((one) => (one.isDefault && prevResult ? withResult(one, prevResult) : one));
 }
 
-/** One after another, each written down before it is begun. */
-async function attachAll(call: PluginCall, attachments: readonly Attachment[], undo: Undo): Promise<Attached[]> {
+/** One after another, each written down before it is begun; then the default routes go where they were asked for. */
+async function attachAll(call: PluginCall, attachments: readonly Attachment[], undo: Undo): Promise<readonly Added[]> {
   const cache = new PodCache(call);
   undo.defer(() => cache.remove(call.request));
-  const done: Attached[] = [];
-  const known: Attachment[] = [];
+  const done: Added[] = [];
   for (const attachment of attachments) {
-    await cache.put(podWith(call, [...known, attachment]));
+    await cache.put(podWith(call, [...done.map(asCached), attachment]));
     undo.defer(() => delAttachment(call, attachment));
-    const result = await addAttachment(call, attachment);
-    done.push({ attachment, result });
-    known.push(withResult(attachment, result));
+    done.push({ attachment, result: await addAttachment(call, attachment) });
   }
-  await cache.put(podWith(call, known));
-  return done;
+  const routed = moveDefaultRoutes(call, done);
+  await cache.put(podWith(call, routed.map(asCached)));
+  return routed;
+}
+
+interface Added {
+  readonly attachment: Attachment;
+  readonly result: CniResult;
+}
+
+function asCached({ attachment, result }: Added): Attachment {
+  return withResult(attachment, result);
 }
 
 function podWith({ conf, request }: PluginCall, attachments: readonly Attachment[]): CachedPod {
@@ -96,22 +103,6 @@ function podWith({ conf, request }: PluginCall, attachments: readonly Attachment
 /** What the plugins before us made, as a network of the pod. */
 function chained({ conf, request }: PluginCall, result: CniResult): Attached {
   return { attachment: { network: conf.name, isDefault: true, ifname: request.ifname }, result };
-}
-
-function defaultRoute(
-  call: PluginCall,
-  selections: readonly NetworkSelection[],
-  attached: readonly Attached[],
-  result: CniResult,
-): CniResult {
-  const index = selections.findIndex(({ defaultRoute }) => defaultRoute && defaultRoute.length > 0);
-  const gateways = selections[index]?.defaultRoute;
-  // The selections are the last of what was attached.
-  const ifname = attached[attached.length - selections.length + index]?.attachment.ifname;
-  if (!gateways || ifname === undefined) return result;
-  using pod = call.caller.openPod(call.request.netns);
-  moveDefaultRoute(pod, ifname, gateways);
-  return withoutDefaultRoute(result, gateways);
 }
 
 /** The pod works also without its annotation: a failure is only logged. */
@@ -128,13 +119,14 @@ async function tellPod(call: PluginCall, cluster: Cluster, attached: readonly At
 async function del(call: PluginCall): Promise<void> {
   const cache = new PodCache(call);
   const known = await cache.get(call.request);
-  await delAttachments(call, known?.attachments ?? plainOf(call));
+  await delAttachments(call, known?.attachments ?? withPrevResult(call, delegatesOf(call)));
   await cache.remove(call.request);
 }
 
 async function check(call: PluginCall): Promise<void> {
   const known = await new PodCache(call).get(call.request);
-  for (const attachment of known?.attachments ?? plainOf(call)) await checkAttachment(call, attachment);
+  const attachments = withPrevResult(call, known?.attachments ?? delegatesOf(call));
+  for (const attachment of attachments) await checkAttachment(call, attachment);
 }
 
 async function status(call: PluginCall): Promise<void> {

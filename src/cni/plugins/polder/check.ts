@@ -5,6 +5,7 @@ import type { PluginCall, PodNetns } from '#cni/plugin.ts';
 import { needNetwork } from '#cni/plugins/polder/add.ts';
 import { type Wanted, wantedOf } from '#cni/plugins/polder/wanted.ts';
 import type { Netlink } from '#kernel/netlink/handle.ts';
+import { lengthOf } from '#net/prefix.ts';
 import type { LocalEndpoint } from '#spec/endpoint.ts';
 import { PolderError } from '#spec/errors.ts';
 import type { CniResult } from '#wire/cni/result.ts';
@@ -22,7 +23,7 @@ export async function check(call: PluginCall): Promise<void> {
   const wanted = wantedOf(endpoint, network, call.conf.mtu ?? network.mtu);
   const differences = [
     ...checkHost(call.caller.netlink, endpoint, wanted),
-    ...checkPod(pod, endpoint, wanted),
+    ...checkPod(pod, endpoint, wanted, prevResult),
     ...checkResult(pod, endpoint, prevResult),
   ];
   if (differences.length > 0) {
@@ -51,15 +52,21 @@ function checkBridge(host: Netlink, port: Link, bridge: NonNullable<Wanted['brid
   return [...found, ...missingAddresses(bridge.addresses, host.addresses(), bridge.name)];
 }
 
-function checkPod(pod: PodNetns, endpoint: LocalEndpoint, wanted: Wanted): string[] {
+function checkPod(pod: PodNetns, endpoint: LocalEndpoint, wanted: Wanted, result: CniResult): string[] {
   const link = pod.netlink.link(endpoint.ifname);
   if (!link) return [`${endpoint.ifname} is missing in ${pod.path}`];
   return [
     ...linkDifferences(link, endpoint.ifname),
     ...missingAddresses(wanted.podAddresses, pod.netlink.addresses(), endpoint.ifname),
-    ...missingRoutes(wanted.podRoutes, pod.netlink.routes({ table: 254 }), 'the pod'),
+    ...missingRoutes(podRoutes(wanted, result), pod.netlink.routes({ table: 254 }), 'the pod'),
     ...missingNeighbours(wanted.podNeighbours, pod.netlink.neighbours(endpoint.ifname)),
   ];
+}
+
+/** A plugin behind us may have moved the pod's default route to another network; the result then has it no longer. */
+function podRoutes(wanted: Wanted, { routes }: CniResult): Route[] {
+  const said = ({ to, hops }: Route) => routes.some(({ dst, gw }) => dst === to && hops.some(({ via }) => via === gw));
+  return wanted.podRoutes.filter((route) => lengthOf(route.to) > 0 || said(route));
 }
 
 function linkDifferences(link: Link, what: string): string[] {
