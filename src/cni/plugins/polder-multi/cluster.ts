@@ -1,6 +1,7 @@
 /** What the plugin asks of the API: the pod's annotations, definitions of networks, and where the status goes. */
 
 import type { PluginCall } from '#cni/plugin.ts';
+import { isPodWith } from '#cni/plugins/polder-multi/static-pod.ts';
 import { ApiError, isNotFound } from '#feed/api-error.ts';
 import { ApiClient } from '#feed/client.ts';
 import { loadKubeconfig } from '#feed/kubeconfig.ts';
@@ -40,13 +41,26 @@ export class Cluster implements Disposable {
     return this.#client;
   }
 
-  /** @throws PolderError cni-try-later if the API does not answer, or knows another pod of this name. */
+  /**
+   * @throws PolderError cni-try-later if the API does not answer, has no such pod (the mirror of a static pod may come after
+   *   it), or knows another pod of this name
+   */
   async annotations(pod: ObjectKey, uid: string | undefined): Promise<Annotations> {
-    const { metadata } = await this.#ask(() => this.#api().get(PODS, pod));
-    if (uid !== undefined && metadata.uid !== uid) {
+    const { metadata } = await this.#pod(pod);
+    if (uid !== undefined && !isPodWith(metadata, uid)) {
       throw new PolderError('cni-try-later', { what: `Pod ${pod.namespace}/${pod.name} is another one by now` });
     }
     return metadata.annotations ?? {};
+  }
+
+  async #pod(pod: ObjectKey): Promise<KubeObject> {
+    try {
+      return await this.#ask(() => this.#api().get(PODS, pod));
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+      const what = `The API does not have Pod ${pod.namespace}/${pod.name}, which names its networks`;
+      throw new PolderError('cni-try-later', { what }, { cause: error });
+    }
   }
 
   /** The text of the definition; '' if it has none. @throws PolderError cni-config if there is no such definition. */

@@ -32,12 +32,17 @@ export function podOf({ request }: PluginCall): Pod | undefined {
   return namespace && name ? { namespace, name } : undefined;
 }
 
+/** The pod's UID as the kubelet has it; of a static pod the API has another. */
+export function uidOf({ request }: PluginCall): string | undefined {
+  return request.args.get('K8S_POD_UID') || undefined;
+}
+
 /** @throws PolderError cni-try-later, cni-config */
 export async function annotationsOf(call: PluginCall, cluster: Cluster): Promise<Annotations> {
   const given = lookup(call.conf.runtimeConfig, POD_ANNOTATIONS);
   if (isObject(given)) return Object.fromEntries(Object.entries(given).map(([key, value]) => [key, String(value)]));
   const pod = podOf(call);
-  return pod ? cluster.annotations(pod, call.request.args.get('K8S_POD_UID')) : {};
+  return pod ? cluster.annotations(pod, uidOf(call)) : {};
 }
 
 /** Those that the pod asks for, beside its default network. @throws PolderError cni-config */
