@@ -6,6 +6,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { isObject } from '#wire/cni/json.ts';
 
 export interface FakeCluster {
   readonly kubeconfig: string;
@@ -13,15 +14,28 @@ export interface FakeCluster {
   readonly objects: Map<string, object>;
   /** `GET /api/v1/…` */
   readonly requests: string[];
-  /** Bodies of PATCH requests. */
+  /** Bodies of PATCH requests that were not refused. */
   readonly patches: Record<string, unknown>[];
   close(): Promise<void>;
 }
+
+const NOT_FOUND = { kind: 'Status', code: 404, reason: 'NotFound', message: 'not found' };
+const CONFLICT = { kind: 'Status', code: 409, reason: 'Conflict', message: 'Precondition failed: UID in precondition' };
 
 export const POD_PATH = '/api/v1/namespaces/web/pods/p1';
 
 export function networkPath(namespace: string, name: string): string {
   return `/apis/k8s.cni.cncf.io/v1/namespaces/${namespace}/network-attachment-definitions/${name}`;
+}
+
+/** A patch that names a UID is for the object of that UID. */
+function isOther(object: object, patch: unknown): boolean {
+  const [wanted, own] = [uidIn(patch), uidIn(object)];
+  return wanted !== undefined && wanted !== own;
+}
+
+function uidIn(value: unknown): unknown {
+  return isObject(value) && isObject(value.metadata) ? value.metadata.uid : undefined;
 }
 
 export async function fakeCluster(t: TestContext, dir: string): Promise<FakeCluster> {
@@ -32,10 +46,12 @@ export async function fakeCluster(t: TestContext, dir: string): Promise<FakeClus
     requests.push(`${request.method} ${request.url}`);
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(Buffer.from(chunk));
-    if (request.method === 'PATCH') patches.push(JSON.parse(Buffer.concat(chunks).toString()));
     const object = objects.get(request.url ?? '');
-    response.writeHead(object ? 200 : 404, { 'Content-Type': 'application/json' });
-    response.end(JSON.stringify(object ?? { kind: 'Status', code: 404, reason: 'NotFound', message: 'not found' }));
+    const body: unknown = request.method === 'PATCH' ? JSON.parse(Buffer.concat(chunks).toString()) : undefined;
+    const refused = !object ? NOT_FOUND : body !== undefined && isOther(object, body) ? CONFLICT : undefined;
+    if (!refused && isObject(body)) patches.push(body);
+    response.writeHead(refused?.code ?? 200, { 'Content-Type': 'application/json' });
+    response.end(JSON.stringify(refused ?? object));
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -12,6 +12,14 @@ import { scratchNetns } from '#kernel/testing/scratch-netns.ts';
 export const ANNOTATIONS = 'io.kubernetes.cri.pod-annotations';
 export const NETWORKS = 'k8s.v1.cni.cncf.io/networks';
 
+interface Status {
+  readonly name: string;
+  readonly interface: string;
+  readonly ips?: readonly string[];
+  readonly default?: boolean;
+  readonly gateway?: readonly string[];
+}
+
 /** A node whose pods may have several networks, an API server with their definitions, and one pod. */
 export async function multiNode(t: TestContext) {
   const dir = mkdtempSync(join(tmpdir(), 'pt-multi-'));
@@ -54,10 +62,16 @@ export async function multiNode(t: TestContext) {
       ...more,
     ],
   });
+  /** Each network-status that was written, by interface. */
+  const statuses = () =>
+    (cluster.patches as { metadata: { annotations: Record<string, string> } }[]).map(({ metadata }) => {
+      const list: Status[] = JSON.parse(metadata.annotations['k8s.v1.cni.cncf.io/network-status'] ?? '[]');
+      return Object.fromEntries(list.map((one) => [one.interface, one]));
+    });
   cluster.objects.set(POD_PATH, { metadata: { name: 'p1', namespace: 'web', uid: 'u1', annotations: {} } });
   const args = 'IgnoreUnknown=1;K8S_POD_NAMESPACE=web;K8S_POD_NAME=p1;K8S_POD_UID=u1';
   const env = { CNI_CONTAINERID: 'c1', CNI_NETNS: pathOf(pod), CNI_IFNAME: 'eth0', CNI_ARGS: args };
-  return { b, dir, cluster, pod, network, bridgeOn, conf, withNetworks, bridges, env };
+  return { b, dir, cluster, pod, network, bridgeOn, conf, withNetworks, bridges, statuses, env };
 }
 
 export function good({ exit, stdout, json }: ShimAnswer): Record<string, unknown> {

@@ -75,8 +75,10 @@ export class Cluster implements Disposable {
     }
   }
 
-  async writeStatus(pod: ObjectKey, status: string): Promise<void> {
-    await this.#ask(() => this.#api().patch(PODS, pod, { metadata: { annotations: { [STATUS_ANNOTATION]: status } } }));
+  /** @param uid the only pod of this name that is to get it: another may have come meanwhile (409 Conflict) */
+  async writeStatus(pod: ObjectKey, uid: string | undefined, status: string): Promise<void> {
+    const metadata = { ...(uid !== undefined && { uid }), annotations: { [STATUS_ANNOTATION]: status } };
+    await this.#ask(() => this.#api().patch(PODS, pod, { metadata }));
   }
 
   async #ask<T>(question: () => Promise<T>): Promise<T> {

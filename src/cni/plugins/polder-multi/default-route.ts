@@ -81,7 +81,18 @@ function routeBy(link: string, gateways: readonly Addr[], family: Family): Route
 /** A result without the default routes of these gateways' families, which other networks have now. */
 export function withoutDefaultRoutes(result: CniResult, gateways: readonly Addr[]): CniResult {
   const families = new Set(gateways.map(familyOf));
-  const gone = ({ dst, table = TABLE_MAIN }: CniRoute) =>
-    lengthOf(dst) === 0 && table === TABLE_MAIN && families.has(prefixFamily(dst));
+  const gone = (route: CniRoute) => isWayOut(route) && families.has(prefixFamily(route.dst));
   return { ...result, routes: result.routes.filter((route) => !gone(route)) };
+}
+
+function isWayOut({ dst, table = TABLE_MAIN }: CniRoute): boolean {
+  return lengthOf(dst) === 0 && table === TABLE_MAIN;
+}
+
+/** By whom the pod's packets leave that no other route takes, on this network. */
+export function waysOut({ attachment, result: { ips, routes } }: Routed): Addr[] {
+  const nextHop = ({ dst, gw }: CniRoute) =>
+    gw ?? ips.find(({ gateway }) => gateway !== undefined && familyOf(gateway) === prefixFamily(dst))?.gateway;
+  const said = routes.filter(isWayOut).map(nextHop);
+  return [...new Set([...gatewaysOf(attachment), ...said.filter((gateway) => gateway !== undefined)])];
 }

@@ -1,6 +1,7 @@
 /** The annotation network-status: what the pod got (De-facto Standard v1.3, §5). */
 
 import type { Attachment } from '#cni/plugins/polder-multi/attachment.ts';
+import { waysOut } from '#cni/plugins/polder-multi/default-route.ts';
 import { addrOf } from '#net/prefix.ts';
 import type { CniDns, CniResult } from '#wire/cni/result.ts';
 
@@ -17,6 +18,8 @@ interface NetworkStatus {
   readonly mtu?: number;
   readonly default?: boolean;
   readonly dns: CniDns;
+  /** Of the default routes by this network. */
+  readonly gateway?: readonly string[];
 }
 
 /** JSON, indented as people expect to read it with `kubectl describe`. */
@@ -25,6 +28,7 @@ export function networkStatus(attached: readonly Attached[]): string {
 }
 
 function statusOf({ attachment, result }: Attached): NetworkStatus {
+  const gateway = waysOut({ attachment, result });
   const { network, ifname, isDefault } = attachment;
   const index = result.interfaces.findIndex(({ name, sandbox }) => name === ifname && sandbox !== undefined);
   const own = result.interfaces[index];
@@ -39,5 +43,6 @@ function statusOf({ attachment, result }: Attached): NetworkStatus {
     ...(own?.mtu && { mtu: own.mtu }),
     ...(isDefault && { default: true }),
     dns: result.dns,
+    ...(gateway.length > 0 && { gateway }),
   };
 }

@@ -14,11 +14,19 @@ import {
   withResult,
 } from '#cni/plugins/polder-multi/attachment.ts';
 import { type CachedPod, PodCache } from '#cni/plugins/polder-multi/cache.ts';
-import { Cluster } from '#cni/plugins/polder-multi/cluster.ts';
+import { type Annotations, Cluster } from '#cni/plugins/polder-multi/cluster.ts';
 import { askedGateways, moveDefaultRoutes, withoutDefaultRoutes } from '#cni/plugins/polder-multi/default-route.ts';
 import { gc } from '#cni/plugins/polder-multi/gc.ts';
 import { type Attached, networkStatus } from '#cni/plugins/polder-multi/network-status.ts';
-import { annotationsOf, attachmentsOf, delegatesOf, podOf, selectionsOf } from '#cni/plugins/polder-multi/networks.ts';
+import {
+  annotationsOf,
+  attachmentsOf,
+  delegatesOf,
+  podOf,
+  selectionsOf,
+  uidOf,
+} from '#cni/plugins/polder-multi/networks.ts';
+import { isStatic } from '#cni/plugins/polder-multi/static-pod.ts';
 import { PolderError } from '#spec/errors.ts';
 import { type CniResult, EMPTY_RESULT } from '#wire/cni/result.ts';
 
@@ -45,7 +53,7 @@ async function add(call: PluginCall): Promise<CniResult> {
   await using undo = new Undo(call.host.log);
   const attached = await attachAll(call, attachments, undo);
   const result = before ? withoutDefaultRoutes(before, askedGateways(attached)) : (attached[0]?.result ?? EMPTY_RESULT);
-  if (selections.length > 0) await tellPod(call, cluster, before ? [chained(call, result), ...attached] : attached);
+  await tellPod(call, cluster, annotations, before ? [chained(call, result), ...attached] : attached);
   undo.keep();
   return result;
 }
@@ -106,11 +114,17 @@ function chained({ conf, request }: PluginCall, result: CniResult): Attached {
 }
 
 /** The pod works also without its annotation: a failure is only logged. */
-async function tellPod(call: PluginCall, cluster: Cluster, attached: readonly Attached[]): Promise<void> {
+async function tellPod(
+  call: PluginCall,
+  cluster: Cluster,
+  annotations: Annotations,
+  attached: readonly Attached[],
+): Promise<void> {
   const pod = podOf(call);
   if (!pod) return;
+  const uid = isStatic(annotations) ? undefined : uidOf(call);
   try {
-    await cluster.writeStatus(pod, networkStatus(attached));
+    await cluster.writeStatus(pod, uid, networkStatus(attached));
   } catch (error) {
     call.host.log.warn({ pod, error: String(error) }, 'cannot write the network-status of a pod');
   }
