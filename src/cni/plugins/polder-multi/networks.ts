@@ -3,6 +3,7 @@
 import type { PluginCall } from '#cni/plugin.ts';
 import { type Attachment, checkAttachable } from '#cni/plugins/polder-multi/attachment.ts';
 import type { Annotations, Cluster } from '#cni/plugins/polder-multi/cluster.ts';
+import { isolationOf, refuseForeign, refuseUnread } from '#cni/plugins/polder-multi/isolation.ts';
 import { findNetwork } from '#cni/runtime/load.ts';
 import { PolderError } from '#spec/errors.ts';
 import type { NetConf } from '#wire/cni/conf.ts';
@@ -47,7 +48,11 @@ export async function annotationsOf(call: PluginCall, cluster: Cluster): Promise
 
 /** Those that the pod asks for, beside its default network. @throws PolderError cni-config */
 export function selectionsOf(annotations: Annotations, pod: Pod | undefined): NetworkSelection[] {
-  return parseNetworkSelections(annotations[NETWORKS_ANNOTATION] ?? '', pod?.namespace ?? 'default');
+  return parseNetworkSelections(annotations[NETWORKS_ANNOTATION] ?? '', namespaceOf(pod));
+}
+
+function namespaceOf(pod: Pod | undefined): string {
+  return pod?.namespace ?? 'default';
 }
 
 /**
@@ -78,6 +83,9 @@ export async function attachmentsOf(
   selections: readonly NetworkSelection[],
   cluster: Cluster,
 ): Promise<Attachment[]> {
+  refuseUnread(call);
+  const may = isolationOf(call.conf);
+  for (const one of selections) refuseForeign(may, namespaceOf(podOf(call)), one);
   const delegates = delegatesOf(call);
   const first = await defaultOf(call, annotations, delegates, cluster);
   const before = [...(first ? [first] : []), ...delegates.slice(1)];
@@ -121,6 +129,8 @@ async function defaultOf(
   if (!selection || more.length > 0) {
     throw new PolderError('cni-config', { what: `annotation ${DEFAULT_NETWORK_ANNOTATION}: it must name one network` });
   }
+  // The cluster's own networks are there to be chosen from.
+  if (selection.namespace !== system) refuseForeign(isolationOf(call.conf), namespaceOf(podOf(call)), selection);
   const attachment = await attachmentOf(call, selection, call.request.ifname, cluster);
   return {
     ...attachment,

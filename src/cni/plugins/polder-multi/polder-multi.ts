@@ -17,6 +17,7 @@ import { type CachedPod, PodCache } from '#cni/plugins/polder-multi/cache.ts';
 import { type Annotations, Cluster } from '#cni/plugins/polder-multi/cluster.ts';
 import { askedGateways, moveDefaultRoutes, withoutDefaultRoutes } from '#cni/plugins/polder-multi/default-route.ts';
 import { gc } from '#cni/plugins/polder-multi/gc.ts';
+import { refuseUnread } from '#cni/plugins/polder-multi/isolation.ts';
 import { type Attached, networkStatus } from '#cni/plugins/polder-multi/network-status.ts';
 import {
   annotationsOf,
@@ -144,5 +145,6 @@ async function check(call: PluginCall): Promise<void> {
 }
 
 async function status(call: PluginCall): Promise<void> {
+  refuseUnread(call);
   await tryEach(delegatesOf(call), (attachment) => askStatus(call, attachment));
 }
