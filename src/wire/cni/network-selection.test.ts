@@ -11,6 +11,9 @@ test('parseNetworkSelections reads the short form', () => {
     { name: 'b', namespace: 'kube-system', ifname: 'eth7' },
     { name: 'c', namespace: 'web', ifname: 'x0' },
   ]);
+  assert.deepEqual(parseNetworkSelections('other / red @ x1', 'web'), [
+    { name: 'red', namespace: 'other', ifname: 'x1' },
+  ]);
   assert.deepEqual(parseNetworkSelections('  ', 'web'), []);
 });
 
@@ -25,7 +28,9 @@ test('parseNetworkSelections reads the JSON form with all of its keys', () => {
       'default-route': ['10.2.2.1'],
       'cni-args': { rack: 7 },
       portMappings: [{ hostPort: 8080, containerPort: 80 }],
-      'infiniband-guid': 'kept out',
+      'infiniband-guid': 'c2:11:22:33:44:55:66:77',
+      deviceID: '0000:03:02.3',
+      unheard: 'of',
     },
     { name: 'b', ips: '10.0.0.1, 10.0.0.2', interface: '' },
   ]);
@@ -38,7 +43,11 @@ test('parseNetworkSelections reads the JSON form with all of its keys', () => {
       mac: '02:11:22:33:44:55',
       defaultRoute: ['10.2.2.1'],
       cniArgs: { rack: 7 },
-      capabilities: { portMappings: [{ hostPort: 8080, containerPort: 80 }] },
+      capabilities: {
+        portMappings: [{ hostPort: 8080, containerPort: 80 }],
+        infinibandGUID: 'c2:11:22:33:44:55:66:77',
+        deviceID: '0000:03:02.3',
+      },
     },
     { name: 'b', namespace: 'web', ips: ['10.0.0.1', '10.0.0.2'] },
   ]);

@@ -35,7 +35,7 @@ export interface NetworkSelection {
   readonly defaultRoute?: readonly Addr[];
   /** Goes into `args.cni` of the configuration. */
   readonly cniArgs?: JsonObject;
-  /** Capabilities that are named in the selection: `portMappings`, `bandwidth`. */
+  /** Capabilities that are named in the selection: `portMappings`, `bandwidth`, `infinibandGUID`, `deviceID`. */
   readonly capabilities?: JsonObject;
 }
 
@@ -78,9 +78,10 @@ function namesOf(selections: readonly NetworkSelection[]): string {
 function readShort(text: string, namespace: string, path: string): NetworkSelection[] {
   if (text.trim() === '') return [];
   return text.split(',').map((part) => {
-    const one = part.trim();
-    const [, own, name = '', ifname] = /^(?:([^/@]*)\/)?([^/@]*)(?:@([^/@]*))?$/.exec(one) ?? [];
-    if (name === '') wrong(`${path}each network`, 'must be NAME, NAMESPACE/NAME or NAMESPACE/NAME@INTERFACE', one);
+    const parts = /^(?:([^/@]*)\/)?([^/@]*)(?:@([^/@]*))?$/.exec(part) ?? [];
+    const [, own, name = '', ifname] = parts.map((one) => one?.trim());
+    if (name === '')
+      wrong(`${path}each network`, 'must be NAME, NAMESPACE/NAME or NAMESPACE/NAME@INTERFACE', part.trim());
     return {
       name: needName(name, `${path}name`),
       namespace: needName(own ?? namespace, `${path}namespace`),
@@ -113,8 +114,7 @@ function readElement(item: JsonObject, namespace: string, path: string): Network
     (gateway, i) => readAddr(gateway) ?? wrong(`${path}default-route[${i}]`, 'must be an IP address', gateway),
   );
   const cniArgs = optObject(item, 'cni-args', path);
-  const portMappings = optArray(item, 'portMappings', path);
-  const bandwidth = optObject(item, 'bandwidth', path);
+  const capabilities = readCapabilities(item, path);
   return {
     name: needName(optString(item, 'name', path) ?? '', `${path}name`),
     namespace: needName(optString(item, 'namespace', path) || namespace, `${path}namespace`),
@@ -123,9 +123,21 @@ function readElement(item: JsonObject, namespace: string, path: string): Network
     ...(mac && { mac }),
     ...(defaultRoute && { defaultRoute }),
     ...(cniArgs && { cniArgs }),
-    ...((portMappings || bandwidth) && {
-      capabilities: { ...(portMappings && { portMappings }), ...(bandwidth && { bandwidth }) },
-    }),
+    ...(Object.keys(capabilities).length > 0 && { capabilities }),
+  };
+}
+
+/** By the names that plugins declare. */
+function readCapabilities(item: JsonObject, path: string): JsonObject {
+  const portMappings = optArray(item, 'portMappings', path);
+  const bandwidth = optObject(item, 'bandwidth', path);
+  const infinibandGUID = optString(item, 'infiniband-guid', path);
+  const deviceID = optString(item, 'deviceID', path);
+  return {
+    ...(portMappings && { portMappings }),
+    ...(bandwidth && { bandwidth }),
+    ...(infinibandGUID && { infinibandGUID }),
+    ...(deviceID && { deviceID }),
   };
 }
 

@@ -14,6 +14,7 @@ import {
   type NetworkSelection,
   parseNetworkSelections,
 } from '#wire/cni/network-selection.ts';
+import { isSpecVersion, needSpecVersion } from '#wire/cni/version.ts';
 
 /** Annotations of the pod by capability, as containerd passes them: then the API need not be asked. */
 const POD_ANNOTATIONS = 'io.kubernetes.cri.pod-annotations';
@@ -171,7 +172,19 @@ async function configOf({ conf, caller }: PluginCall, network: Pod, cluster: Clu
   return (await findNetwork(dir, network.name)).text;
 }
 
-/** Name and version may be left out in a definition: they are then its own name, and our version. */
+/**
+ * Name and version may be left out in a definition: they are then its own name, and our version.
+ * @throws PolderError cni-version if it is of versions that we do not speak
+ */
 function textOf(config: JsonObject, conf: NetConf, name: string): string {
-  return JSON.stringify({ ...config, name: config.name ?? name, cniVersion: config.cniVersion ?? conf.cniVersion });
+  const cniVersion = config.cniVersion || conf.cniVersion;
+  needKnownVersion({ ...config, cniVersion }, `${conf.type} for network ${name}`);
+  return JSON.stringify({ ...config, name: config.name ?? name, cniVersion });
+}
+
+/** A definition of a newer version may offer older ones, too. What is no text is for its reader to refuse. */
+function needKnownVersion({ cniVersion, cniVersions }: JsonObject, who: string): void {
+  const offered = [cniVersion, ...(Array.isArray(cniVersions) ? cniVersions : [])];
+  const [first, ...others] = offered.filter((one) => typeof one === 'string');
+  if (first !== undefined && !others.some(isSpecVersion)) needSpecVersion(first, who);
 }
