@@ -1,7 +1,8 @@
 /** What each pod got, in a file a pod: DEL needs no API, and undoes also what an ADD that was killed had begun. */
 
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '#cni/parts/folder.ts';
 import type { PluginCall } from '#cni/plugin.ts';
 import type { Attachment } from '#cni/plugins/polder-multi/attachment.ts';
 import { isObject, type JsonObject, optString } from '#wire/cni/json.ts';
@@ -21,6 +22,24 @@ export interface CachedPod {
   readonly attachments: readonly Attachment[];
 }
 
+/** A file that says nothing: of a disk that was full, or of a stranger. */
+export interface BrokenFile {
+  /** As `fileOf` names it. */
+  readonly file: string;
+  readonly why: string;
+}
+
+export type Found =
+  | { readonly kind: 'nothing' }
+  | ({ readonly kind: 'broken' } & BrokenFile)
+  | { readonly kind: 'pod'; readonly pod: CachedPod };
+
+type PodKey = Pick<CniRequest, 'containerId' | 'ifname'>;
+
+export function fileOf({ containerId, ifname }: PodKey): string {
+  return `${containerId}-${ifname}.json`;
+}
+
 export class PodCache {
   readonly #dir: string;
 
@@ -28,40 +47,49 @@ export class PodCache {
     this.#dir = caller.seen(optString(conf.raw, 'cniDir', '') ?? DEFAULT_DIR);
   }
 
-  #path({ containerId, ifname }: Pick<CniRequest, 'containerId' | 'ifname'>): string {
-    return join(this.#dir, `${containerId}-${ifname}.json`);
-  }
-
+  /** It is on the disk when this ends: addresses of the pod's networks are, too, after a power cut. */
   async put(pod: CachedPod): Promise<void> {
-    await mkdir(this.#dir, { recursive: true, mode: 0o700 });
+    makeFolder(this.#dir, 0o700);
     const fresh = join(this.#dir, `.${pod.containerId}-${pod.ifname}.new`);
-    await writeFile(fresh, JSON.stringify(pod), { mode: 0o600 });
-    await rename(fresh, this.#path(pod));
+    await writeSynced(fresh, JSON.stringify(pod));
+    await rename(fresh, join(this.#dir, fileOf(pod)));
+    await using folder = await open(this.#dir);
+    await folder.sync();
   }
 
-  /** Undefined if there is none, or none that can be read. */
-  async get(request: Pick<CniRequest, 'containerId' | 'ifname'>): Promise<CachedPod | undefined> {
-    return read(this.#path(request));
+  async find(key: PodKey): Promise<Found> {
+    return this.#read(fileOf(key));
   }
 
-  async remove(request: Pick<CniRequest, 'containerId' | 'ifname'>): Promise<void> {
-    await rm(this.#path(request), { force: true });
+  async remove(key: PodKey): Promise<void> {
+    await rm(join(this.#dir, fileOf(key)), { force: true });
   }
 
-  async list(): Promise<CachedPod[]> {
+  async list(): Promise<{ readonly pods: CachedPod[]; readonly broken: BrokenFile[] }> {
     const names = await readdir(this.#dir).catch(() => []);
     const own = names.filter((name) => !name.startsWith('.')).sort();
-    const pods = await Promise.all(own.map((name) => read(join(this.#dir, name))));
-    return pods.filter((pod) => pod !== undefined);
+    const found = await Promise.all(own.map((name) => this.#read(name)));
+    return {
+      pods: found.flatMap((one) => (one.kind === 'pod' ? [one.pod] : [])),
+      broken: found.filter((one) => one.kind === 'broken'),
+    };
+  }
+
+  async #read(file: string): Promise<Found> {
+    try {
+      const pod = decode(JSON.parse(await readFile(join(this.#dir, file), 'utf8')));
+      return pod ? { kind: 'pod', pod } : { kind: 'broken', file, why: 'it is not what was written' };
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return { kind: 'nothing' };
+      return { kind: 'broken', file, why: error instanceof Error ? error.message : String(error) };
+    }
   }
 }
 
-async function read(path: string): Promise<CachedPod | undefined> {
-  try {
-    return decode(JSON.parse(await readFile(path, 'utf8')));
-  } catch {
-    return undefined;
-  }
+async function writeSynced(path: string, text: string): Promise<void> {
+  await using file = await open(path, 'w', 0o600);
+  await file.writeFile(text);
+  await file.sync();
 }
 
 /** Undefined if it is not what `put` wrote. */

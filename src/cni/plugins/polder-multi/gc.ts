@@ -3,8 +3,9 @@
 import { tryEach } from '#cni/parts/try-each.ts';
 import type { PluginCall } from '#cni/plugin.ts';
 import { collectGarbage, delAttachments, networkNameOf } from '#cni/plugins/polder-multi/attachment.ts';
-import { type CachedPod, PodCache } from '#cni/plugins/polder-multi/cache.ts';
+import { type BrokenFile, type CachedPod, fileOf, PodCache } from '#cni/plugins/polder-multi/cache.ts';
 import { delegatesOf } from '#cni/plugins/polder-multi/networks.ts';
+import { logBroken } from '#cni/plugins/polder-multi/recover.ts';
 import type { ValidAttachment } from '#wire/cni/conf.ts';
 
 /**
@@ -13,18 +14,28 @@ import type { ValidAttachment } from '#wire/cni/conf.ts';
  */
 export async function gc(call: PluginCall): Promise<void> {
   const cache = new PodCache(call);
-  const pods = Map.groupBy(await cache.list(), staleIn(call));
+  const { pods, broken } = await cache.list();
+  for (const one of broken) logBroken(call, one);
+  const { stale = [], living = [] } = Object.groupBy(pods, ageIn(call));
   const clear = [
-    () => tryEach(pods.get(true) ?? [], (pod) => removePod(call, cache, pod)),
-    () => askDelegates(call, pods.get(false) ?? []),
+    () => tryEach(stale, (pod) => removePod(call, cache, pod)),
+    ...(isLivingAmong(call, broken) ? [] : [() => askDelegates(call, living)]),
   ];
   await tryEach(clear, (step) => step());
 }
 
 /** Pods of another network in the same folder are not ours to judge. */
-function staleIn({ conf }: PluginCall): (pod: CachedPod) => boolean {
+function ageIn({ conf }: PluginCall): (pod: CachedPod) => 'stale' | 'living' {
   const named = new Set((conf.validAttachments ?? []).map((a) => `${a.containerID}/${a.ifname}`));
-  return (pod) => pod.network === conf.name && !named.has(`${pod.containerId}/${pod.ifname}`);
+  return (pod) => (pod.network === conf.name && !named.has(`${pod.containerId}/${pod.ifname}`) ? 'stale' : 'living');
+}
+
+/** Nobody can say then which interfaces of the pod are valid, and a delegate would take them away. */
+function isLivingAmong({ conf }: PluginCall, broken: readonly BrokenFile[]): boolean {
+  const files = new Set(
+    (conf.validAttachments ?? []).map(({ containerID, ifname }) => fileOf({ containerId: containerID, ifname })),
+  );
+  return broken.some(({ file }) => files.has(file));
 }
 
 async function removePod(call: PluginCall, cache: PodCache, pod: CachedPod): Promise<void> {

@@ -3,7 +3,7 @@
 import type { PluginCall } from '#cni/plugin.ts';
 import { type Attachment, checkAttachable } from '#cni/plugins/polder-multi/attachment.ts';
 import type { Annotations, Cluster } from '#cni/plugins/polder-multi/cluster.ts';
-import { isolationOf, refuseForeign, refuseUnread } from '#cni/plugins/polder-multi/isolation.ts';
+import { isolationOf, refuseForeign } from '#cni/plugins/polder-multi/isolation.ts';
 import { findNetwork } from '#cni/runtime/load.ts';
 import { PolderError } from '#spec/errors.ts';
 import type { NetConf } from '#wire/cni/conf.ts';
@@ -78,26 +78,34 @@ export function delegatesOf({ conf, request }: PluginCall): Attachment[] {
 }
 
 /** All networks of the pod, in the order in which they are added. @throws PolderError cni-config, cni-try-later */
-export async function attachmentsOf(
+export async function attachmentsOf(...pod: Parameters<typeof lookupsOf>): Promise<Attachment[]> {
+  return Promise.all(lookupsOf(...pod).map((look) => look()));
+}
+
+/** The same, each still to be looked up: one whose definition is gone need not stand before the others. */
+export function lookupsOf(
   call: PluginCall,
   annotations: Annotations,
   selections: readonly NetworkSelection[],
   cluster: Cluster,
-): Promise<Attachment[]> {
-  refuseUnread(call);
+): readonly Lookup[] {
   const may = isolationOf(call.conf);
   for (const one of selections) refuseForeign(may, namespaceOf(podOf(call)), one);
   const delegates = delegatesOf(call);
-  const first = await defaultOf(call, annotations, delegates, cluster);
-  const before = [...(first ? [first] : []), ...delegates.slice(1)];
-  const taken = new Set([call.request.ifname, ...before.map((one) => one.ifname)]);
+  const before = [...defaultOf(call, annotations, delegates, cluster), ...delegates.slice(1).map(known)];
+  const taken = new Set([call.request.ifname, ...delegates.slice(1).map((one) => one.ifname)]);
   for (const { ifname } of selections) {
     if (ifname !== undefined && taken.has(ifname))
       wrong(`annotation ${NETWORKS_ANNOTATION}: interface`, 'must not be that of another network', ifname);
   }
   const names = ifnames(selections, taken);
-  const further = selections.map((one, i) => attachmentOf(call, one, names[i] ?? '', cluster));
-  return [...before, ...(await Promise.all(further))];
+  return [...before, ...selections.map((one, i) => () => attachmentOf(call, one, names[i] ?? '', cluster))];
+}
+
+type Lookup = () => Promise<Attachment>;
+
+function known(attachment: Attachment): Lookup {
+  return () => Promise.resolve(attachment);
 }
 
 /** net1, net2, …: the number is the place among the pod's further networks. */
@@ -112,15 +120,26 @@ function ifnames(selections: readonly NetworkSelection[], taken: ReadonlySet<str
   });
 }
 
-/** The pod's own choice, or the first of `delegates`. */
-async function defaultOf(
+/** The pod's own choice, or the first of `delegates`, if there is one. */
+function defaultOf(
   call: PluginCall,
   annotations: Annotations,
   delegates: readonly Attachment[],
   cluster: Cluster,
-): Promise<Attachment | undefined> {
+): readonly Lookup[] {
   const text = annotations[DEFAULT_NETWORK_ANNOTATION];
-  if (text === undefined || text.trim() === '') return delegates[0];
+  if (text === undefined || text.trim() === '') return delegates.slice(0, 1).map(known);
+  const selection = chosenDefault(call, text);
+  return [
+    async () => {
+      const attachment = await attachmentOf(call, selection, call.request.ifname, cluster);
+      const capabilityArgs = { ...call.conf.runtimeConfig, ...attachment.capabilityArgs };
+      return { ...attachment, isDefault: true, capabilityArgs };
+    },
+  ];
+}
+
+function chosenDefault(call: PluginCall, text: string): NetworkSelection {
   if (call.conf.prevResult) {
     const what = `${DEFAULT_NETWORK_ANNOTATION} needs a configuration in which ${call.conf.type} is the first plugin`;
     throw new PolderError('cni-config', { what });
@@ -132,12 +151,7 @@ async function defaultOf(
   }
   // The cluster's own networks are there to be chosen from.
   if (selection.namespace !== system) refuseForeign(isolationOf(call.conf), namespaceOf(podOf(call)), selection);
-  const attachment = await attachmentOf(call, selection, call.request.ifname, cluster);
-  return {
-    ...attachment,
-    isDefault: true,
-    capabilityArgs: { ...call.conf.runtimeConfig, ...attachment.capabilityArgs },
-  };
+  return selection;
 }
 
 async function attachmentOf(

@@ -13,7 +13,7 @@ import {
   delAttachments,
   withResult,
 } from '#cni/plugins/polder-multi/attachment.ts';
-import { type CachedPod, PodCache } from '#cni/plugins/polder-multi/cache.ts';
+import { type CachedPod, type Found, PodCache } from '#cni/plugins/polder-multi/cache.ts';
 import { type Annotations, Cluster } from '#cni/plugins/polder-multi/cluster.ts';
 import { askedGateways, moveDefaultRoutes, withoutDefaultRoutes } from '#cni/plugins/polder-multi/default-route.ts';
 import { gc } from '#cni/plugins/polder-multi/gc.ts';
@@ -27,6 +27,7 @@ import {
   selectionsOf,
   uidOf,
 } from '#cni/plugins/polder-multi/networks.ts';
+import { attachmentsStillKnown, logBroken } from '#cni/plugins/polder-multi/recover.ts';
 import { isStatic } from '#cni/plugins/polder-multi/static-pod.ts';
 import { PolderError } from '#spec/errors.ts';
 import { type CniResult, EMPTY_RESULT } from '#wire/cni/result.ts';
@@ -34,6 +35,7 @@ import { type CniResult, EMPTY_RESULT } from '#wire/cni/result.ts';
 export const polderMulti: Plugin = { type: 'polder-multi', add, del, check, status, gc };
 
 async function add(call: PluginCall): Promise<CniResult> {
+  refuseUnread(call);
   using cluster = new Cluster(call);
   const annotations = await annotationsOf(call, cluster);
   const selections = selectionsOf(annotations, podOf(call));
@@ -133,15 +135,22 @@ async function tellPod(
 
 async function del(call: PluginCall): Promise<void> {
   const cache = new PodCache(call);
-  const known = await cache.get(call.request);
-  await delAttachments(call, known?.attachments ?? withPrevResult(call, delegatesOf(call)));
+  await delAttachments(call, await attachmentsToDelete(call, await cache.find(call.request)));
   await cache.remove(call.request);
 }
 
+async function attachmentsToDelete(call: PluginCall, found: Found): Promise<readonly Attachment[]> {
+  if (found.kind === 'pod') return found.pod.attachments;
+  if (found.kind === 'nothing') return withPrevResult(call, delegatesOf(call));
+  logBroken(call, found);
+  return withPrevResult(call, await attachmentsStillKnown(call));
+}
+
 async function check(call: PluginCall): Promise<void> {
-  const known = await new PodCache(call).get(call.request);
-  const attachments = withPrevResult(call, known?.attachments ?? delegatesOf(call));
-  for (const attachment of attachments) await checkAttachment(call, attachment);
+  const found = await new PodCache(call).find(call.request);
+  if (found.kind === 'broken') logBroken(call, found);
+  const attachments = found.kind === 'pod' ? found.pod.attachments : delegatesOf(call);
+  for (const attachment of withPrevResult(call, attachments)) await checkAttachment(call, attachment);
 }
 
 async function status(call: PluginCall): Promise<void> {
