@@ -23,7 +23,7 @@ export const gateway: Case = {
   async run(trial) {
     const pod = await trial.added();
     const [ip] = objects(pod.result?.ips);
-    need(ip?.gateway === GATEWAY, `gateway ${GATEWAY}`, () => JSON.stringify(pod.result?.ips));
+    need(ip?.gateway === GATEWAY, `gateway ${GATEWAY}`, () => JSON.stringify(pod.result?.ips ?? null));
     const rows = await read(trial.node, 'addr');
     need(has(rows, [{ addr_info: [{ local: GATEWAY }] }]), `${GATEWAY} on the node`, () => JSON.stringify(rows));
   },

@@ -35,7 +35,7 @@ const keepsResult: Case = {
         .map((route) => String(route.dst))
         .sort();
     need(String(routes(result)) === String(routes(prev)), `routes ${routes(prev).join(', ')}`, seen);
-    need(JSON.stringify(result.dns) === JSON.stringify(dns), `dns ${JSON.stringify(dns)}`, seen);
+    need(JSON.stringify(result.dns ?? null) === JSON.stringify(dns), `dns ${JSON.stringify(dns)}`, seen);
   },
 };
 

@@ -25,7 +25,7 @@ function requestCases(): Case[] {
       about: `an address asked for by ${name} is given; a second time it is refused`,
       async run(trial) {
         const pod = await trial.added(options);
-        need(hostAddress(pod.result ?? {}) === wanted, wanted, () => JSON.stringify(pod.result));
+        need(hostAddress(pod.result ?? {}) === wanted, wanted, () => JSON.stringify(pod.result ?? null));
         const answer = await trial.call('ADD', await trial.pod(), options);
         need(answer.exit !== 0, 'a second ADD for it to fail', () => shown(answer));
       },
@@ -72,11 +72,11 @@ const told: Case = {
       trial.extra = { ranges: [[{ subnet: '10.22.0.0/24', ...given }]], routes };
       const result = await trial.add(await trial.pod());
       const [ip] = objects(result.ips);
-      need(ip?.gateway === gateway, `gateway ${gateway}`, () => JSON.stringify(result.ips));
+      need(ip?.gateway === gateway, `gateway ${gateway}`, () => JSON.stringify(result.ips ?? null));
       need(
         routes.every((route) => has(result.routes, [route])),
         `routes ${JSON.stringify(routes)}`,
-        () => JSON.stringify(result.routes),
+        () => JSON.stringify(result.routes ?? null),
       );
     }
   },

@@ -30,7 +30,7 @@ const otherName: Case = {
     await seeEffects(trial, pod, trial.subject.effects ?? [], trial.values(pod), true);
     if (trial.subject.noInterface) return;
     const named = objects(pod.result?.interfaces).some((link) => link.name === OTHER && isSandboxed(link));
-    need(named, `an interface ${OTHER} in the result`, () => JSON.stringify(pod.result?.interfaces));
+    need(named, `an interface ${OTHER} in the result`, () => JSON.stringify(pod.result?.interfaces ?? null));
     const links = await trial.links(pod.netns);
     need(links.includes(OTHER) && !links.includes(trial.ifname), `${OTHER} in the pod`, () => links.join(', '));
   },
