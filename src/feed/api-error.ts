@@ -42,6 +42,11 @@ export function isConflict(error: unknown): boolean {
   return error instanceof ApiError && error.code === 409 && error.reason !== 'AlreadyExists';
 }
 
+/** The server could not now: too many requests (429), or a fault of its own (5xx). */
+export function isBusy(error: unknown): boolean {
+  return error instanceof ApiError && (error.code === 429 || error.code >= 500);
+}
+
 /** The resource version is older than the server's history (410 Gone / Expired): list again. */
 export function isGone(error: unknown): boolean {
   return error instanceof ApiError && (error.code === 410 || error.reason === 'Expired' || error.reason === 'Gone');

@@ -10,7 +10,7 @@ import { isObject } from '#wire/cni/json.ts';
 
 export interface FakeCluster {
   readonly kubeconfig: string;
-  /** By path; what is not there is answered with 404. */
+  /** By path; what is not there is answered with 404, what is a Status with its code. */
   readonly objects: Map<string, object>;
   /** `GET /api/v1/…` */
   readonly requests: string[];
@@ -26,6 +26,10 @@ export const POD_PATH = '/api/v1/namespaces/web/pods/p1';
 
 export function networkPath(namespace: string, name: string): string {
   return `/apis/k8s.cni.cncf.io/v1/namespaces/${namespace}/network-attachment-definitions/${name}`;
+}
+
+function isStatus(object: object): object is { readonly code: number } {
+  return 'kind' in object && object.kind === 'Status' && 'code' in object && typeof object.code === 'number';
 }
 
 /** A patch that names a UID is for the object of that UID. */
@@ -46,9 +50,9 @@ export async function fakeCluster(t: TestContext, dir: string): Promise<FakeClus
     requests.push(`${request.method} ${request.url}`);
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(Buffer.from(chunk));
-    const object = objects.get(request.url ?? '');
+    const object = objects.get(request.url ?? '') ?? NOT_FOUND;
     const body: unknown = request.method === 'PATCH' ? JSON.parse(Buffer.concat(chunks).toString()) : undefined;
-    const refused = !object ? NOT_FOUND : body !== undefined && isOther(object, body) ? CONFLICT : undefined;
+    const refused = isStatus(object) ? object : body !== undefined && isOther(object, body) ? CONFLICT : undefined;
     if (!refused && isObject(body)) patches.push(body);
     response.writeHead(refused?.code ?? 200, { 'Content-Type': 'application/json' });
     response.end(JSON.stringify(refused ?? object));

@@ -2,7 +2,7 @@
 
 import type { PluginCall } from '#cni/plugin.ts';
 import { isPodWith } from '#cni/plugins/polder-multi/static-pod.ts';
-import { ApiError, isNotFound } from '#feed/api-error.ts';
+import { ApiError, isBusy, isNotFound } from '#feed/api-error.ts';
 import { ApiClient } from '#feed/client.ts';
 import { loadKubeconfig } from '#feed/kubeconfig.ts';
 import { PolderError } from '#spec/errors.ts';
@@ -42,7 +42,7 @@ export class Cluster implements Disposable {
   }
 
   /**
-   * @throws PolderError cni-try-later if the API does not answer, has no such pod (the mirror of a static pod may come after
+   * @throws PolderError cni-try-later if the API does not answer, or cannot now, has no such pod (the mirror of a static pod may come after
    *   it), or knows another pod of this name
    */
   async annotations(pod: ObjectKey, uid: string | undefined): Promise<Annotations> {
@@ -87,7 +87,7 @@ export class Cluster implements Disposable {
     } catch (error) {
       if (error instanceof PolderError || isNotFound(error)) throw error;
       const why = error instanceof Error ? error.message : String(error);
-      const refused = error instanceof ApiError;
+      const refused = error instanceof ApiError && !isBusy(error);
       throw new PolderError(refused ? 'cni-config' : 'cni-try-later', { what: `The API: ${why}` }, { cause: error });
     }
   }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { noBed } from '#cni/testing/bed.ts';
 import { sh } from '#cni/testing/chain-bed.ts';
-import { POD_PATH } from '#cni/testing/fake-cluster.ts';
+import { networkPath, POD_PATH } from '#cni/testing/fake-cluster.ts';
 import { ANNOTATIONS, good, linksOf, multiNode } from '#cni/testing/multi-node.ts';
 
 const skip = noBed();
@@ -77,6 +77,14 @@ test('polder-multi undoes everything when one network fails', { skip }, async (t
   await fails('blue@eth0', 7, /interface/);
   await fails('blue@', 7, /interface/);
   await fails('[{"name":"blue","bandwidth":{"ingressRate":1}}]', 7, /bandwidth, but no plugin declares/);
+  for (const [code, expected] of [
+    [429, 11],
+    [503, 11],
+    [403, 7],
+  ] as const) {
+    cluster.objects.set(networkPath('web', 'blue'), { kind: 'Status', code, message: 'not now' });
+    await fails('blue', expected, /API.*not now/);
+  }
   await cluster.close();
   await fails('blue', 11, /API/);
 });
