@@ -43,7 +43,7 @@ export async function multiNode(t: TestContext) {
     ...more,
   });
   const conf = {
-    cniVersion: '1.0.0',
+    cniVersion: '1.1.0',
     name: 'cluster-net',
     type: 'polder-multi',
     cniDir: join(dir, 'multi'),
