@@ -28,7 +28,11 @@ function routing(pod: TestPod): string[] {
     'ip rule; ip -6 rule; ip route show table 100; ip route; ip -6 route show table 100; ip -6 route',
     pod.netns,
   );
-  return said.split('\n').map((line) => line.trim().replaceAll(/\s+/g, ' '));
+  return said.split('\n').map(words);
+}
+
+function words(line: string): string {
+  return line.trim().replaceAll(/\s+/g, ' ');
 }
 
 test('ADD routes by source, CHECK agrees, DEL takes the rules away', { skip }, async (t) => {
@@ -82,6 +86,73 @@ test('a second interface gets the next table; a routed gateway is reached from i
   await b.ok('CHECK', sbr, conf({ prevResult }), env);
 });
 
+/** A pod with two addresses of IPv4 in networks of their own, each with its gateway. */
+function withSecondNetwork(pod: TestPod) {
+  sh('ip addr add 10.8.0.5/24 dev eth0', pod.netns);
+  const ips = [
+    { address: '10.9.0.2/24', gateway: '10.9.0.1', interface: 2 },
+    { address: '10.8.0.5/24', gateway: '10.8.0.1', interface: 2 },
+  ];
+  return { ...pod.prevResult, ips };
+}
+
+test('each gateway has a table of its own with the network of its addresses, and CHECK looks there', {
+  skip,
+}, async (t) => {
+  const { b, pod, conf } = bedWithPod(t);
+  const prevResult = withSecondNetwork(pod);
+  await b.ok('ADD', sbr, conf({ prevResult }), pod.env);
+  const tables = [100, 101].map((table) => sh(`ip route show table ${table}`, pod.netns).split('\n').map(words));
+  assert.deepEqual(tables, [
+    ['default via 10.9.0.1 dev eth0', '10.9.0.0/24 dev eth0 proto kernel scope link src 10.9.0.2'],
+    ['default via 10.8.0.1 dev eth0', '10.8.0.0/24 dev eth0 proto kernel scope link src 10.8.0.5'],
+  ]);
+  assert.equal(sh('ip route', pod.netns), '');
+  assert.match(sh('ip route get 192.0.2.1 from 10.8.0.5', pod.netns), /via 10\.8\.0\.1 .*table 101/);
+  assert.match(sh('ip route get 192.0.2.1 from 10.9.0.2', pod.netns), /via 10\.9\.0\.1 .*table 100/);
+  await b.ok('CHECK', sbr, conf({ prevResult }), pod.env);
+  sh('ip route replace default via 10.8.0.7 dev eth0 table 101', pod.netns);
+  const { json } = await b.call('CHECK', sbr, conf({ prevResult }), pod.env);
+  assert.match(String(json?.msg), /table 101 has no route via 10\.8\.0\.1/);
+  await b.ok('DEL', sbr, conf({}, false), pod.env);
+  assert.doesNotMatch(sh('ip rule', pod.netns), /lookup 10[01]/);
+});
+
+test('two gateways of one network: each table has its own, and the routes by it', { skip }, async (t) => {
+  const { b, pod, conf } = bedWithPod(t);
+  sh('ip addr add 10.9.0.6/24 dev eth0 && ip route add 172.16.0.0/16 via 10.9.0.9', pod.netns);
+  const ips = [
+    { address: '10.9.0.2/24', gateway: '10.9.0.1', interface: 2 },
+    { address: '10.9.0.6/24', gateway: '10.9.0.9', interface: 2 },
+    { address: '10.9.0.7/24', interface: 2 },
+  ];
+  const prevResult = { ...pod.prevResult, ips };
+  await b.ok('ADD', sbr, conf({ prevResult }), pod.env);
+  assert.match(sh('ip route show table 100', pod.netns), /^default via 10\.9\.0\.1 dev eth0 *\n10\.9\.0\.0\/24 [^\n]*$/);
+  assert.match(
+    sh('ip route show table 101', pod.netns),
+    /^default via 10\.9\.0\.9 dev eth0 *\n10\.9\.0\.0\/24 [^\n]*\n172\.16\.0\.0\/16 via 10\.9\.0\.9 dev eth0$/,
+  );
+  assert.match(sh('ip rule', pod.netns), /from 10\.9\.0\.7 lookup 100/, 'without a gateway: by the first in reach');
+  await b.ok('CHECK', sbr, conf({ prevResult }), pod.env);
+});
+
+test('the reference plugin has the same tables for two addresses of one family', {
+  skip: skip || (existsSync(REFERENCE) ? false : 'no reference plugins'),
+}, async (t) => {
+  const [ours, theirs] = [bedWithPod(t), makePod(t, 3)];
+  await ours.b.ok('ADD', sbr, ours.conf({ prevResult: withSecondNetwork(ours.pod) }), ours.pod.env);
+  // The same addresses: the pods' networks are apart.
+  sh('ip addr flush dev eth0 && ip addr add 10.9.0.2/24 dev eth0 && ip route add default via 10.9.0.1', theirs.netns);
+  const input = JSON.stringify(ours.conf({ prevResult: withSecondNetwork(theirs) }));
+  const env = { ...theirs.env, CNI_COMMAND: 'ADD', CNI_PATH: '/usr/lib/cni' };
+  const ran = spawnSync(REFERENCE, { input, env, encoding: 'utf8' });
+  assert.equal(ran.status, 0, ran.stdout);
+  const see = ({ netns }: TestPod) =>
+    ['ip rule', 'ip route show table 100', 'ip route show table 101', 'ip route'].map((command) => sh(command, netns));
+  assert.deepEqual(see(ours.pod), see(theirs));
+});
+
 test('bad configurations are refused, and nothing is changed', { skip }, async (t) => {
   const { b, pod, conf } = bedWithPod(t);
   const before = routing(pod);
@@ -100,7 +171,7 @@ test('bad configurations are refused, and nothing is changed', { skip }, async (
   await b.ok('GC', sbr, conf({}, false));
 });
 
-test('the reference plugin makes the same, but a table for each address where ours has one for the interface', {
+test('the reference plugin makes the same, but a table for each address where ours has one for each gateway of a family', {
   skip: skip || (existsSync(REFERENCE) ? false : 'no reference plugins'),
 }, async (t) => {
   const { b, pod, conf } = bedWithPod(t);

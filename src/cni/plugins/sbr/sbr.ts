@@ -5,7 +5,7 @@ import { openPodIfThere } from '#cni/parts/pod-if-there.ts';
 import { run } from '#cni/parts/run.ts';
 import { Undo } from '#cni/parts/undo.ts';
 import type { Plugin, PluginCall, PodNetns } from '#cni/plugin.ts';
-import { freeTable, movedRoutes, routesOf, rulePriority, sourceRule } from '#cni/plugins/sbr/wanted.ts';
+import { movedRoutes, routesOf, rulePriority, sourceRule, waysOf } from '#cni/plugins/sbr/wanted.ts';
 import { addrOf, hostPrefix } from '#net/prefix.ts';
 import { PolderError } from '#spec/errors.ts';
 import { optUint, wrong } from '#wire/cni/json.ts';
@@ -38,9 +38,8 @@ async function add(call: PluginCall): Promise<CniResult> {
   await using undo = new Undo(call.host.log);
   const earlier = removeRules(pod, ips, given);
   undo.defer(() => pod.netlink.run(earlier.map((rule): NetlinkOp => ({ op: 'rule.add', rule }))));
-  const table = given ?? freeTable(pod.netlink.rules(), pod.netlink.routes());
-  if (given === undefined) moveRoutes(pod, undo, ifname, ips, table);
-  for (const ip of ips) {
+  const places = given === undefined ? moveRoutes(pod, undo, ifname, ips) : ips.map((ip) => ({ ip, table: given }));
+  for (const { ip, table } of places) {
     const rule = sourceRule(ip, table, rulePriority(pod.netlink.rules(), ip));
     run(pod.netlink, [{ op: 'rule.add', rule }]);
     undo.defer(() => pod.netlink.run([{ op: 'rule.del', rule }]));
@@ -49,10 +48,16 @@ async function add(call: PluginCall): Promise<CniResult> {
   return needPrevResult(call);
 }
 
-/** First into the new table, then out of the old one: at no time is there no way. */
-function moveRoutes(pod: PodNetns, undo: Undo, ifname: string, ips: readonly CniIp[], table: number): void {
+interface Place {
+  readonly ip: CniIp;
+  readonly table: number;
+}
+
+/** First into the new tables, then out of the old one: at no time is there no way. @returns each address' table */
+function moveRoutes(pod: PodNetns, undo: Undo, ifname: string, ips: readonly CniIp[]): Place[] {
+  const ways = waysOf(ips, pod.netlink.rules(), pod.netlink.routes());
   const old = routesOf(pod.netlink.routes(), ifname);
-  const fresh = movedRoutes(old, ifname, ips, table);
+  const fresh = movedRoutes(old, ifname, ways);
   undo.defer(() => pod.netlink.run(fresh.map((route): NetlinkOp => ({ op: 'route.del', route }))));
   run(
     pod.netlink,
@@ -65,6 +70,7 @@ function moveRoutes(pod: PodNetns, undo: Undo, ifname: string, ips: readonly Cni
     old.toReversed().map((route) => ({ op: 'route.del', route })),
     'ESRCH',
   );
+  return ways.flatMap((way) => way.ips.map((ip) => ({ ip, table: way.table })));
 }
 
 /** The rules go by themselves only with the namespace; the routes go with the interface. */

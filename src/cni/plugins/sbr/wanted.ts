@@ -1,7 +1,16 @@
 /** Which table, which rules, which routes. */
 
-import { familyOf, parseAddr } from '#net/addr.ts';
-import { addrOf, contains, hostPrefix, networkOf, parsePrefix, prefixFamily, prefixOf } from '#net/prefix.ts';
+import { type Addr, type Family, familyOf, parseAddr } from '#net/addr.ts';
+import {
+  addrOf,
+  contains,
+  hostPrefix,
+  networkOf,
+  type Prefix,
+  parsePrefix,
+  prefixFamily,
+  prefixOf,
+} from '#net/prefix.ts';
 import type { CniIp } from '#wire/cni/result.ts';
 import { PROTO_BOOT, type Route, type Rule, TABLE_MAIN } from '#wire/netlink/values.ts';
 
@@ -12,12 +21,39 @@ const MAIN_PRIORITY = 32766;
 const DEFAULT = { 4: prefixOf(parseAddr('0.0.0.0'), 0), 6: prefixOf(parseAddr('::'), 0) } as const;
 const LINK_LOCAL = parsePrefix('fe80::/64');
 
+/** Addresses of one family with one way out, and the table that is theirs. */
+export interface Way {
+  readonly family: Family;
+  readonly gateway?: Addr;
+  readonly ips: readonly CniIp[];
+  readonly table: number;
+}
+
+/** A way for each gateway, the first of either family in the first table, and so on; a family without one has one, too. */
+export function waysOf(ips: readonly CniIp[], rules: readonly Rule[], routes: readonly Route[]): Way[] {
+  const groups = ([4, 6] as const).map((family) => groupsOf(ips, family));
+  const tables = freeTables(rules, routes, Math.max(...groups.map(({ length }) => length)));
+  return groups.flatMap((ways) => ways.flatMap((way, i) => tables.slice(i, i + 1).map((table) => ({ ...way, table }))));
+}
+
+function groupsOf(all: readonly CniIp[], family: Family): Omit<Way, 'table'>[] {
+  const ips = all.filter(({ address }) => prefixFamily(address) === family);
+  const gateways = [...new Set(ips.flatMap(({ gateway }) => gateway ?? []))];
+  if (gateways.length === 0) return [{ family, ips }];
+  return gateways.map((gateway) => ({ family, gateway, ips: ips.filter((ip) => gatewayOf(ip, gateways) === gateway) }));
+}
+
+/** An address that names none goes by the first that it reaches, else by the first. */
+function gatewayOf({ address, gateway }: CniIp, gateways: readonly Addr[]): Addr | undefined {
+  return gateway ?? gateways.find((one) => contains(networkOf(address), one)) ?? gateways[0];
+}
+
 /** The first from 100 on that no rule names and no route is in. */
-export function freeTable(rules: readonly Rule[], routes: readonly Route[]): number {
+function freeTables(rules: readonly Rule[], routes: readonly Route[], count: number): number[] {
   const used = new Set([...rules, ...routes].map(({ table }) => table));
-  let table = FIRST_TABLE;
-  while (used.has(table)) table++;
-  return table;
+  const free: number[] = [];
+  for (let table = FIRST_TABLE; free.length < count; table++) if (!used.has(table)) free.push(table);
+  return free;
 }
 
 /** One before the first of the family, as the kernel itself chooses for a rule without one. */
@@ -39,21 +75,36 @@ export function routesOf(routes: readonly Route[], ifname: string): Route[] {
   );
 }
 
-/** The same in the other table, those on the link first; and a default route by each gateway, which an earlier plugin may have left out. */
-export function movedRoutes(old: readonly Route[], ifname: string, ips: readonly CniIp[], table: number): Route[] {
-  const moved = old.map((route): Route => ({ ...route, table }));
-  const defaults = ips.flatMap((ip) => {
-    const route = defaultRoute(ip, ifname, table);
-    return !route || moved.some(({ to }) => to === route.to) ? [] : [route];
+/** The same in the ways' tables, those on the link first; and a default route by each gateway, which an earlier plugin may have left out. */
+export function movedRoutes(old: readonly Route[], ifname: string, ways: readonly Way[]): Route[] {
+  return ways.flatMap((way) => {
+    const moved = old.filter((route) => takersOf(route, ways).includes(way));
+    const fresh = moved.map((route): Route => ({ ...route, table: way.table }));
+    const onLink = (route: Route) => route.hops.every(({ via }) => via === undefined);
+    const lacking = defaultRoutes(way, ifname).filter(({ to }) => !fresh.some((route) => route.to === to));
+    return [...fresh.filter(onLink), ...fresh.filter((route) => !onLink(route)), ...lacking];
   });
-  const onLink = (route: Route) => route.hops.every(({ via }) => via === undefined);
-  return [...moved.filter(onLink), ...moved.filter((route) => !onLink(route)), ...defaults];
 }
 
-function defaultRoute({ address, gateway }: CniIp, link: string, table: number): Route | undefined {
-  if (gateway === undefined) return undefined;
+/** Whose gateway or network it says; else those that have its gateway or source in reach; else all: no route is lost. */
+function takersOf(route: Route, all: readonly Way[]): Way[] {
+  const ways = all.filter(({ family }) => family === prefixFamily(route.to));
+  const via = route.hops[0]?.via;
+  const meant = ways.filter((way) => (via === undefined ? isOn(way, route.to) : way.gateway === via));
+  if (meant.length > 0) return meant;
+  const addr = via ?? route.source;
+  const near = ways.filter(({ ips }) => ips.some(({ address }) => addr && contains(networkOf(address), addr)));
+  return near.length > 0 ? near : ways;
+}
+
+function isOn({ ips }: Way, network: Prefix): boolean {
+  return ips.some(({ address }) => networkOf(address) === network);
+}
+
+function defaultRoutes({ gateway, ips, table }: Way, link: string): Route[] {
+  if (gateway === undefined) return [];
   // It may stand outside of the network, as 169.254.1.1 does.
-  const onlink = !contains(networkOf(address), gateway);
+  const onlink = !ips.some(({ address }) => contains(networkOf(address), gateway));
   const hops = [{ via: gateway, link, ...(onlink && { onlink }) }];
-  return { to: DEFAULT[familyOf(gateway)], type: 'unicast', table, protocol: PROTO_BOOT, scope: 'global', hops };
+  return [{ to: DEFAULT[familyOf(gateway)], type: 'unicast', table, protocol: PROTO_BOOT, scope: 'global', hops }];
 }
