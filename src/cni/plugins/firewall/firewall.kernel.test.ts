@@ -110,6 +110,29 @@ test('isolated: not even a pod of the same bridge gets through', { skip }, async
   assert.match(String(json?.msg), /isolated4.*missing; vethp2 is not isolated/);
 });
 
+test('an interface of which the result does not say where it is counts as the pod’s; the node’s own do not', {
+  skip,
+}, async (t) => {
+  const { b, conf } = node(t);
+  const pod = makePod(t, 2);
+  const policy = { ingressPolicy: 'same-bridge' };
+  const of = (on: number) => ({
+    interfaces: [{ name: 'cni0' }, { name: 'eth0' }],
+    ips: [{ address: '10.9.0.2/24', interface: on }],
+  });
+  await b.ok('ADD', firewall, conf(undefined, { ...policy, prevResult: of(1) }), pod.env);
+  assert.match(elements(), /10\.9\.0\.2/);
+  await b.ok('CHECK', firewall, conf(undefined, { ...policy, prevResult: of(1) }), pod.env);
+  await b.ok('DEL', firewall, conf(undefined), pod.env);
+  for (const prevResult of [of(0), { interfaces: [{ name: 'eth0' }], ips: [] }]) {
+    const { json } = await b.call('ADD', firewall, conf(undefined, { ...policy, prevResult }), pod.env);
+    assert.equal(json?.code, 7, 'a policy for nobody');
+    assert.match(String(json?.msg), /same-bridge.*no address/);
+    await b.ok('ADD', firewall, conf(undefined, { prevResult }), pod.env);
+  }
+  assert.equal(elements(), '');
+});
+
 test('GC removes pods that are not valid; DEL comes twice; the administrator’s rules stay', { skip }, async (t) => {
   const { b, conf } = node(t);
   const [kept, stale] = [makePod(t, 2), makePod(t, 3)];

@@ -1,7 +1,7 @@
 /** The CNI plugin `firewall`: see README.md of this folder. */
 
 import { isDeepStrictEqual } from 'node:util';
-import { failOn, ipsOf, needPrevResult } from '#cni/parts/chained.ts';
+import { failOn, needPrevResult, podIpsOf } from '#cni/parts/chained.ts';
 import { hostEndOf } from '#cni/parts/host-end.ts';
 import { changeTable, elementOps, ownedIn, type Placed, placedIn, placeKey } from '#cni/parts/owned-elements.ts';
 import { ownerOfCall, staleIn } from '#cni/parts/owner.ts';
@@ -61,8 +61,14 @@ function replaced(have: TableListing | undefined, call: PluginCall, placed: read
   );
 }
 
+/** @throws PolderError cni-config for a policy that would hold for no address: the pod would be open. */
 function placedOf(call: PluginCall, prev: CniResult, policy: IngressPolicy, port: Port | undefined): Placed[] {
-  const ips = ipsOf(prev, call.request.ifname).map(({ address }) => address);
+  const { ifname } = call.request;
+  const ips = podIpsOf(prev, ifname).map(({ address }) => address);
+  if (ips.length === 0 && policy !== 'open') {
+    const what = `ingressPolicy ${policy} guards addresses, and prevResult has no address of the pod (${ifname})`;
+    throw new PolderError('cni-config', { what });
+  }
   return elementsOf(ips, ownerOfCall(call), port?.bridge, policy === 'isolated');
 }
 

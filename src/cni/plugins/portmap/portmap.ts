@@ -1,6 +1,6 @@
 /** The CNI plugin `portmap`: see README.md of this folder. */
 
-import { failOn, ipsOf, needPrevResult } from '#cni/parts/chained.ts';
+import { failOn, ipsInSandbox, needPrevResult } from '#cni/parts/chained.ts';
 import type { Placed } from '#cni/parts/owned-elements.ts';
 import { ownerOfCall, staleIn } from '#cni/parts/owner.ts';
 import { forgetReferencePorts } from '#cni/parts/reference-rules.ts';
@@ -42,7 +42,7 @@ async function add(call: PluginCall): Promise<CniResult> {
 function askedOf(call: PluginCall): Asked {
   const conf = readPortmapConf(call.conf);
   const prev = needPrevResult(call);
-  const pod = podAddresses(ipsOf(prev, call.request.ifname));
+  const pod = podAddresses(ipsInSandbox(prev, call.request.ifname));
   return { conf, prev, pod, placed: elementsOf(conf, pod, ownerOfCall(call)) };
 }
 

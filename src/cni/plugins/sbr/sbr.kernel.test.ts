@@ -86,6 +86,21 @@ test('a second interface gets the next table; a routed gateway is reached from i
   await b.ok('CHECK', sbr, conf({ prevResult }), env);
 });
 
+test('an interface is known by its name, also where the result does not say that it is in the pod', {
+  skip,
+}, async (t) => {
+  const { b, pod, conf } = bedWithPod(t);
+  const ips = [
+    { address: '10.9.0.2/24', gateway: '10.9.0.1', interface: 1 },
+    { address: '10.9.0.1/24', interface: 0 },
+  ];
+  const prevResult = { interfaces: [{ name: 'cni0' }, { name: 'eth0' }], ips };
+  await b.ok('ADD', sbr, conf({ prevResult }), pod.env);
+  assert.match(sh('ip rule', pod.netns), /from 10\.9\.0\.2 lookup 100/);
+  assert.doesNotMatch(sh('ip rule', pod.netns), /from 10\.9\.0\.1 /);
+  await b.ok('CHECK', sbr, conf({ prevResult }), pod.env);
+});
+
 /** A pod with two addresses of IPv4 in networks of their own, each with its gateway. */
 function withSecondNetwork(pod: TestPod) {
   sh('ip addr add 10.8.0.5/24 dev eth0', pod.netns);
@@ -128,7 +143,10 @@ test('two gateways of one network: each table has its own, and the routes by it'
   ];
   const prevResult = { ...pod.prevResult, ips };
   await b.ok('ADD', sbr, conf({ prevResult }), pod.env);
-  assert.match(sh('ip route show table 100', pod.netns), /^default via 10\.9\.0\.1 dev eth0 *\n10\.9\.0\.0\/24 [^\n]*$/);
+  assert.match(
+    sh('ip route show table 100', pod.netns),
+    /^default via 10\.9\.0\.1 dev eth0 *\n10\.9\.0\.0\/24 [^\n]*$/,
+  );
   assert.match(
     sh('ip route show table 101', pod.netns),
     /^default via 10\.9\.0\.9 dev eth0 *\n10\.9\.0\.0\/24 [^\n]*\n172\.16\.0\.0\/16 via 10\.9\.0\.9 dev eth0$/,
