@@ -3,9 +3,10 @@
  * (so that a node can change over with pods running), with the parameters and the network's name beside.
  */
 
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeFolder } from '#cni/parts/folder.ts';
+import { removeWhole, writeWhole } from '#cni/parts/whole-file.ts';
 import type { PluginCall } from '#cni/plugin.ts';
 import type { Attributes, TuningConf } from '#cni/plugins/tuning/conf.ts';
 import type { Sysctl } from '#cni/plugins/tuning/sysctl.ts';
@@ -42,7 +43,7 @@ export function saveBackup(call: PluginCall, conf: TuningConf, { attributes, sys
   };
   try {
     makeFolder(call.caller.seen(conf.dataDir), 0o700);
-    writeFileSync(ownFile(call, conf), JSON.stringify(json), { mode: 0o600 });
+    writeWhole(ownFile(call, conf), JSON.stringify(json), 0o600);
   } catch (error) {
     throw new PolderError('cni-io', { what: `Cannot write into ${conf.dataDir}: ${String(error)}` }, { cause: error });
   }
@@ -69,7 +70,7 @@ export function loadBackup(call: PluginCall, conf: TuningConf): Backup {
 }
 
 export function removeBackup(call: PluginCall, conf: TuningConf): void {
-  rmSync(ownFile(call, conf), { force: true });
+  removeWhole(ownFile(call, conf));
 }
 
 /** Of this network, those that the runtime does not name as valid (GC). */
@@ -77,7 +78,7 @@ export function removeStaleBackups(call: PluginCall, conf: TuningConf): void {
   const valid = new Set((call.conf.validAttachments ?? []).map((a) => fileOf(call, conf, a.containerID, a.ifname)));
   const dir = call.caller.seen(conf.dataDir);
   for (const file of filesIn(dir)) {
-    if (!valid.has(file) && readJson(file)?.network === call.conf.name) rmSync(file, { force: true });
+    if (!valid.has(file) && readJson(file)?.network === call.conf.name) removeWhole(file);
   }
 }
 

@@ -59,18 +59,20 @@ function pathOf(key: string, ifname: string): string {
   return ok && !/[\s\0]/.test(path) ? path : wrong(`sysctl.${key}`, 'must be a parameter of the network (net.…)', key);
 }
 
-/** Sets all of them and gives what they were before. If one is refused those before it are put back. */
-export function setSysctls(pod: PodNetns, sysctls: readonly Sysctl[]): Sysctl[] {
-  const before: Sysctl[] = [];
+/** What they are now. @throws PolderError kernel-refused naming the first that is not there. */
+export function presentSysctls(pod: PodNetns, sysctls: readonly Sysctl[]): Sysctl[] {
+  return sysctls.map(({ path }) => ({ path, value: asked(path, () => pod.readSysctl(path)) }));
+}
+
+/** @throws PolderError kernel-refused naming the first that cannot be set; those before it are. */
+export function setSysctls(pod: PodNetns, sysctls: readonly Sysctl[]): void {
+  for (const { path, value } of sysctls) asked(path, () => pod.writeSysctl(path, value));
+}
+
+function asked<T>(path: string, ask: () => T): T {
   try {
-    for (const { path, value } of sysctls) {
-      before.push({ path, value: pod.readSysctl(path) });
-      pod.writeSysctl(path, value);
-    }
-    return before;
+    return ask();
   } catch (error) {
-    restoreSysctls(pod, before);
-    const path = sysctls[before.length]?.path ?? before.at(-1)?.path ?? '';
     throw new PolderError(
       'kernel-refused',
       { command: `sysctl -w ${path}`, reason: reasonOf(error) },

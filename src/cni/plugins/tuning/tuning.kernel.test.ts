@@ -125,6 +125,28 @@ test('a failed ADD leaves nothing changed', { skip }, async (t) => {
   assert.deepEqual(readdirSync(dataDir), []);
 });
 
+test('DEL undoes an ADD that was killed after its first change', { skip }, async (t) => {
+  const { b, pod, conf, dataDir } = bedWithPod(t);
+  const before = linkWords(pod);
+  const args = [join(import.meta.dirname, '../../testing/die-at-sysctl.ts')];
+  const env = { ...process.env, ...pod.env, CNI_COMMAND: 'ADD' };
+  const killed = spawnSync(process.execPath, args, { input: JSON.stringify(conf(ALL)), env, encoding: 'utf8' });
+  assert.equal(killed.signal, 'SIGKILL', killed.stderr);
+  assert.equal(sysctl(pod, 'net.ipv4.conf.eth0.arp_filter'), '1');
+  await b.ok('DEL', tuning, conf(ALL), pod.env);
+  assert.equal(sysctl(pod, 'net.ipv4.conf.eth0.arp_filter'), '0');
+  assert.deepEqual(linkWords(pod), before);
+  assert.deepEqual(readdirSync(dataDir), []);
+});
+
+test('what an ADD killed while it saved has left is no backup, and goes with DEL', { skip }, async (t) => {
+  const { b, pod, conf, dataDir } = bedWithPod(t);
+  writeFileSync(join(dataDir, `${pod.containerId}_eth0.json.new`), '{"network":"net","mtu":12');
+  await b.ok('DEL', tuning, conf(ALL), pod.env);
+  assert.equal(linkWords(pod).mtu, 1500);
+  assert.deepEqual(readdirSync(dataDir), []);
+});
+
 test('bad configurations are refused with the key', { skip }, async (t) => {
   const { b, pod, conf } = bedWithPod(t);
   const cases: [object, RegExp][] = [

@@ -7,7 +7,13 @@ import type { Plugin, PluginCall, PodNetns } from '#cni/plugin.ts';
 import { type Backup, loadBackup, removeBackup, removeStaleBackups, saveBackup } from '#cni/plugins/tuning/backup.ts';
 import { type Attributes, readTuningConf, type TuningConf } from '#cni/plugins/tuning/conf.ts';
 import { attributeDifferences, needLink, presentOf, setAttributes } from '#cni/plugins/tuning/interface.ts';
-import { allowedSysctls, restoreSysctls, setSysctls, sysctlDifferences } from '#cni/plugins/tuning/sysctl.ts';
+import {
+  allowedSysctls,
+  presentSysctls,
+  restoreSysctls,
+  setSysctls,
+  sysctlDifferences,
+} from '#cni/plugins/tuning/sysctl.ts';
 import type { CniResult } from '#wire/cni/result.ts';
 
 export const tuning: Plugin = { type: 'tuning', add, del, check, status, gc };
@@ -20,10 +26,12 @@ async function add(call: PluginCall): Promise<CniResult> {
   using pod = call.caller.openPod(call.request.netns);
   await using undo = new Undo(call.host.log);
   const attributes = hasAny(conf.attributes) ? presentOf(needLink(pod, ifname), conf.attributes) : {};
-  const sysctl = setSysctls(pod, sysctls);
-  undo.defer(() => restoreSysctls(pod, sysctl));
-  undo.defer(backUp(call, conf, { attributes, sysctl }));
-  undo.defer(() => restoreAttributes(call, pod, { attributes, sysctl }));
+  const found = { attributes, sysctl: presentSysctls(pod, sysctls) };
+  // Before anything is changed: killed at any moment after, DEL knows what it was.
+  undo.defer(backUp(call, conf, found));
+  undo.defer(() => restoreSysctls(pod, found.sysctl));
+  setSysctls(pod, sysctls);
+  undo.defer(() => restoreAttributes(call, pod, found));
   setAttributes(call, pod, ifname, conf.attributes);
   undo.keep();
   return retold(prev, ifname, conf.attributes);

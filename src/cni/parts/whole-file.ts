@@ -1,0 +1,32 @@
+/** Files that others see whole or not at all, whenever their writer is killed. */
+
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+
+/** Beside the file, while it is written; left behind by a writer that was killed. */
+function unfinished(path: string): string {
+  return `${path}.new`;
+}
+
+/** In the place of what was there. @throws Error with the kernel's `code` */
+export function writeWhole(path: string, text: string, mode: number): void {
+  const fresh = unfinished(path);
+  try {
+    const fd = openSync(fresh, 'w', mode);
+    try {
+      writeFileSync(fd, text);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(fresh, path);
+  } catch (error) {
+    rmSync(fresh, { force: true });
+    throw error;
+  }
+}
+
+/** With what a killed writer has left of it; succeeds if there is none. */
+export function removeWhole(path: string): void {
+  rmSync(path, { force: true });
+  rmSync(unfinished(path), { force: true });
+}
