@@ -1,6 +1,6 @@
 /** The configuration of `tuning`: what the interface and the parameters of the pod's network are to be. */
 
-import { askedMac, readStationMac } from '#cni/parts/asked.ts';
+import { readStationMac } from '#cni/parts/asked.ts';
 import type { PluginCall } from '#cni/plugin.ts';
 import type { Mac } from '#net/mac.ts';
 import { type JsonObject, optBoolean, optObject, optString, optUint, wrong } from '#wire/cni/json.ts';
@@ -27,31 +27,46 @@ export interface TuningConf {
 export const DEFAULT_DATA_DIR = '/run/cni/tuning';
 
 /** `args.cni` goes before the configuration's own keys. @throws PolderError cni-config (CNI code 7) naming the key. */
-export function readTuningConf({ conf, request }: PluginCall): TuningConf {
-  const { raw, cniArgs } = conf;
-  const own = readAttributes(raw, '');
-  const mac = askedMac(conf, request) ?? readStationMac(optString(raw, 'mac', ''), 'mac');
+export function readTuningConf(call: PluginCall): TuningConf {
+  const { raw, cniArgs } = call.conf;
+  const mac = readMac(call);
   const dataDir = optString(raw, 'dataDir', '') ?? '';
   return {
-    attributes: { ...own, ...readAttributes(cniArgs, 'args.cni.'), ...(mac && { mac }) },
+    attributes: { ...changesOf({ ...readKeys(raw, ''), ...readKeys(cniArgs, 'args.cni.') }), ...(mac && { mac }) },
     sysctl: new Map([...readSysctls(raw, ''), ...readSysctls(cniArgs, 'args.cni.')]),
     dataDir: dataDir === '' ? DEFAULT_DATA_DIR : dataDir,
   };
 }
 
-/** `promisc: false` says nothing, as with the reference plugin; `allmulti: false` switches off. */
-function readAttributes(object: JsonObject, path: string): Attributes {
+/** The first that says one, in the reference plugin's order. */
+function readMac({ conf, request }: PluginCall): Mac | undefined {
+  return (
+    readStationMac(optString(conf.cniArgs, 'mac', 'args.cni.'), 'args.cni.mac') ??
+    readStationMac(optString(conf.runtimeConfig, 'mac', 'runtimeConfig.'), 'runtimeConfig.mac') ??
+    readStationMac(request.args.get('MAC'), 'MAC of CNI_ARGS') ??
+    readStationMac(optString(conf.raw, 'mac', ''), 'mac')
+  );
+}
+
+type Keys = Omit<Attributes, 'mac'>;
+
+function readKeys(object: JsonObject, path: string): Keys {
   const mtu = optUint(object, 'mtu', path);
   const promisc = optBoolean(object, 'promisc', path);
   const allmulti = optBoolean(object, 'allmulti', path);
   const txQueueLen = optUint(object, 'txQLen', path);
   if (mtu !== undefined && mtu !== 0 && (mtu < 68 || mtu > 65535)) wrong(`${path}mtu`, 'must be from 68 to 65535', mtu);
   return {
-    ...(mtu !== undefined && mtu !== 0 && { mtu }),
-    ...(promisc && { promisc }),
+    ...(mtu !== undefined && { mtu }),
+    ...(promisc !== undefined && { promisc }),
     ...(allmulti !== undefined && { allmulti }),
     ...(txQueueLen !== undefined && { txQueueLen }),
   };
+}
+
+/** `mtu: 0` and `promisc: false` say nothing, as with the reference plugin; `allmulti: false` switches off. */
+function changesOf({ mtu, promisc, ...rest }: Keys): Attributes {
+  return { ...rest, ...(mtu !== undefined && mtu !== 0 && { mtu }), ...(promisc && { promisc }) };
 }
 
 function readSysctls(object: JsonObject, path: string): [string, string][] {

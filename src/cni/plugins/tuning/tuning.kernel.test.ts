@@ -48,6 +48,8 @@ const ALL = {
   sysctl: { 'net.ipv4.conf.IFNAME.arp_filter': '1', 'net.ipv4.tcp_rmem': '4096 90000 6000000' },
 };
 
+const MACS = ['c2:b0:57:49:47:f1', 'c2:b0:57:49:47:f2', 'c2:b0:57:49:47:f3', 'c2:b0:57:49:47:f4'];
+
 test('ADD tunes the interface and the parameters, CHECK agrees, DEL puts everything back', { skip }, async (t) => {
   const { b, pod, conf, dataDir } = bedWithPod(t);
   const before = linkWords(pod);
@@ -97,6 +99,45 @@ test('the MAC comes from CNI_ARGS, args.cni or the runtime, and args.cni also ha
   assert.deepEqual([linkWords(pod).address, linkWords(pod).mtu], [ALL.mac, 1410]);
   assert.equal(sysctl(pod, 'net.core.somaxconn'), '500');
 });
+
+/** Keys of a configuration, and of CNI_ARGS; what args.cni says goes before all. */
+const OVERRIDES: readonly (readonly [string, object, (string | undefined)?])[] = [
+  ['args.cni off', { promisc: true, mtu: 1400, args: { cni: { promisc: false, mtu: 0 } } }],
+  ['args.cni on', { promisc: false, mtu: 1400, args: { cni: { promisc: true, mtu: 1410 } } }],
+  ['allmulti off', { allmulti: true, args: { cni: { allmulti: false } } }],
+  ['null is absent', { promisc: true, mtu: 1400, args: { cni: { promisc: null, mtu: null } } }],
+  ['mac of args.cni', { mac: MACS[0], runtimeConfig: { mac: MACS[1] }, args: { cni: { mac: MACS[2] } } }, MACS[3]],
+  ['mac of the runtime', { mac: MACS[0], runtimeConfig: { mac: MACS[1] } }, MACS[3]],
+  ['mac of CNI_ARGS', { mac: MACS[0] }, MACS[3]],
+  ['an empty mac of the runtime', { mac: MACS[0], runtimeConfig: { mac: '' } }, MACS[3]],
+  ['its own mac', { mac: MACS[0] }],
+  [
+    'sysctl of args.cni',
+    { sysctl: { 'net.core.somaxconn': '501' }, args: { cni: { sysctl: { 'net.ipv4.ip_default_ttl': '9' } } } },
+  ],
+];
+
+for (const [name, keys, mac] of OVERRIDES) {
+  test(`args.cni, runtimeConfig, CNI_ARGS and the configuration go before one another as with the reference: ${name}`, {
+    skip: skip || (existsSync(REFERENCE) ? false : 'no reference plugins'),
+  }, async (t) => {
+    const { b, pod: ours, conf, dataDir } = bedWithPod(t);
+    const theirs = makePod(t, 3);
+    const args = mac === undefined ? {} : { CNI_ARGS: `IgnoreUnknown=1;MAC=${mac}` };
+    await b.ok('ADD', tuning, conf(keys), { ...ours.env, ...args });
+    const input = JSON.stringify(conf({ ...keys, prevResult: theirs.prevResult }));
+    const env = { ...theirs.env, ...args, CNI_COMMAND: 'ADD', CNI_PATH: '/usr/lib/cni' };
+    const ran = spawnSync(REFERENCE, { input, env, encoding: 'utf8' });
+    assert.equal(ran.status, 0, ran.stdout);
+    const see = (pod: TestPod) => {
+      const { address, ...words } = linkWords(pod);
+      const tuned = ['net.core.somaxconn', 'net.ipv4.ip_default_ttl'].map((key) => sysctl(pod, key));
+      return [MACS.includes(String(address)) && address, words, tuned];
+    };
+    assert.deepEqual(see(ours), see(theirs));
+    await b.ok('DEL', tuning, conf({ dataDir }), ours.env);
+  });
+}
 
 test('CHECK names every difference', { skip }, async (t) => {
   const { b, pod, conf } = bedWithPod(t);
