@@ -2,10 +2,11 @@
 
 import { readFileSync } from 'node:fs';
 import type { PluginCall, PodNetns } from '#cni/plugin.ts';
+import { readRe2 } from '#cni/plugins/tuning/re2.ts';
 import { PolderError } from '#spec/errors.ts';
 import { wrong } from '#wire/cni/json.ts';
 
-/** One regular expression a line; without the file every parameter of the pod's network may be set. */
+/** One regular expression of Go's a line (as later releases of the reference plugin read it); without the file all may be set. */
 export const ALLOW_LIST = '/etc/cni/tuning/allowlist.conf';
 
 /** A parameter by its path below /proc/sys, and its value. */
@@ -39,15 +40,14 @@ function readAllowList(call: PluginCall): RegExp[] | undefined {
     throw new PolderError('cni-io', { what: `Cannot read ${ALLOW_LIST}: ${String(error)}` }, { cause: error });
   }
   const lines = text.split('\n').map((line) => line.trim());
-  return lines.filter((line) => line !== '').map(patternOf);
+  return lines.filter((line) => line !== '').flatMap((line) => patternOf(call, line));
 }
 
-function patternOf(line: string): RegExp {
-  try {
-    return new RegExp(line);
-  } catch (error) {
-    throw new PolderError('cni-io', { what: `Cannot read ${ALLOW_LIST}: "${line}" is no pattern` }, { cause: error });
-  }
+/** A line that cannot be read allows nothing; the others hold. */
+function patternOf({ host }: PluginCall, line: string): RegExp[] {
+  const pattern = readRe2(line);
+  if (!pattern) host.log.warn({ file: ALLOW_LIST, line }, 'a line of the allow-list is no regular expression');
+  return pattern ? [pattern] : [];
 }
 
 function pathOf(key: string, ifname: string): string {

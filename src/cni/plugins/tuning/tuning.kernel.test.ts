@@ -228,7 +228,10 @@ test('where the node has an allow-list, other parameters are refused with the ke
   const done = await call(list, 'ADD', { 'net.ipv4.conf.IFNAME.arp_filter': '1' });
   assert.equal(done.exit, 0, done.stdout);
   assert.equal(sh('sysctl -n net.ipv4.conf.eth0.arp_filter', pod), '1');
-  assert.equal((await call('(', 'ADD', { 'net.ipv4.conf.IFNAME.arp_filter': '1' })).json?.code, 5);
+  const posix = await call('(\n^net\\.core\\.[[:alpha:]]+$', 'CHECK', { 'net.core.somaxconn': '99' });
+  assert.equal(posix.json?.code, 112, 'allowed, and not set');
+  const unreadable = await call('(\n[', 'ADD', { 'net.ipv4.conf.IFNAME.arp_filter': '1' });
+  assert.equal(unreadable.json?.code, 7, 'nothing is allowed');
 });
 
 test('DEL works without prevResult, netns and interface; GC forgets what is not valid', { skip }, async (t) => {
