@@ -33,22 +33,34 @@ const IPTABLES = new Map<string, Field>([
 export function readConditions(raw: JsonObject, key: string, family: Family): Condition[] {
   const words = [...(optStrings(raw, key, '') ?? [])];
   const conditions: Condition[] = [];
-  while (words.length > 0) conditions.push(readOne(words, key, family));
+  while (words.length > 0) conditions.push(...readOne(words, key, family));
   return conditions;
 }
 
-/** Takes the words of one condition off the front. */
-function readOne(words: string[], key: string, family: Family): Condition {
+/** Takes the words of one condition off the front; none if every packet fulfils it. */
+function readOne(words: string[], key: string, family: Family): Condition[] {
   const negated = taken(words, '!');
   const word = words.shift() ?? '';
-  const field = IPTABLES.get(word) ?? nftField(word, words, family);
+  const ofIptables = IPTABLES.get(word);
+  const field = ofIptables ?? nftField(word, words, family);
   if (!field) throw notTaken(key, word);
   const not = negated || taken(words, '!=') || taken(words, '!');
   if (!not) taken(words, '==');
   const value = words.shift();
   if (value === undefined) throw notTaken(key, word);
-  if (field === 'iifname') return { field, not, ifname: ifnameOf(value, key) };
-  return { field, not, network: networkOf(value, key, family) };
+  if (field !== 'iifname') return [{ field, not, network: networkOf(value, key, family) }];
+  if (ofIptables && value === ANY && !not) return [];
+  const ifname = ifnameOf(value, key);
+  return [{ field, not, ifname: ofIptables ? wildcard(ifname, key) : ifname }];
+}
+
+/** The sign of iptables for all names that begin so; alone, for every interface. */
+const ANY = '+';
+
+/** In the words of nft, which has none for every interface. */
+function wildcard(ifname: string, key: string): string {
+  if (ifname === ANY) throw notTaken(key, ifname);
+  return ifname.endsWith(ANY) ? `${ifname.slice(0, -ANY.length)}*` : ifname;
 }
 
 function taken(words: string[], word: string): boolean {

@@ -173,6 +173,19 @@ test('conditions keep packets out that do not fulfil them, in the words of nft a
   assert.match(String(refused.json?.msg), /conditionsV4.*"-m"/);
 });
 
+test('a + at the end of an interface’s name, in iptables’ words, stands for all that begin so', { skip }, async (t) => {
+  const b = node(t);
+  const far = makeNeighbour(t);
+  const [pod, other] = [makePod(t, 2), makePod(t, 3)];
+  await answer(t, pod.netns, 'TCP-LISTEN:80', 'web');
+  const conditionsV4 = ['-i', 'up+'];
+  await added(b, pod, [WEB], { conditionsV4 });
+  answered(far, 'TCP:192.168.77.1:8080', 'web');
+  silent(other.netns, 'TCP:192.168.77.1:8080');
+  await b.ok('CHECK', portmap, conf(pod, [WEB], { conditionsV4 }), pod.env);
+  await b.ok('DEL', portmap, conf(pod, [WEB], { conditionsV4 }), pod.env);
+});
+
 test('DEL needs neither prevResult nor netns nor ports, and comes twice', { skip }, async (t) => {
   const b = node(t);
   const pod = makePod(t, 2);

@@ -48,6 +48,17 @@ test('readConditions reads nft’s and iptables’ words alike', () => {
   assert.deepEqual(read(['--dst', '!', '192.0.2.7/24', 'meta', 'iifname', '==', 'eth0']), said);
 });
 
+test('readConditions reads a + at the end of iptables’ interfaces as all that begin so, and of nft’s as itself', () => {
+  const read = (...words: string[]) => readConditions({ conditionsV4: words }, 'conditionsV4', 4);
+  const said = (ifname: string, not = false) => [{ field: 'iifname', not, ifname }];
+  assert.deepEqual(read('-i', 'up+'), said('up*'));
+  assert.deepEqual(read('!', '--in-interface', 'up+'), said('up*', true));
+  assert.deepEqual(read('-i', 'u+p'), said('u+p'));
+  assert.deepEqual(read('iifname', 'up+'), said('up+'));
+  assert.deepEqual(read('-i', '+'), [], 'any interface is no condition');
+  assert.throws(() => read('!', '-i', '+'), PolderError);
+});
+
 test('any conditions and mappings are read or refused with code 7', () => {
   const word = fc.oneof(fc.string(), fc.constantFrom('ip', 'saddr', '!', '-d', '!=', '10.0.0.0/8', 'iifname', 'meta'));
   const item = fc.oneof(
