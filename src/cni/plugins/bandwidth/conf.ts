@@ -1,6 +1,6 @@
 /** The configuration of `bandwidth`: rates and bursts, by direction, and which networks they hold for. */
 
-import { type Prefix, readPrefix } from '#net/prefix.ts';
+import { networkOf, type Prefix, readIfAddr } from '#net/prefix.ts';
 import type { NetConf } from '#wire/cni/conf.ts';
 import { isObject, type JsonObject, lookup, optStrings, wrong } from '#wire/cni/json.ts';
 
@@ -74,8 +74,11 @@ function readSubnets(entry: JsonObject, path: string): Subnets | undefined {
   return shaped.length > 0 ? { kind: 'shaped', networks: shaped } : undefined;
 }
 
+/** Each once; host bits are passed over, as Go's `net.ParseCIDR` does. */
 function networksOf(entry: JsonObject, key: string, path: string): Prefix[] {
-  return (optStrings(entry, key, path) ?? []).map(
-    (text, i) => readPrefix(text) ?? wrong(`${path}${key}[${i}]`, 'must be a network such as 10.0.0.0/8', text),
-  );
+  const networks = (optStrings(entry, key, path) ?? []).map((text, i) => {
+    const address = readIfAddr(text);
+    return address ? networkOf(address) : wrong(`${path}${key}[${i}]`, 'must be a network such as 10.0.0.0/8', text);
+  });
+  return [...new Set(networks)];
 }
