@@ -1,6 +1,6 @@
 /** Files that others see whole or not at all, whenever their writer is killed. */
 
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 
 /** Beside the file, while it is written; left behind by a writer that was killed. */
 function unfinished(path: string): string {
@@ -20,13 +20,17 @@ export function writeWhole(path: string, text: string, mode: number): void {
     }
     renameSync(fresh, path);
   } catch (error) {
-    rmSync(fresh, { force: true });
+    removeIfThere(fresh);
     throw error;
   }
 }
 
 /** With what a killed writer has left of it; succeeds if there is none. */
 export function removeWhole(path: string): void {
-  rmSync(path, { force: true });
-  rmSync(unfinished(path), { force: true });
+  for (const one of [path, unfinished(path)]) removeIfThere(one);
+}
+
+/** The path may be anybody's: what can be no file (it leads through one, or has a NUL) is not there. */
+function removeIfThere(path: string): void {
+  if (existsSync(path)) rmSync(path, { force: true });
 }

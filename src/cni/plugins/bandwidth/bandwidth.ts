@@ -109,7 +109,6 @@ function leadingTo(ifb: string, { name }: Link): Filter {
 
 /** What is on the veth goes with it. */
 async function del(call: PluginCall): Promise<void> {
-  readBandwidthConf(call.conf);
   await removeIfbs(call);
 }
 

@@ -1,6 +1,7 @@
 /** `ipam` of the configuration, and what the caller asks for. */
 
 import { askedFromAll } from '#cni/parts/asked.ts';
+import { ifReadable } from '#cni/parts/lenient.ts';
 import type { PluginCall } from '#cni/plugin.ts';
 import {
   type Range,
@@ -32,21 +33,25 @@ const DATA_DIR = '/var/lib/cni/networks';
 export function readHostLocalConf({ conf, request, caller }: PluginCall): HostLocalConf {
   const ipam = optObject(conf.raw, 'ipam', '') ?? wrong('ipam', 'must be an object', undefined);
   const resolvConf = optString(ipam, 'resolvConf', 'ipam.');
-  const dataDir = optString(ipam, 'dataDir', 'ipam.') || DATA_DIR;
-  if (!dataDir.startsWith('/')) wrong('ipam.dataDir', 'must be an absolute path', dataDir);
   return {
     sets: checkedSets(readSets(ipam, conf.runtimeConfig), conf.cniVersion),
     routes: optList(ipam, 'routes', 'ipam.', readRoute) ?? [],
-    dir: caller.seen(`${dataDir}/${conf.name}`),
+    dir: caller.seen(`${readDataDir(ipam)}/${conf.name}`),
     ...(resolvConf && { resolvConf: caller.seen(resolvConf) }),
     asked: askedFromAll(conf, request),
   };
 }
 
+function readDataDir(ipam: JsonObject): string {
+  const dataDir = optString(ipam, 'dataDir', 'ipam.') || DATA_DIR;
+  return dataDir.startsWith('/') ? dataDir : wrong('ipam.dataDir', 'must be an absolute path', dataDir);
+}
+
 /** Only the folder: DEL and GC are to succeed also when the ranges have changed, or are wrong now. */
 export function readDir({ conf, caller }: PluginCall): string {
-  const ipam = optObject(conf.raw, 'ipam', '') ?? {};
-  return caller.seen(`${optString(ipam, 'dataDir', 'ipam.') || DATA_DIR}/${conf.name}`);
+  const ipam = ifReadable(() => optObject(conf.raw, 'ipam', '')) ?? {};
+  const dataDir = ifReadable(() => readDataDir(ipam)) ?? DATA_DIR;
+  return caller.seen(`${dataDir}/${conf.name}`);
 }
 
 /** The runtime's ranges, that of the old form (`subnet` beside `type`), and those of `ranges`, in this order. */

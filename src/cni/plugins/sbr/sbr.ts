@@ -1,6 +1,7 @@
 /** The CNI plugin `sbr`: see README.md of this folder. */
 
 import { failOn, ipsOf, needPrevResult } from '#cni/parts/chained.ts';
+import { ifReadable } from '#cni/parts/lenient.ts';
 import { openPodIfThere } from '#cni/parts/pod-if-there.ts';
 import { run } from '#cni/parts/run.ts';
 import { Undo } from '#cni/parts/undo.ts';
@@ -80,7 +81,11 @@ async function del(call: PluginCall): Promise<void> {
   const { ifname } = call.request;
   const onLink = pod.netlink.addresses().filter(({ link }) => link === ifname);
   const said = call.conf.prevResult ? ipsOf(call.conf.prevResult, ifname) : [];
-  removeRules(pod, [...onLink, ...said], readTable(call));
+  removeRules(
+    pod,
+    [...onLink, ...said],
+    ifReadable(() => readTable(call)),
+  );
 }
 
 /** Rules from exactly one of the addresses (to the given table, if one is given). @returns them */
@@ -137,6 +142,4 @@ async function status(call: PluginCall): Promise<void> {
 }
 
 /** All is in the pods' own namespaces. */
-async function gc(call: PluginCall): Promise<void> {
-  readTable(call);
-}
+async function gc(): Promise<void> {}

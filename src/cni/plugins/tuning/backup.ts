@@ -19,18 +19,20 @@ export interface Backup {
   readonly sysctl: readonly Sysctl[];
 }
 
+type Folder = Pick<TuningConf, 'dataDir'>;
+
 const EMPTY: Backup = { attributes: {}, sysctl: [] };
 
-function fileOf(call: PluginCall, conf: TuningConf, containerId: string, ifname: string): string {
-  return join(call.caller.seen(conf.dataDir), `${containerId}_${ifname}.json`);
+function fileOf(call: PluginCall, folder: Folder, containerId: string, ifname: string): string {
+  return join(call.caller.seen(folder.dataDir), `${containerId}_${ifname}.json`);
 }
 
-function ownFile(call: PluginCall, conf: TuningConf): string {
-  return fileOf(call, conf, call.request.containerId, call.request.ifname);
+function ownFile(call: PluginCall, folder: Folder): string {
+  return fileOf(call, folder, call.request.containerId, call.request.ifname);
 }
 
 /** @throws PolderError cni-io */
-export function saveBackup(call: PluginCall, conf: TuningConf, { attributes, sysctl }: Backup): void {
+export function saveBackup(call: PluginCall, folder: Folder, { attributes, sysctl }: Backup): void {
   const { mac, mtu, promisc, allmulti, txQueueLen } = attributes;
   const json = {
     network: call.conf.name,
@@ -42,16 +44,20 @@ export function saveBackup(call: PluginCall, conf: TuningConf, { attributes, sys
     sysctl: Object.fromEntries(sysctl.map(({ path, value }) => [path, value])),
   };
   try {
-    makeFolder(call.caller.seen(conf.dataDir), 0o700);
-    writeWhole(ownFile(call, conf), JSON.stringify(json), 0o600);
+    makeFolder(call.caller.seen(folder.dataDir), 0o700);
+    writeWhole(ownFile(call, folder), JSON.stringify(json), 0o600);
   } catch (error) {
-    throw new PolderError('cni-io', { what: `Cannot write into ${conf.dataDir}: ${String(error)}` }, { cause: error });
+    throw new PolderError(
+      'cni-io',
+      { what: `Cannot write into ${folder.dataDir}: ${String(error)}` },
+      { cause: error },
+    );
   }
 }
 
 /** Empty if there is none, or if it cannot be read. */
-export function loadBackup(call: PluginCall, conf: TuningConf): Backup {
-  const json = readJson(ownFile(call, conf));
+export function loadBackup(call: PluginCall, folder: Folder): Backup {
+  const json = readJson(ownFile(call, folder));
   if (!json) return EMPTY;
   const mac = typeof json.mac === 'string' ? readMac(json.mac) : undefined;
   const sysctl = isObject(json.sysctl) ? Object.entries(json.sysctl) : [];
@@ -69,14 +75,14 @@ export function loadBackup(call: PluginCall, conf: TuningConf): Backup {
   };
 }
 
-export function removeBackup(call: PluginCall, conf: TuningConf): void {
-  removeWhole(ownFile(call, conf));
+export function removeBackup(call: PluginCall, folder: Folder): void {
+  removeWhole(ownFile(call, folder));
 }
 
 /** Of this network, those that the runtime does not name as valid (GC). */
-export function removeStaleBackups(call: PluginCall, conf: TuningConf): void {
-  const valid = new Set((call.conf.validAttachments ?? []).map((a) => fileOf(call, conf, a.containerID, a.ifname)));
-  const dir = call.caller.seen(conf.dataDir);
+export function removeStaleBackups(call: PluginCall, folder: Folder): void {
+  const valid = new Set((call.conf.validAttachments ?? []).map((a) => fileOf(call, folder, a.containerID, a.ifname)));
+  const dir = call.caller.seen(folder.dataDir);
   for (const file of filesIn(dir)) {
     if (!valid.has(file) && readJson(file)?.network === call.conf.name) removeWhole(file);
   }

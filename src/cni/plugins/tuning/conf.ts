@@ -1,6 +1,7 @@
 /** The configuration of `tuning`: what the interface and the parameters of the pod's network are to be. */
 
 import { readStationMac } from '#cni/parts/asked.ts';
+import { ifReadable } from '#cni/parts/lenient.ts';
 import type { PluginCall } from '#cni/plugin.ts';
 import type { Mac } from '#net/mac.ts';
 import { type JsonObject, optBoolean, optObject, optString, optUint, wrong } from '#wire/cni/json.ts';
@@ -30,12 +31,20 @@ export const DEFAULT_DATA_DIR = '/run/cni/tuning';
 export function readTuningConf(call: PluginCall): TuningConf {
   const { raw, cniArgs } = call.conf;
   const mac = readMac(call);
-  const dataDir = optString(raw, 'dataDir', '') ?? '';
   return {
     attributes: { ...changesOf({ ...readKeys(raw, ''), ...readKeys(cniArgs, 'args.cni.') }), ...(mac && { mac }) },
     sysctl: new Map([...readSysctls(raw, ''), ...readSysctls(cniArgs, 'args.cni.')]),
-    dataDir: dataDir === '' ? DEFAULT_DATA_DIR : dataDir,
+    dataDir: readDataDir(raw),
   };
+}
+
+/** All that DEL and GC need. */
+export function dataDirAtDel({ conf }: PluginCall): Pick<TuningConf, 'dataDir'> {
+  return { dataDir: ifReadable(() => readDataDir(conf.raw)) ?? DEFAULT_DATA_DIR };
+}
+
+function readDataDir(raw: JsonObject): string {
+  return optString(raw, 'dataDir', '') || DEFAULT_DATA_DIR;
 }
 
 /** The first that says one, in the reference plugin's order. */

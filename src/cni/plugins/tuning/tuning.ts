@@ -5,7 +5,7 @@ import { openPodIfThere } from '#cni/parts/pod-if-there.ts';
 import { Undo } from '#cni/parts/undo.ts';
 import type { Plugin, PluginCall, PodNetns } from '#cni/plugin.ts';
 import { type Backup, loadBackup, removeBackup, removeStaleBackups, saveBackup } from '#cni/plugins/tuning/backup.ts';
-import { type Attributes, readTuningConf, type TuningConf } from '#cni/plugins/tuning/conf.ts';
+import { type Attributes, dataDirAtDel, readTuningConf, type TuningConf } from '#cni/plugins/tuning/conf.ts';
 import { attributeDifferences, needLink, presentOf, setAttributes } from '#cni/plugins/tuning/interface.ts';
 import {
   allowedSysctls,
@@ -69,14 +69,14 @@ function retold(prev: CniResult, ifname: string, { mac, mtu }: Attributes): CniR
 
 /** The pod may be gone, with all that was changed in it. */
 async function del(call: PluginCall): Promise<void> {
-  const conf = readTuningConf(call);
-  const backup = loadBackup(call, conf);
+  const folder = dataDirAtDel(call);
+  const backup = loadBackup(call, folder);
   using pod = openPodIfThere(call);
   if (pod) {
     restoreAttributes(call, pod, backup);
     restoreSysctls(pod, backup.sysctl);
   }
-  removeBackup(call, conf);
+  removeBackup(call, folder);
 }
 
 /** One after another, so that what the kernel refuses does not keep the rest. */
@@ -113,5 +113,5 @@ async function status(call: PluginCall): Promise<void> {
 }
 
 async function gc(call: PluginCall): Promise<void> {
-  removeStaleBackups(call, readTuningConf(call));
+  removeStaleBackups(call, dataDirAtDel(call));
 }

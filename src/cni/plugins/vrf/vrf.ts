@@ -2,11 +2,13 @@
 
 import { failOn, needPrevResult } from '#cni/parts/chained.ts';
 import { needAbility } from '#cni/parts/kernel-probe.ts';
+import { ifReadable } from '#cni/parts/lenient.ts';
 import { openPodIfThere } from '#cni/parts/pod-if-there.ts';
 import { run } from '#cni/parts/run.ts';
 import { Undo } from '#cni/parts/undo.ts';
 import type { Plugin, PluginCall, PodNetns } from '#cni/plugin.ts';
 import { PolderError } from '#spec/errors.ts';
+import type { NetConf } from '#wire/cni/conf.ts';
 import { optString, optUint, wrong } from '#wire/cni/json.ts';
 import { badIfname } from '#wire/cni/names.ts';
 import type { CniResult } from '#wire/cni/result.ts';
@@ -25,11 +27,14 @@ interface VrfLink extends Link {
 
 /** @throws PolderError cni-config (CNI code 7) naming the key. */
 function readVrfConf({ conf }: PluginCall): VrfConf {
-  const name = optString(conf.raw, 'vrfname', '') ?? '';
-  const bad = badIfname(name);
-  if (bad) wrong('vrfname', bad, name);
   const table = optUint(conf.raw, 'table', '');
-  return { name, ...(table !== undefined && table !== 0 && { table }) };
+  return { name: readName(conf), ...(table !== undefined && table !== 0 && { table }) };
+}
+
+function readName({ raw }: NetConf): string {
+  const name = optString(raw, 'vrfname', '') ?? '';
+  const bad = badIfname(name);
+  return bad ? wrong('vrfname', bad, name) : name;
 }
 
 async function add(call: PluginCall): Promise<CniResult> {
@@ -107,14 +112,21 @@ function isOwn({ hops, protocol, type }: Route, ifname: string): boolean {
 
 /** The VRF goes with its last interface. */
 async function del(call: PluginCall): Promise<void> {
-  const conf = readVrfConf(call);
   using pod = openPodIfThere(call);
-  const found = pod?.netlink.link(conf.name);
-  if (!pod || !found || !isVrf(found)) return;
+  const found = pod && vrfAtDel(call, pod);
+  if (!found) return;
   const { ifname } = call.request;
   if (pod.netlink.link(ifname)?.master === found.index) join(pod, ifname, '', TABLE_MAIN);
   const left = pod.netlink.links().some(({ master }) => master === found.index);
-  if (!left) run(pod.netlink, [{ op: 'link.del', name: conf.name }], 'ENODEV');
+  if (!left) run(pod.netlink, [{ op: 'link.del', name: found.name }], 'ENODEV');
+}
+
+/** Of the configuration's name; without one that can be read, that in which the interface is. */
+function vrfAtDel({ conf, request }: PluginCall, { netlink }: PodNetns): VrfLink | undefined {
+  const name = ifReadable(() => readName(conf));
+  const master = netlink.link(request.ifname)?.master;
+  const found = name === undefined ? netlink.links().find(({ index }) => index === master) : netlink.link(name);
+  return found && isVrf(found) ? found : undefined;
 }
 
 async function check(call: PluginCall): Promise<void> {
@@ -144,6 +156,4 @@ async function status(call: PluginCall): Promise<void> {
 }
 
 /** All is in the pods' own namespaces. */
-async function gc(call: PluginCall): Promise<void> {
-  readVrfConf(call);
-}
+async function gc(): Promise<void> {}

@@ -30,3 +30,13 @@ test('ADD puts the interface into the VRF with addresses and routes, DEL takes i
   assert.match(sh('ip route', pod.netns), /default via 10\.9\.0\.1 dev eth0/);
   await b.ok('DEL', vrf, conf({}), pod.env);
 });
+
+test('DEL finds the VRF by its interface where nobody can read its name', { skip: noVrf }, async (t) => {
+  const b = chainBed(t);
+  makeBridge();
+  const pod = makePod(t, 2);
+  await b.ok('ADD', vrf, conf({ prevResult: pod.prevResult }), pod.env);
+  for (const _ of [1, 2]) await b.ok('DEL', vrf, conf({ vrfname: 5, table: 'x' }), pod.env);
+  assert.doesNotMatch(sh('ip link', pod.netns), /blue/);
+  assert.match(sh('ip route', pod.netns), /default via 10\.9\.0\.1 dev eth0/);
+});
