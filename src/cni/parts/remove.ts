@@ -31,9 +31,14 @@ export async function removeVeth(call: PluginCall): Promise<void> {
   const host = netlink
     .links()
     .find(({ index, parent, info }) => info.kind === 'veth' && index === inside.parent && parent === inside.index);
-  if (inside.info.kind === 'veth' && host) await remover.remove(host.name);
-  else if (!lent(inside)) await removeInside(pod, call.request.ifname);
+  const isVeth = inside.info.kind === 'veth' && host !== undefined;
+  if (lent(inside) && !(isVeth && REFERENCE_VETH.test(host.name))) return;
+  if (isVeth) await remover.remove(host.name);
+  else await removeInside(pod, call.request.ifname);
 }
+
+/** How the reference plugins name the ends here of what they make. */
+const REFERENCE_VETH = /^veth[0-9a-f]{8}$/;
 
 /** An interface of the pod that has no end here. */
 export async function removeInside(pod: PodNetns, ifname: string): Promise<void> {
@@ -50,7 +55,7 @@ export async function removeFromPod(call: PluginCall, kind: string | undefined):
 
 /**
  * A device of the host that `host-device` moved here: it has its name there as alias, and is to go back. Whoever may
- * change interfaces in the pod can say so of any: it counts only for kinds that the plugin would not have made.
+ * change interfaces in the pod can say so of any: it counts only for what the plugin would not have made.
  */
 function lent({ alias }: Pick<Link, 'alias'>): boolean {
   return alias !== undefined && alias !== '';

@@ -63,7 +63,11 @@ export function chainBed(t: TestContext): ChainBed {
       },
     };
     const answer = await dispatch(
-      { argv0: `/opt/cni/bin/${plugin.type}`, env: { CNI_COMMAND: command, ...env }, stdin: JSON.stringify(conf) },
+      {
+        argv0: `/opt/cni/bin/${plugin.type}`,
+        env: { CNI_COMMAND: command, ...env },
+        stdin: JSON.stringify(withVerb(conf, command)),
+      },
       { locks, host, withCaller: (_, use) => callers.of(process, false, use), abandoned: () => false },
     );
     const json: Record<string, unknown> | undefined = answer.stdout === '' ? undefined : JSON.parse(answer.stdout);
@@ -77,6 +81,12 @@ export function chainBed(t: TestContext): ChainBed {
       return answer.json ?? {};
     },
   };
+}
+
+/** STATUS and GC came with 1.1.0, and GC is told what stays. */
+function withVerb(conf: object, command: string): object {
+  if (command === 'STATUS') return { ...conf, cniVersion: '1.1.0' };
+  return command === 'GC' ? { 'cni.dev/valid-attachments': [], ...conf, cniVersion: '1.1.0' } : conf;
 }
 
 /** The node's namespace is shared by the tests of one file: each leaves it empty. */

@@ -176,6 +176,8 @@ test('parseNetConf for DEL and GC takes what only ADD needs for absent when it i
     { prevResult: { interfaces: [{ name: 'eth0' }], ips: [{ address: '10.80.0.2/24', interface: -1 }] } },
     { prevResult: { routes: [{ dst: '' }] } },
     { prevResult: 'x' },
+    { runtimeConfig: 'x' },
+    { args: { cni: [] } },
   ]) {
     const text = JSON.stringify({ cniVersion: '1.1.0', name: 'a', ...valid, ...broken });
     for (const command of ['ADD', 'CHECK'] as const)

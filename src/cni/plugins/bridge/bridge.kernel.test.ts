@@ -183,11 +183,17 @@ test('bridge: DEL removes what was made, whatever the configuration and the pod 
     await good(node.cni('GC', { ...conf, ...wrong, 'cni.dev/valid-attachments': [] }));
     assert.doesNotMatch(node.sh('ip link', 'pod'), /eth0/, JSON.stringify(wrong));
   }
-  // What another plugin of the kind made has our alias nowhere; that of somebody in the pod means nothing.
-  node.sh(`ip link add vethx type veth peer name eth0 netns ${pathOf(node.pod)}`);
+  // What the reference plugin made; what somebody in the pod says of it means nothing.
+  node.sh(`ip link add veth0a1b2c3d type veth peer name eth0 netns ${pathOf(node.pod)}`);
   node.sh('ip link set eth0 alias uplink', 'pod');
   await good(node.cni('DEL', conf));
-  assert.doesNotMatch(node.sh('ip link'), /vethx/);
+  assert.doesNotMatch(node.sh('ip link'), /veth0a1b2c3d/);
+  // A device that the pod has on loan.
+  node.sh(`ip link add far0 type veth peer name eth0 netns ${pathOf(node.pod)}`);
+  node.sh('ip link set eth0 alias near0', 'pod');
+  await good(node.cni('DEL', conf));
+  assert.match(node.sh('ip link'), /far0/);
+  node.sh('ip link del far0');
 });
 
 test('bridge promiscMode: CHECK sees that the bridge is so no more', { skip }, async (t) => {

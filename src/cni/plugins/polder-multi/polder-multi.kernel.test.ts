@@ -148,7 +148,7 @@ test('polder-multi takes another default network where the pod names one', { ski
 test('polder-multi works as a later plugin of a chain, and hands the result on', { skip }, async (t) => {
   const { b, pod, network, bridgeOn, withNetworks, env } = await multiNode(t);
   network('blue', bridgeOn('br-blue', '10.71.0.0/24'));
-  const first = { cniVersion: '1.0.0', name: 'cluster-net', type: 'polder' };
+  const first = { cniVersion: '1.1.0', name: 'cluster-net', type: 'polder' };
   const prevResult = good(await b.cni('ADD', env, first));
   const { delegates: _, ...conf } = withNetworks('blue');
   const result = good(await b.cni('ADD', env, { ...conf, prevResult }));
