@@ -1,7 +1,7 @@
 /** The network configuration that a plugin reads from standard input (CNI spec 1.1.0, "Plugin configuration objects"). */
 
-import { PolderError } from '#spec/errors.ts';
 import { type JsonObject, lookup, optList, optObject, optString, optUint, parseObject, wrong } from '#wire/cni/json.ts';
+import { ifReadable } from '#wire/cni/lenient.ts';
 import { badContainerId, badIfname, badNetworkName } from '#wire/cni/names.ts';
 import type { Command } from '#wire/cni/request.ts';
 import { type CniDns, type CniResult, decodeResult, readDns } from '#wire/cni/result.ts';
@@ -51,7 +51,7 @@ export function parseNetConf(text: string, plugin: string, command: Command = 'A
 
 /** As `parseNetConf`, of what has been read as JSON already. */
 export function readNetConf(raw: JsonObject, plugin: string, command: Command = 'ADD'): NetConf {
-  const read = command === 'DEL' || command === 'GC' ? orAbsent : exactly;
+  const read = command === 'DEL' || command === 'GC' ? ifReadable : exactly;
   // A configuration without a version is one of 0.1.0, by the specification.
   const cniVersion = needSpecVersion(optString(raw, 'cniVersion', '') ?? '0.1.0', plugin);
   const name = optString(raw, 'name', '') ?? wrong('name', 'must be the name of the network', undefined);
@@ -78,15 +78,6 @@ export function readNetConf(raw: JsonObject, plugin: string, command: Command = 
 
 function exactly<T>(read: () => T): T {
   return read();
-}
-
-function orAbsent<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof PolderError) return undefined;
-    throw error;
-  }
 }
 
 function readOwnDns(raw: JsonObject): CniDns | undefined {

@@ -1,7 +1,6 @@
 /** `ipam` of the configuration, and what the caller asks for. */
 
 import { askedFromAll } from '#cni/parts/asked.ts';
-import { ifReadable } from '#cni/parts/lenient.ts';
 import type { PluginCall } from '#cni/plugin.ts';
 import {
   type Range,
@@ -14,6 +13,7 @@ import {
 import { type Addr, readAddr } from '#net/addr.ts';
 import { readPrefix } from '#net/prefix.ts';
 import { isObject, type JsonObject, lookup, optArray, optList, optObject, optString, wrong } from '#wire/cni/json.ts';
+import { ifReadable } from '#wire/cni/lenient.ts';
 import { type CniRoute, readRoute } from '#wire/cni/result.ts';
 import { atLeast, type SpecVersion } from '#wire/cni/version.ts';
 

@@ -1,7 +1,6 @@
 /** The CNI plugin `sbr`: see README.md of this folder. */
 
 import { failOn, ipsOf, needPrevResult } from '#cni/parts/chained.ts';
-import { ifReadable } from '#cni/parts/lenient.ts';
 import { openPodIfThere } from '#cni/parts/pod-if-there.ts';
 import { run } from '#cni/parts/run.ts';
 import { Undo } from '#cni/parts/undo.ts';
@@ -10,6 +9,7 @@ import { movedRoutes, routesOf, rulePriority, sourceRule, waysOf } from '#cni/pl
 import { addrOf, hostPrefix } from '#net/prefix.ts';
 import { PolderError } from '#spec/errors.ts';
 import { optUint, wrong } from '#wire/cni/json.ts';
+import { ifReadable } from '#wire/cni/lenient.ts';
 import type { CniIp, CniResult } from '#wire/cni/result.ts';
 import type { NetlinkOp, Rule } from '#wire/netlink/values.ts';
 

@@ -1,10 +1,10 @@
 /** The configuration of `tuning`: what the interface and the parameters of the pod's network are to be. */
 
 import { readStationMac } from '#cni/parts/asked.ts';
-import { ifReadable } from '#cni/parts/lenient.ts';
 import type { PluginCall } from '#cni/plugin.ts';
 import type { Mac } from '#net/mac.ts';
 import { type JsonObject, optBoolean, optObject, optString, optUint, wrong } from '#wire/cni/json.ts';
+import { ifReadable } from '#wire/cni/lenient.ts';
 
 /** Attributes of the interface; what is absent stays as it is. */
 export interface Attributes {

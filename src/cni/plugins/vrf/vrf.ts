@@ -2,7 +2,6 @@
 
 import { failOn, needPrevResult } from '#cni/parts/chained.ts';
 import { needAbility } from '#cni/parts/kernel-probe.ts';
-import { ifReadable } from '#cni/parts/lenient.ts';
 import { openPodIfThere } from '#cni/parts/pod-if-there.ts';
 import { run } from '#cni/parts/run.ts';
 import { Undo } from '#cni/parts/undo.ts';
@@ -10,6 +9,7 @@ import type { Plugin, PluginCall, PodNetns } from '#cni/plugin.ts';
 import { PolderError } from '#spec/errors.ts';
 import type { NetConf } from '#wire/cni/conf.ts';
 import { optString, optUint, wrong } from '#wire/cni/json.ts';
+import { ifReadable } from '#wire/cni/lenient.ts';
 import { badIfname } from '#wire/cni/names.ts';
 import type { CniResult } from '#wire/cni/result.ts';
 import { type Link, PROTO_KERNEL, type Route, TABLE_MAIN } from '#wire/netlink/values.ts';
