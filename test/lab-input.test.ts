@@ -156,3 +156,15 @@ test('polder starts from any folder and through a link', async () => {
 test('colour only where somebody sees it', async () => {
   assert.ok(!(await polder(['lab', 'statsu'])).stderr.includes('\x1b['));
 });
+
+test('every program says by --help how it is used, and refuses an option that it does not know with 2', {
+  skip,
+}, async () => {
+  for (const program of ['agent', 'apiserver', 'controller', 'kubelet', 'bench']) {
+    const help = await polder([program, '--help']);
+    assert.deepEqual([help.status, help.stdout.startsWith('Usage: ')], [0, true], program);
+    const refused = await polder([program, '--no-such-option']);
+    assert.equal(refused.status, 2, `${program}: ${refused.stderr}`);
+    assert.doesNotMatch(refused.stderr, /bug in Polder/);
+  }
+});

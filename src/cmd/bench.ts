@@ -32,17 +32,52 @@ function write(folder: string, result: Report, text: string): void {
   for (const [kind, content] of Object.entries(files)) writeFileSync(join(folder, `${result.name}.${kind}`), content);
 }
 
+const OPTIONS = { json: { type: 'boolean' }, out: { type: 'string' }, help: { type: 'boolean', short: 'h' } } as const;
+
+/** @throws Error in words for the person */
+function readArgs() {
+  return parseArgs({ options: OPTIONS, allowPositionals: true });
+}
+
+async function usage(): Promise<string> {
+  const all = await Promise.all(names().map(async (name) => `  ${name.padEnd(10)} ${(await load(name))?.about ?? ''}`));
+  return [
+    'Usage: polder bench NAME [PART…] [--json] [--out DIR]',
+    '',
+    'Measures beside a baseline in the same run; ends with status 1 if a target is missed.',
+    '  --json       also print the report as one line of JSON',
+    '  --out DIR    write the report (JSON), a chart (SVG) and a page (HTML) there',
+    '',
+    'NAME is one of:',
+    ...all,
+    '',
+    'Examples:',
+    '  polder bench cni-add',
+    '  polder bench cni --out /tmp/report',
+    '',
+  ].join('\n');
+}
+
+async function refuse(what: string): Promise<number> {
+  process.stderr.write(`polder bench: ${what}\n\n${await usage()}`);
+  return 2;
+}
+
 async function main(): Promise<number> {
-  const options = { json: { type: 'boolean' }, out: { type: 'string' } } as const;
-  const { values, positionals } = parseArgs({ options, allowPositionals: true });
+  let args: ReturnType<typeof readArgs>;
+  try {
+    args = readArgs();
+  } catch (error) {
+    return refuse(error instanceof Error ? error.message : String(error));
+  }
+  const { values, positionals } = args;
+  if (values.help) {
+    process.stdout.write(await usage());
+    return 0;
+  }
   const [name = '', ...parts] = positionals;
   const benchmark = await load(name);
-  if (!benchmark) {
-    process.stderr.write(
-      `usage: npm run bench -- NAME [PART…] [--json] [--out DIR]\n\nNAME is one of: ${names().join(', ')}\n`,
-    );
-    return 2;
-  }
+  if (!benchmark) return refuse(name === '' ? 'a NAME is missing' : `there is no benchmark ${name}`);
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
   const progress = (text: string) => void process.stderr.write(`${text}\n`);
