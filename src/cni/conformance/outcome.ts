@@ -33,6 +33,15 @@ export function brief(text: string): string {
 
 export type Status = 'passed' | 'failed' | 'skipped';
 
+/** A program that was run: all that is needed to run it again by hand. */
+export interface Call {
+  readonly program: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly stdin: string;
+  /** Null if a signal ended it. */
+  readonly exit: number | null;
+}
+
 /** One line of the report; the shape of `cases` of `--json`. */
 export interface CaseResult {
   readonly id: string;

@@ -1,14 +1,14 @@
 /** Runs the suite: finds the plugins, lists their cases, tries each in surroundings of its own. */
 
-import { accessSync, constants, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { answerOf } from '#cni/conformance/answer.ts';
 import { type Case, type Facts, RELEASED } from '#cni/conformance/case.ts';
 import { casesOf } from '#cni/conformance/cases/all.ts';
 import { type Descriptor, FEATURES, type Feature } from '#cni/conformance/descriptor.ts';
 import { DESCRIPTORS } from '#cni/conformance/descriptors/table.ts';
-import { PATH, run } from '#cni/conformance/exec.ts';
+import { isExecutable, PATH, run } from '#cni/conformance/exec.ts';
+import { makeFolder } from '#cni/conformance/folder.ts';
 import { connectNode, throwAwayNetns } from '#cni/conformance/ground.ts';
 import { brief, type CaseResult, NotHere, Unmet } from '#cni/conformance/outcome.ts';
 import { seeded, seedOf } from '#cni/conformance/seeded.ts';
@@ -55,7 +55,7 @@ interface Planned {
 
 export async function runSuite(options: SuiteOptions): Promise<SuiteResult> {
   const plugins = findPlugins(options);
-  const tmp = mkdtempSync(join(tmpdir(), 'polder-conformance-'));
+  const tmp = makeFolder();
   try {
     const { planned, cases } = await plan(options, plugins);
     const lacking = await lackingFeatures();
@@ -88,18 +88,9 @@ function findPlugins(options: Where): Plugins {
   const dirs = [options.dir, ...(options.helpers ?? [])];
   for (const dir of dirs) {
     for (const name of readdirSync(dir))
-      if (!paths.has(name) && executable(join(dir, name))) paths.set(name, join(dir, name));
+      if (!paths.has(name) && isExecutable(join(dir, name))) paths.set(name, join(dir, name));
   }
   return { paths, cniPath: dirs.join(':'), env: options.env ?? {} };
-}
-
-function executable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return statSync(path).isFile();
-  } catch {
-    return false;
-  }
 }
 
 /** Names of all cases that a run would have, `plugin/id`, those included that it would skip. Runs nothing but VERSION. */
@@ -132,7 +123,7 @@ async function plan(options: Where, plugins: Plugins): Promise<{ planned: Planne
 }
 
 function namesIn(dir: string): string[] {
-  return readdirSync(dir).filter((name) => executable(join(dir, name)));
+  return readdirSync(dir).filter((name) => isExecutable(join(dir, name)));
 }
 
 function whyNot(type: string, descriptor: Descriptor | undefined, options: Where, plugins: Plugins): string {

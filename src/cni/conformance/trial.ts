@@ -19,7 +19,7 @@ import {
   succeeded,
 } from '#cni/conformance/answer.ts';
 import type { Descriptor, Program } from '#cni/conformance/descriptor.ts';
-import { must, PATH, run } from '#cni/conformance/exec.ts';
+import { isExecutable, must, PATH, run, tied } from '#cni/conformance/exec.ts';
 import { fill, type Values } from '#cni/conformance/fill.ts';
 import { connectNode, pathOf, throwAwayNetns, UPLINK } from '#cni/conformance/ground.ts';
 import { NotHere } from '#cni/conformance/outcome.ts';
@@ -146,12 +146,15 @@ export class Trial implements Disposable {
   async #start({ in: where, run, ready }: Program): Promise<void> {
     const bin = this.o.plugins.paths.get(this.subject.type) ?? '';
     const [program = '', ...argv] = fill(run, { ...this.values(), bin });
-    const child = inNetns(this[where], () => spawn(program, argv, { env: { PATH }, stdio: 'ignore' }));
+    // What ties the program to this process starts in any case.
+    if (program.includes('/') && !isExecutable(program)) throw new NotHere(`${program} cannot be started`);
+    const [file, args] = tied(program, argv);
+    const child = inNetns(this[where], () => spawn(file, args, { env: { PATH }, stdio: 'ignore' }));
     const started = once(child, 'spawn').then(
       () => true,
       () => false,
     );
-    if (!(await started)) throw new NotHere(`${program} is not installed`);
+    if (!(await started)) throw new NotHere(`${program} cannot be started`);
     this.#programs.push(child);
     if (ready !== undefined)
       await until(() => child.exitCode !== null || existsSync(fill(ready, this.values())), READY_MS);
