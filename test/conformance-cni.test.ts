@@ -2,11 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import type { Descriptor } from '#cni/conformance/descriptor.ts';
 import { asJunit } from '#cni/conformance/report/junit.ts';
 import { asTap } from '#cni/conformance/report/tap.ts';
 import { asTable } from '#cni/conformance/report/text.ts';
@@ -24,6 +23,7 @@ import {
   readResults,
   typeOf,
 } from '#test/conformance/results.ts';
+import { DESCRIPTOR, type Flaws, putScript, script } from '#test/conformance/scripted.ts';
 import { CASES, SETS } from '#test/conformance/sets.ts';
 
 const REFERENCE = '/usr/lib/cni';
@@ -115,67 +115,10 @@ test('dhcp passes all of it, with a dnsmasq that the suite starts', {
   assert.ok(result.passed >= 60, asTable(result));
 });
 
-/** A plugin that makes a veth, as a script: good enough to pass; each bad one differs by one thing. */
-interface Flaws {
-  readonly before?: string;
-  readonly version?: string;
-  readonly del?: string;
-  readonly onError?: string;
-}
-
-function script({
-  before = '',
-  version = '$v',
-  del = 'ip link del "h$short" 2>/dev/null',
-  onError = 'exit 1',
-}: Flaws): string {
-  return `#!/bin/sh
-conf=$(cat)
-v=$(printf '%s' "$conf" | sed -n 's/.*"cniVersion":"\\([^"]*\\)".*/\\1/p' | head -n 1)
-fail() { printf '{"cniVersion":"%s","code":%s,"msg":"%s"}' "$v" "$1" "$2"; ${onError}; }
-${before}
-[ "$CNI_COMMAND" = VERSION ] && { printf '{"cniVersion":"1.0.0","supportedVersions":["1.0.0"]}'; exit 0; }
-[ "$v" = 1.0.0 ] || fail 1 "unsupported version"
-short=$(printf '%s' "$CNI_CONTAINERID" | cksum | cut -d' ' -f1)
-case "$CNI_COMMAND" in
-ADD)
-  [ -e "$CNI_NETNS" ] || fail 8 "no CNI_NETNS"
-  [ "$(stat -Lc %i "$CNI_NETNS")" = "$(stat -Lc %i /proc/self/ns/net)" ] && fail 8 "CNI_NETNS is the node's own"
-  ip link add "h$short" type veth peer name "$CNI_IFNAME" netns "$CNI_NETNS" 2>/dev/null || fail 11 "cannot make a veth"
-  ip link set "h$short" up
-  nsenter --net="$CNI_NETNS" ip link set "$CNI_IFNAME" up
-  printf '{"cniVersion":"%s","interfaces":[{"name":"%s","sandbox":"%s"}]}' "${version}" "$CNI_IFNAME" "$CNI_NETNS"
-  ;;
-DEL)
-  ${del}
-  exit 0
-  ;;
-CHECK) nsenter --net="$CNI_NETNS" ip link show dev "$CNI_IFNAME" >/dev/null 2>&1 || fail 3 "no interface" ;;
-*) fail 4 "CNI_COMMAND is wrong" ;;
-esac
-`;
-}
-
-const DESCRIPTOR: Descriptor = {
-  type: 'scripted',
-  kind: 'main',
-  conf: {},
-  effects: [
-    {
-      say: 'a veth in the pod',
-      in: 'pod',
-      tool: 'addr',
-      has: { ifname: '{ifname}', flags: ['UP'], linkinfo: { info_kind: 'veth' } },
-    },
-  ],
-  tampers: [{ say: 'interface-gone', in: 'pod', run: ['ip', 'link', 'del', '{ifname}'] }],
-};
-
+/** Each bad one differs from the sound one by one thing. */
 async function trial(t: TestContext, flaws: Flaws, grep: RegExp): Promise<SuiteResult> {
   const dir = folder(t);
-  const path = join(dir, DESCRIPTOR.type);
-  writeFileSync(path, script(flaws));
-  chmodSync(path, 0o755);
+  putScript(dir, DESCRIPTOR.type, script(flaws));
   return runSuite({ dir, types: [DESCRIPTOR.type], descriptors: [DESCRIPTOR], grep, seed: 1, jobs: 2 });
 }
 

@@ -3,7 +3,8 @@
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { listCases, runSuite, type SuiteOptions } from '#cni/conformance/run.ts';
+import { listCases } from '#cni/conformance/plan.ts';
+import { runSuite, type SuiteOptions } from '#cni/conformance/run.ts';
 import { installAlone } from '#cni/daemonless/install.ts';
 import { NEED_AGENT } from '#cni/daemonless/load.ts';
 import { PLUGINS } from '#cni/plugins/table.ts';

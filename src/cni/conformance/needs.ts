@@ -1,0 +1,28 @@
+/** What the suite itself needs of the machine: tools, and features of its kernel. */
+
+import { FEATURES, type Feature } from '#cni/conformance/descriptor.ts';
+import { programPath, run } from '#cni/conformance/exec.ts';
+import { connectNode, throwAwayNetns } from '#cni/conformance/ground.ts';
+import { PolderError } from '#spec/errors.ts';
+
+/** What single cases need beside is found missing by them. */
+const TOOLS = ['ip', 'bridge', 'tc', 'nft', 'ping', 'sysctl', 'sh'] as const;
+
+/** @throws PolderError program-missing: without one of them a plugin would be blamed for what cannot be seen */
+export function needTools(): void {
+  const missing = TOOLS.find((name) => programPath(name) === undefined);
+  if (missing !== undefined) throw new PolderError('program-missing', { needs: 'The suite', program: missing });
+}
+
+/** Features that this kernel has not, each tried in a namespace of its own. */
+export async function lackingFeatures(): Promise<ReadonlySet<Feature>> {
+  const lacking = new Set<Feature>();
+  for (const [name, command] of Object.entries(FEATURES) as [Feature, string][]) {
+    using node = throwAwayNetns();
+    using outside = throwAwayNetns();
+    await connectNode(node, outside);
+    const [program = '', ...args] = command.startsWith('nft ') ? ['nft', command.slice(4)] : command.split(' ');
+    if ((await run(node, program, args)).exit !== 0) lacking.add(name);
+  }
+  return lacking;
+}
