@@ -1,12 +1,13 @@
 /** `polder conformance cni`: tries anyone's CNI plugins against the specification. */
 
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
-import { type Command, Option } from 'commander';
+import { closeSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { command, requireRoot, whole } from '#cli/command.ts';
+import { Stopped } from '#cli/stopped.ts';
 import { paint, type Terminal } from '#cli/terminal.ts';
 import type { Descriptor } from '#cni/conformance/descriptor.ts';
 import type { CaseResult } from '#cni/conformance/outcome.ts';
-import type { SuiteResult } from '#cni/conformance/run.ts';
+import type { SuiteOptions, SuiteResult } from '#cni/conformance/run.ts';
 import { PolderError } from '#spec/errors.ts';
 
 const FORMATS = ['table', 'tap', 'junit'] as const;
@@ -24,6 +25,7 @@ interface Flags {
   readonly seed: number;
   readonly kills: number;
   readonly jobs: number;
+  readonly timeout: number;
   readonly descriptors?: string;
 }
 
@@ -54,8 +56,9 @@ function cni(io: Terminal): Command {
     .option('--out <file>', 'print into a file')
     .option('--grep <pattern>', 'only cases whose name, PLUGIN/CASE, matches this regular expression')
     .option('--seed <number>', 'of the random moments at which calls are killed', whole, 1)
-    .option('--kills <number>', 'at how many moments each of those cases kills a call', whole, 10)
-    .option('--jobs <number>', 'cases at the same time', whole, 2)
+    .option('--kills <number>', 'at how many moments each of those cases kills a call', upTo(1000), 10)
+    .option('--jobs <number>', 'cases at the same time', upTo(1000), 2)
+    .option('--timeout <seconds>', 'how long a call may take', upTo(86_400), 120)
     .option('--descriptors <file>', 'JSON list of descriptors of plugins that the suite does not know')
     .action((flags: Flags) => conform(io, flags));
 }
@@ -63,8 +66,27 @@ function cni(io: Terminal): Command {
 async function conform(io: Terminal, flags: Flags): Promise<void> {
   requireRoot(io);
   for (const dir of [flags.bin, ...(flags.with ?? [])]) needDir(dir);
+  if (flags.out !== undefined) needWritable(flags.out);
+  const result = await tried(io, flags);
+  put(io, flags, await written(flags, result));
+  if (result.cutOff) throw new Stopped('what was tried until now is told; nothing that was made for it is left');
+  // A run that tried nothing shows nothing.
+  if (result.failed > 0 || result.passed === 0) io.exitWith(1);
+}
+
+async function tried(io: Terminal, flags: Flags): Promise<SuiteResult> {
   const { runSuite } = await import('#cni/conformance/run.ts');
-  const result = await runSuite({
+  const options = optionsOf(io, flags);
+  try {
+    return await runSuite(options);
+  } catch (error) {
+    if (io.signal.aborted) throw new Stopped('no case was tried yet; nothing that was made is left');
+    throw error;
+  }
+}
+
+function optionsOf(io: Terminal, flags: Flags): SuiteOptions {
+  return {
     dir: flags.bin,
     helpers: flags.with ?? [],
     types: flags.type ?? [],
@@ -72,17 +94,36 @@ async function conform(io: Terminal, flags: Flags): Promise<void> {
     seed: flags.seed,
     kills: flags.kills,
     jobs: flags.jobs,
+    timeoutMs: flags.timeout * 1000,
     signal: io.signal,
     ...(flags.grep !== undefined && { grep: pattern(flags.grep) }),
     ...(flags.descriptors !== undefined && { descriptors: descriptorsOf(flags.descriptors) }),
     onResult: (one) => progress(io, one),
-  });
-  io.signal.throwIfAborted();
-  const text = await written(flags, result);
-  if (flags.out === undefined) io.out(text);
-  else writeFileSync(flags.out, text);
-  // A run that tried nothing shows nothing.
-  if (result.failed > 0 || result.passed === 0) io.exitWith(1);
+  };
+}
+
+/** Before the run, which may take an hour. */
+function needWritable(file: string): void {
+  try {
+    closeSync(openSync(file, 'a'));
+  } catch (error) {
+    throw new PolderError('usage', { what: `--out: ${reasonOf(error)}` });
+  }
+}
+
+/** A result that cannot be written after all is printed: it must not be lost. */
+function put(io: Terminal, { out }: Flags, text: string): void {
+  try {
+    if (out === undefined) io.out(text);
+    else writeFileSync(out, text);
+  } catch (error) {
+    io.out(text);
+    throw new PolderError('usage', { what: `--out: ${reasonOf(error)}` });
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function progress(io: Terminal, one: CaseResult): void {
@@ -102,6 +143,15 @@ function needDir(dir: string): void {
   throw new PolderError('usage', { what: `${dir} is not a folder` });
 }
 
+/** Reads a whole number from 1 to `most`. */
+function upTo(most: number): (text: string) => number {
+  return (text) => {
+    const number = whole(text);
+    if (number < 1 || number > most) throw new InvalidArgumentError(`It must be from 1 to ${most}.`);
+    return number;
+  };
+}
+
 function parted(by: string): (text: string) => string[] {
   return (text) => text.split(by).filter((part) => part !== '');
 }
@@ -116,7 +166,7 @@ function pattern(text: string): RegExp {
   try {
     return new RegExp(text);
   } catch (error) {
-    throw new PolderError('usage', { what: `--grep: ${error instanceof Error ? error.message : String(error)}` });
+    throw new PolderError('usage', { what: `--grep: ${reasonOf(error)}` });
   }
 }
 
@@ -127,7 +177,7 @@ function descriptorsOf(file: string): Descriptor[] {
   try {
     list = JSON.parse(readFileSync(file, 'utf8'));
   } catch (error) {
-    throw bad(error instanceof Error ? error.message : String(error));
+    throw bad(reasonOf(error));
   }
   if (!Array.isArray(list)) throw bad('it is not a JSON list of descriptors');
   return list.map((one: unknown, i) => {

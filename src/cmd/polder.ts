@@ -5,11 +5,15 @@ import { createInterface } from 'node:readline/promises';
 import { fileURLToPath } from 'node:url';
 import { type Command, CommanderError } from 'commander';
 import { type OwnProgram, polderCommand } from '#cli/program.ts';
+import { Stopped } from '#cli/stopped.ts';
 import { paint, type Terminal } from '#cli/terminal.ts';
 import { PolderError } from '#spec/errors.ts';
 
 /** Exit status when the person stopped it, as a shell counts SIGINT. */
 const INTERRUPTED = 130;
+
+/** Of commands that say nothing themselves when they are stopped. */
+const LAB_STAYS = 'what has been made is still there; the same command goes on, `polder lab down` removes it';
 
 /** Programs that run for long, an entry of their own each: the lab starts them by their files. */
 const PROGRAMS: readonly OwnProgram[] = [
@@ -78,10 +82,8 @@ function configure(command: Command, io: Terminal): void {
 function complain(io: Terminal, error: unknown): number {
   const red = (text: string) => paint(io.errColour, 'red', text);
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usageStatus(io, error);
-  if (io.signal.aborted && isAbort(error)) {
-    io.err(
-      `${red('stopped:')} what has been made is still there; the same command goes on, \`polder lab down\` removes it\n`,
-    );
+  if (error instanceof Stopped || (io.signal.aborted && isAbort(error))) {
+    io.err(`${red('stopped:')} ${error instanceof Stopped ? error.message : LAB_STAYS}\n`);
     return INTERRUPTED;
   }
   const known = error instanceof PolderError ? error : translated(error);

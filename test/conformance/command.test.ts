@@ -54,6 +54,11 @@ test('what is wrong with the call is said in one sentence', { skip }, async (t) 
   const cases: readonly (readonly [readonly string[], RegExp])[] = [
     [['--bin', '/no/such/folder'], /\/no\/such\/folder is not a folder/],
     [['--bin', REFERENCE, '--grep', '('], /--grep: /],
+    [['--bin', REFERENCE, '--out', '/no/such/folder/x'], /--out: ENOENT/],
+    [['--bin', REFERENCE, '--out', dir], /--out: EISDIR/],
+    [['--bin', REFERENCE, '--jobs', '0'], /--jobs.* It must be from 1 to 1000/],
+    [['--bin', REFERENCE, '--kills', '0'], /--kills.* It must be from 1 to 1000/],
+    [['--bin', REFERENCE, '--timeout', '0'], /--timeout.* It must be from 1 to 86400/],
     [['--bin', REFERENCE, '--format', 'xml'], /Allowed choices are table, tap, junit/],
     [['--bin', REFERENCE, '--descriptors', file], /descriptor 1 needs "type", "kind".* and "conf"/],
     [[], /--bin/],

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { noKernel } from '#kernel/testing/scratch-netns.ts';
-import { polder, startPolder } from '#test/support/polder.ts';
+import { polder, result, startPolder } from '#test/support/polder.ts';
 
 /** It answers VERSION, and hangs at whatever else is asked of it. */
 const HANGS = `#!/bin/sh
@@ -90,4 +90,31 @@ test('a run leaves the folder of another that lives', { skip: noKernel }, async 
   const before = readdirSync(tmp);
   await polder([...args, '--grep', 'no such case'], { env: { TMPDIR: tmp } });
   assert.deepEqual(readdirSync(tmp), before);
+});
+
+test('Ctrl-C ends a call that hangs at once, tells what was tried, and exits with 130', {
+  skip: noKernel,
+}, async (t) => {
+  const { tmp, args } = place(t);
+  const out = join(tmp, 'out.json');
+  const grep = ['--grep', '/(version.answer|add.result|add.twice)$', '--jobs', '1', '--json', '--out', out];
+  const suite = startPolder([...args, ...grep], { env: { TMPDIR: tmp } });
+  const ended = result(suite);
+  t.after(() => suite.kill('SIGKILL'));
+  await until(() => [...childrenOf(suite.pid).values()].includes('sleep 600'), 'the plugin to hang');
+  suite.kill('SIGINT');
+  const { status, stdout, stderr } = await ended;
+  assert.deepEqual([status, stdout], [130, '']);
+  assert.match(stderr, /^stopped: what was tried until now is told/);
+  const { cutOff, passed, skipped, cases } = JSON.parse(readFileSync(out, 'utf8'));
+  assert.deepEqual([cutOff, passed, skipped], [true, 1, 2]);
+  assert.equal(cases[1].reason, 'not tried: the run was cut off');
+  assert.deepEqual(readdirSync(tmp), ['out.json']);
+});
+
+test('a call that takes longer than --timeout is killed and fails', { skip: noKernel }, async (t) => {
+  const { args } = place(t);
+  const { status, stdout } = await polder([...args, '--timeout', '1']);
+  assert.equal(status, 1);
+  assert.match(stdout, /seen: +ADD of hangs: did not end in time/);
 });

@@ -5,13 +5,22 @@ import { programPath, run } from '#cni/conformance/exec.ts';
 import { connectNode, throwAwayNetns } from '#cni/conformance/ground.ts';
 import { PolderError } from '#spec/errors.ts';
 
-/** What single cases need beside is found missing by them. */
-const TOOLS = ['ip', 'bridge', 'tc', 'nft', 'ping', 'sysctl', 'sh'] as const;
+/** Tools and Debian's packages of them. What single cases need beside is found missing by them. */
+const TOOLS = {
+  ip: 'iproute2',
+  bridge: 'iproute2',
+  tc: 'iproute2',
+  nft: 'nftables',
+  ping: 'iputils-ping',
+  sysctl: 'procps',
+} as const;
 
 /** @throws PolderError program-missing: without one of them a plugin would be blamed for what cannot be seen */
 export function needTools(): void {
-  const missing = TOOLS.find((name) => programPath(name) === undefined);
-  if (missing !== undefined) throw new PolderError('program-missing', { needs: 'The suite', program: missing });
+  const missing = Object.entries(TOOLS).find(([name]) => programPath(name) === undefined);
+  if (!missing) return;
+  const [program, of] = missing;
+  throw new PolderError('program-missing', { needs: 'The suite', program, package: of });
 }
 
 /** Features that this kernel has not, each tried in a namespace of its own. */

@@ -2,7 +2,7 @@
 
 import { setMaxListeners } from 'node:events';
 import { rmSync } from 'node:fs';
-import { type Bounds, TIMEOUT_MS, within } from '#cni/conformance/bounds.ts';
+import { TIMEOUT_MS, within } from '#cni/conformance/bounds.ts';
 import type { Feature } from '#cni/conformance/descriptor.ts';
 import { makeFolder } from '#cni/conformance/folder.ts';
 import { lackingFeatures, needTools } from '#cni/conformance/needs.ts';
@@ -26,6 +26,8 @@ export interface SuiteResult {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
+  /** It was stopped before all were tried; the others are told as skipped. */
+  readonly cutOff?: true;
   readonly cases: readonly CaseResult[];
 }
 
@@ -37,7 +39,7 @@ interface Surroundings {
   readonly tmp: string;
 }
 
-/** @throws PolderError program-missing, usage */
+/** @throws PolderError program-missing, usage; the signal's reason if it is stopped before a case is tried */
 export async function runSuite(options: SuiteOptions): Promise<SuiteResult> {
   needTools();
   // As many programs as run at once listen for the end.
@@ -46,7 +48,7 @@ export async function runSuite(options: SuiteOptions): Promise<SuiteResult> {
   try {
     const { plugins, planned, cases } = await planCases(options);
     const tried = await tryAll(planned, { options, plugins, lacking: await lackingFeatures(), tmp });
-    return tally([...tried, ...cases]);
+    return { ...tally([...tried, ...cases]), ...(options.signal?.aborted && { cutOff: true }) };
   } finally {
     rmSync(tmp, { recursive: true, force: true });
   }
@@ -55,19 +57,28 @@ export async function runSuite(options: SuiteOptions): Promise<SuiteResult> {
 /** In the order in which they are planned, whichever ends first. */
 async function tryAll(planned: readonly Planned[], around: Surroundings): Promise<CaseResult[]> {
   const { jobs, signal, onResult } = around.options;
-  const results: (CaseResult | undefined)[] = planned.map(() => undefined);
-  let next = 0;
+  const results = planned.map(notTried);
+  const left = planned.entries();
   const worker = async () => {
-    for (let i = next++; i < planned.length && !signal?.aborted; i = next++) {
-      const item = planned[i];
-      if (!item) return;
+    for (const [i, item] of left) {
+      if (signal?.aborted) return;
       const result = await tryCase(item, around);
+      if (!result) return;
       results[i] = result;
       onResult?.(result);
     }
   };
   await Promise.all(Array.from({ length: Math.min(Math.max(1, jobs), planned.length) }, worker));
-  return results.filter((result) => result !== undefined);
+  return results;
+}
+
+function notTried(item: Planned): CaseResult {
+  return { ...headOf(item), status: 'skipped', reason: 'not tried: the run was cut off', ms: 0 };
+}
+
+function headOf({ descriptor, facts, one }: Planned): Omit<CaseResult, 'status' | 'ms'> {
+  const { type } = descriptor;
+  return { id: `${type}/${one.id}`, plugin: type, version: one.version ?? facts.newest, about: one.about };
 }
 
 function tally(cases: readonly CaseResult[]): SuiteResult {
@@ -77,15 +88,13 @@ function tally(cases: readonly CaseResult[]): SuiteResult {
 
 type End = Pick<CaseResult, 'status' | 'expected' | 'seen' | 'reason'>;
 
-async function tryCase(item: Planned, around: Surroundings): Promise<CaseResult> {
-  const { descriptor, facts, one } = item;
+/** Undefined if the run was stopped in the middle of it. */
+async function tryCase(item: Planned, around: Surroundings): Promise<CaseResult | undefined> {
   const started = performance.now();
-  const version = one.version ?? facts.newest;
-  const id = `${descriptor.type}/${one.id}`;
   const reason = whySkipped(item, around.lacking);
-  const end = reason === undefined ? await endOf(item, version, around) : ({ status: 'skipped', reason } as const);
-  const ms = Math.round(performance.now() - started);
-  return { id, plugin: descriptor.type, version, about: one.about, ...end, ms };
+  const end = reason === undefined ? await endOf(item, around) : ({ status: 'skipped', reason } as const);
+  if (around.options.signal?.aborted) return undefined;
+  return { ...headOf(item), ...end, ms: Math.round(performance.now() - started) };
 }
 
 /** Cases that need no more of the kernel than a namespace: the protocol alone. */
@@ -99,21 +108,13 @@ function whySkipped({ descriptor, beneath, one }: Planned, lacking: ReadonlySet<
   return missing === undefined ? undefined : `this kernel has no ${missing}`;
 }
 
-async function endOf(
-  { descriptor, beneath, facts, one }: Planned,
-  version: string,
-  around: Surroundings,
-): Promise<End> {
-  const { options, plugins, tmp } = around;
-  const random = seeded(seedOf(options.seed, `${descriptor.type}/${one.id}`));
-  const kills = options.kills ?? KILLS;
-  const { supported } = facts;
-  const bounds: Bounds = { signal: options.signal, timeoutMs: options.timeoutMs ?? TIMEOUT_MS };
+async function endOf(item: Planned, around: Surroundings): Promise<End> {
+  const { signal, timeoutMs = TIMEOUT_MS } = around.options;
   try {
-    await within(bounds, async () => {
-      using trial = new Trial({ plugins, subject: descriptor, beneath, version, supported, random, kills, tmp });
+    await within({ signal, timeoutMs }, async () => {
+      using trial = trialOf(item, around);
       await open(trial);
-      await one.run(trial);
+      await item.one.run(trial);
     });
     return { status: 'passed' };
   } catch (error) {
@@ -121,6 +122,19 @@ async function endOf(
     if (error instanceof NotHere) return { status: 'skipped', reason: error.message };
     return { status: 'failed', expected: 'the case to run to its end', seen: brief(String(error)) };
   }
+}
+
+function trialOf({ descriptor, beneath, facts, one }: Planned, { options, plugins, tmp }: Surroundings): Trial {
+  return new Trial({
+    plugins,
+    subject: descriptor,
+    beneath,
+    version: one.version ?? facts.newest,
+    supported: facts.supported,
+    random: seeded(seedOf(options.seed, `${descriptor.type}/${one.id}`)),
+    kills: options.kills ?? KILLS,
+    tmp,
+  });
 }
 
 /** The commands of a descriptor may fail, which says nothing of the plugin. */

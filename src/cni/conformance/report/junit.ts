@@ -11,7 +11,8 @@ export function asJunit(result: SuiteResult): string {
     ),
   );
   const counts = `tests="${result.cases.length}" failures="${result.failed}" skipped="${result.skipped}"`;
-  return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="cni" ${counts}>\n${suites.join('')}</testsuites>\n`;
+  const cutOff = result.cutOff ? '  <properties><property name="cutOff" value="true"/></properties>\n' : '';
+  return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="cni" ${counts}>\n${cutOff}${suites.join('')}</testsuites>\n`;
 }
 
 function suite(plugin: string, cases: readonly CaseResult[]): string {

@@ -5,7 +5,8 @@ import type { SuiteResult } from '#cni/conformance/run.ts';
 
 export function asTap(result: SuiteResult): string {
   const lines = result.cases.flatMap((one, i) => point(one, i + 1));
-  return `${['TAP version 14', `1..${result.cases.length}`, ...lines].join('\n')}\n`;
+  const end = result.cutOff ? ['Bail out! The run was cut off.'] : [];
+  return `${['TAP version 14', `1..${result.cases.length}`, ...lines, ...end].join('\n')}\n`;
 }
 
 function point(one: CaseResult, number: number): string[] {

@@ -12,7 +12,7 @@ export function asTable(result: SuiteResult): string {
   });
   const failures = result.cases.filter((one) => one.status === 'failed').map(failure);
   const sum = `${result.passed} passed, ${result.failed} failed, ${result.skipped} skipped\n`;
-  return `${columns([['PLUGIN', 'PASSED', 'FAILED', 'SKIPPED', 'WHY SKIPPED'], ...rows])}${failures.join('')}\n${sum}`;
+  return `${columns([['PLUGIN', 'PASSED', 'FAILED', 'SKIPPED', 'WHY SKIPPED'], ...rows])}${failures.join('')}\n${sum}${result.cutOff ? 'CUT OFF: what is told as not tried may fail.\n' : ''}`;
 }
 
 function skipReason(cases: readonly CaseResult[]): string {
