@@ -5,6 +5,7 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { LEVEL_ROWS } from '#cni/conformance/levels.ts';
 import { BUILTIN_IMAGES } from '#lab/images/table.ts';
 import { CONFIG_TABLE } from '#spec/config.ts';
 import { ERRORS, type ErrorRow } from '#spec/errors.ts';
@@ -99,12 +100,22 @@ function conformancePage(): string {
     'results here': resultsOf('here'),
     'results debian': resultsOf('debian'),
     differences: differencesTable(),
+    levels: levelsTable(),
   };
   const text = readFileSync(join(import.meta.dirname, 'conformance-cni.md'), 'utf8');
   return text.replace(
-    /(<!-- (results \w+|differences) -->\n)[\s\S]*?(\n<!-- \/\2 -->)/g,
+    /(<!-- (results \w+|differences|levels) -->\n)[\s\S]*?(\n<!-- \/\2 -->)/g,
     (_, begin: string, name: string, end: string) => `${begin}\n${parts[name]}\n${end}`,
   );
+}
+
+/** In the order of the rows: the first that fits a case counts. */
+function levelsTable(): string {
+  const rows = LEVEL_ROWS.map(({ cases, kind, level, section }) => {
+    const of = kind === undefined ? '' : ` of plugins of kind ${kind}`;
+    return `| ${cases.map((one) => `\`${one}\``).join(', ')}${of} | ${level} | ${section} |`;
+  });
+  return ['| cases | level | by |', '|---|---|---|', ...rows].join('\n');
 }
 
 function resultsOf(place: Place): string {

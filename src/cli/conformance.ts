@@ -6,6 +6,7 @@ import { command, requireRoot, whole } from '#cli/command.ts';
 import { Stopped } from '#cli/stopped.ts';
 import { paint, type Terminal } from '#cli/terminal.ts';
 import type { Descriptor } from '#cni/conformance/descriptor.ts';
+import { LEVELS, type Level } from '#cni/conformance/levels.ts';
 import type { CaseResult } from '#cni/conformance/outcome.ts';
 import type { SuiteOptions, SuiteResult } from '#cni/conformance/run.ts';
 import { PolderError } from '#spec/errors.ts';
@@ -22,6 +23,7 @@ interface Flags {
   readonly json?: boolean;
   readonly out?: string;
   readonly grep?: string;
+  readonly level?: Level;
   readonly seed: number;
   readonly kills: number;
   readonly jobs: number;
@@ -55,6 +57,12 @@ function cni(io: Terminal): Command {
     .option('--json', 'print {passed, failed, skipped, cases}')
     .option('--out <file>', 'print into a file')
     .option('--grep <pattern>', 'only cases whose name, PLUGIN/CASE, matches this regular expression')
+    .addOption(
+      new Option(
+        '--level <level>',
+        'only cases that are as binding: must, or should and must; see the documentation',
+      ).choices(LEVELS),
+    )
     .option('--seed <number>', 'of the random moments at which calls are killed', whole, 1)
     .option('--kills <number>', 'at how many moments each of those cases kills a call', upTo(1000), 10)
     .option('--jobs <number>', 'cases at the same time', upTo(1000), 2)
@@ -94,6 +102,7 @@ function optionsOf(io: Terminal, flags: Flags): SuiteOptions {
     seed: flags.seed,
     kills: flags.kills,
     jobs: flags.jobs,
+    ...(flags.level !== undefined && { level: flags.level }),
     timeoutMs: flags.timeout * 1000,
     signal: io.signal,
     ...(flags.grep !== undefined && { grep: pattern(flags.grep) }),

@@ -20,8 +20,19 @@ test('--json gives counts and cases, and the status says that one failed', { ski
   const { passed, failed, skipped, cases } = JSON.parse(stdout);
   assert.deepEqual([passed, failed, skipped, cases.length], [1, 1, 0, 2], stdout);
   const by = (wanted: string) => cases.find((one: { status: string }) => one.status === wanted);
-  assert.deepEqual(Object.keys(by('passed')).sort(), ['about', 'id', 'ms', 'plugin', 'status', 'version']);
+  assert.deepEqual(Object.keys(by('passed')), ['id', 'plugin', 'version', 'about', 'level', 'section', 'status', 'ms']);
   assert.ok(by('failed').expected && by('failed').seen);
+  const { calls, level } = by('failed');
+  assert.equal(level, 'must');
+  assert.deepEqual(
+    calls.map((call: { program: string; env: { CNI_COMMAND: string }; exit: number }) => [
+      call.program,
+      call.env.CNI_COMMAND,
+      call.exit,
+    ]),
+    [[join(REFERENCE, 'loopback'), 'ADD', 1]],
+  );
+  assert.equal(JSON.parse(calls[0].stdin).type, 'loopback');
 });
 
 test('the forms for people, TAP and JUnit tell of the same cases; --out writes a file', { skip }, async (t) => {
@@ -29,15 +40,27 @@ test('the forms for people, TAP and JUnit tell of the same cases; --out writes a
   t.after(() => rmSync(dir, { recursive: true, force: true }));
   const table = await polder(TWO);
   assert.match(table.stdout, /loopback +1 +1 +0/);
-  assert.match(table.stdout, /FAILED loopback\/error\.cniVersion .*\n.*\n +expected: .*\n +seen: /);
-  assert.match(table.stdout, /1 passed, 1 failed, 0 skipped\n$/);
+  assert.match(
+    table.stdout,
+    /FAILED loopback\/error\.cniVersion \(CNI 1\.0\.0, must: Section 5, Error\)\n.*\n +expected: .*\n +seen: /,
+  );
+  assert.match(table.stdout, /1 passed, 1 failed \(1 must, 0 should, 0 beyond\), 0 skipped\n$/);
   const tap = await polder([...TWO, '--format', 'tap']);
-  assert.match(tap.stdout, /^TAP version 14\n1\.\.2\n/);
+  assert.match(tap.stdout, /^TAP version 13\n1\.\.2\n/);
   assert.equal(tap.stdout.match(/^(not )?ok \d/gm)?.length, 2);
   const out = join(dir, 'result.xml');
   const junit = await polder([...TWO, '--format', 'junit', '--out', out]);
   assert.deepEqual([junit.status, junit.stdout], [1, '']);
   assert.match(readFileSync(out, 'utf8'), /<testsuites name="cni" tests="2" failures="1" skipped="0">/);
+});
+
+test('--level must leaves out what the specification does not demand', { skip }, async () => {
+  const grep = ['--grep', '/(version.answer|input.trailing|input.huge)$', '--json'];
+  const names = async (...level: readonly string[]) =>
+    JSON.parse((await polder([...SOME, ...grep, ...level])).stdout).cases.map((one: { id: string }) => one.id);
+  assert.deepEqual(await names('--level', 'must'), ['loopback/version.answer']);
+  assert.deepEqual(await names('--level', 'should'), ['loopback/version.answer', 'loopback/input.trailing']);
+  assert.equal((await names()).length, 3);
 });
 
 test('status 0 if all passed; 1 if nothing was tried', { skip }, async () => {

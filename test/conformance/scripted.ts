@@ -8,6 +8,8 @@ import type { Descriptor } from '#cni/conformance/descriptor.ts';
 export interface Flaws {
   readonly before?: string;
   readonly version?: string;
+  /** What VERSION lists, as JSON. */
+  readonly supported?: string;
   readonly del?: string;
   readonly onError?: string;
 }
@@ -15,6 +17,7 @@ export interface Flaws {
 export function script({
   before = '',
   version = '$v',
+  supported = '"1.0.0"',
   del = 'ip link del "h$short" 2>/dev/null',
   onError = 'exit 1',
 }: Flaws): string {
@@ -23,7 +26,7 @@ conf=$(cat)
 v=$(printf '%s' "$conf" | sed -n 's/.*"cniVersion":"\\([^"]*\\)".*/\\1/p' | head -n 1)
 fail() { printf '{"cniVersion":"%s","code":%s,"msg":"%s"}' "$v" "$1" "$2"; ${onError}; }
 ${before}
-[ "$CNI_COMMAND" = VERSION ] && { printf '{"cniVersion":"1.0.0","supportedVersions":["1.0.0"]}'; exit 0; }
+[ "$CNI_COMMAND" = VERSION ] && { printf '{"cniVersion":"1.0.0","supportedVersions":[${supported}]}'; exit 0; }
 [ "$v" = 1.0.0 ] || fail 1 "unsupported version"
 short=$(printf '%s' "$CNI_CONTAINERID" | cksum | cut -d' ' -f1)
 case "$CNI_COMMAND" in

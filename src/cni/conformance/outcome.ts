@@ -1,5 +1,7 @@
 /** How a case ends: by returning (it holds), by `Unmet` (it does not), or by `NotHere` (it cannot be tried here). */
 
+import type { Level } from '#cni/conformance/levels.ts';
+
 export class Unmet extends Error {
   readonly expected: string;
   readonly seen: string;
@@ -24,7 +26,8 @@ export function need(holds: boolean, expected: string, seen: () => string): asse
   if (!holds) throw new Unmet(expected, brief(seen()));
 }
 
-const LONGEST = 1200;
+/** A table of a whole node's rules fits; 32 MiB that a plugin says back do not. */
+const LONGEST = 20_000;
 
 export function brief(text: string): string {
   const one = text.trim();
@@ -49,12 +52,17 @@ export interface CaseResult {
   /** CNI specification version that was spoken; empty if none was. */
   readonly version: string;
   readonly status: Status;
+  /** How binding it is, and by what; absent of a row that tells of a plugin that is not tried. */
+  readonly level?: Level;
+  readonly section?: string;
   /** What the case is about, in words. */
   readonly about: string;
   /** Milliseconds. */
   readonly ms: number;
   readonly expected?: string;
   readonly seen?: string;
+  /** Of a failed case: the last calls of plugins, in the order in which they ended. */
+  readonly calls?: readonly Call[];
   /** Why it was skipped. */
   readonly reason?: string;
 }

@@ -10,6 +10,7 @@ import type { Descriptor } from '#cni/conformance/descriptor.ts';
 import { DESCRIPTORS } from '#cni/conformance/descriptors/table.ts';
 import { isExecutable, PATH, run } from '#cni/conformance/exec.ts';
 import { throwAwayNetns } from '#cni/conformance/ground.ts';
+import { isWithin, type Level, type Standing, standingOf } from '#cni/conformance/levels.ts';
 import type { CaseResult } from '#cni/conformance/outcome.ts';
 import type { Plugins } from '#cni/conformance/trial.ts';
 
@@ -23,6 +24,8 @@ export interface Where {
   readonly types?: readonly string[];
   /** Only cases whose `plugin/id` matches. */
   readonly grep?: RegExp;
+  /** Only cases that are as binding as this; all if absent. */
+  readonly level?: Level;
   readonly env?: Readonly<Record<string, string>>;
   /** Descriptors of types that the suite does not know by itself, or knows otherwise. */
   readonly descriptors?: readonly Descriptor[];
@@ -38,6 +41,7 @@ export interface Planned {
   readonly beneath: Descriptor | undefined;
   readonly facts: Facts;
   readonly one: Case;
+  readonly standing: Standing;
 }
 
 export interface Plan {
@@ -65,10 +69,19 @@ export async function planCases(where: Where): Promise<Plan> {
       continue;
     }
     const facts = await factsOf(found.descriptor, plugins, where);
-    const list = casesOf(facts).filter((one) => !where.grep || where.grep.test(`${type}/${one.id}`));
-    planned.push(...list.map((one) => ({ ...found, facts, one })));
+    const all = casesOf(facts).map((one) => ({
+      ...found,
+      facts,
+      one,
+      standing: standingOf(one.id, facts.subject.kind),
+    }));
+    planned.push(...all.filter((item) => isWanted(item, where)));
   }
   return { plugins, planned, cases };
+}
+
+function isWanted({ facts, one, standing }: Planned, { grep, level = 'beyond' }: Where): boolean {
+  return isWithin(standing.level, level) && (!grep || grep.test(`${facts.subject.type}/${one.id}`));
 }
 
 /** Executables of the folders; the first folder that has one wins. */

@@ -35,7 +35,9 @@ export async function readKernel(netns: Netns): Promise<Kernel> {
 }
 
 export async function read(netns: Netns, tool: Tool): Promise<readonly JsonObject[]> {
-  return rows(tool, await must(netns, TOOLS[tool].split(' ')));
+  const all = rows(tool, await must(netns, TOOLS[tool].split(' ')));
+  // Told last: who is shown what was seen looks for another interface.
+  return [...all.filter((row) => row.ifname !== 'lo'), ...all.filter((row) => row.ifname === 'lo')];
 }
 
 /** nft wraps its rows in an object; iproute2 prints nothing, or empty objects, where there is nothing. */

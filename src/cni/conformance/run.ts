@@ -6,7 +6,7 @@ import { TIMEOUT_MS, within } from '#cni/conformance/bounds.ts';
 import type { Feature } from '#cni/conformance/descriptor.ts';
 import { makeFolder } from '#cni/conformance/folder.ts';
 import { lackingFeatures, needTools } from '#cni/conformance/needs.ts';
-import { brief, type CaseResult, NotHere, Unmet } from '#cni/conformance/outcome.ts';
+import { brief, type Call, type CaseResult, NotHere, Unmet } from '#cni/conformance/outcome.ts';
 import { type Planned, planCases, type Where } from '#cni/conformance/plan.ts';
 import { seeded, seedOf } from '#cni/conformance/seeded.ts';
 import { type Plugins, Trial } from '#cni/conformance/trial.ts';
@@ -76,9 +76,9 @@ function notTried(item: Planned): CaseResult {
   return { ...headOf(item), status: 'skipped', reason: 'not tried: the run was cut off', ms: 0 };
 }
 
-function headOf({ descriptor, facts, one }: Planned): Omit<CaseResult, 'status' | 'ms'> {
+function headOf({ descriptor, facts, one, standing }: Planned): Omit<CaseResult, 'status' | 'ms'> {
   const { type } = descriptor;
-  return { id: `${type}/${one.id}`, plugin: type, version: one.version ?? facts.newest, about: one.about };
+  return { id: `${type}/${one.id}`, plugin: type, version: one.version ?? facts.newest, about: one.about, ...standing };
 }
 
 function tally(cases: readonly CaseResult[]): SuiteResult {
@@ -86,7 +86,7 @@ function tally(cases: readonly CaseResult[]): SuiteResult {
   return { passed: count('passed'), failed: count('failed'), skipped: count('skipped'), cases };
 }
 
-type End = Pick<CaseResult, 'status' | 'expected' | 'seen' | 'reason'>;
+type End = Pick<CaseResult, 'status' | 'expected' | 'seen' | 'reason' | 'calls'>;
 
 /** Undefined if the run was stopped in the middle of it. */
 async function tryCase(item: Planned, around: Surroundings): Promise<CaseResult | undefined> {
@@ -110,18 +110,31 @@ function whySkipped({ descriptor, beneath, one }: Planned, lacking: ReadonlySet<
 
 async function endOf(item: Planned, around: Surroundings): Promise<End> {
   const { signal, timeoutMs = TIMEOUT_MS } = around.options;
+  const calls: Call[] = [];
+  const programs = new Set(around.plugins.paths.values());
+  const onRan = (call: Call) => {
+    if (programs.has(call.program)) keep(calls, call);
+  };
   try {
-    await within({ signal, timeoutMs }, async () => {
+    await within({ signal, timeoutMs, onRan }, async () => {
       using trial = trialOf(item, around);
       await open(trial);
       await item.one.run(trial);
     });
     return { status: 'passed' };
   } catch (error) {
-    if (error instanceof Unmet) return { status: 'failed', expected: error.expected, seen: error.seen };
+    if (error instanceof Unmet) return { status: 'failed', expected: error.expected, seen: error.seen, calls };
     if (error instanceof NotHere) return { status: 'skipped', reason: error.message };
-    return { status: 'failed', expected: 'the case to run to its end', seen: brief(String(error)) };
+    return { status: 'failed', expected: 'the case to run to its end', seen: brief(String(error)), calls };
   }
+}
+
+/** As many as tell how a failure came about. */
+const CALLS = 6;
+
+function keep(calls: Call[], call: Call): void {
+  calls.push({ ...call, stdin: brief(call.stdin) });
+  if (calls.length > CALLS) calls.shift();
 }
 
 function trialOf({ descriptor, beneath, facts, one }: Planned, { options, plugins, tmp }: Surroundings): Trial {

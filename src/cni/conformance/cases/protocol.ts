@@ -19,14 +19,15 @@ function versionCases(facts: Facts): Case[] {
   return [
     {
       id: 'version.answer',
-      about: 'VERSION prints cniVersion and supportedVersions, all of them released versions of the specification',
+      about: 'VERSION prints cniVersion and supportedVersions, a released version of the specification among them',
       async run(trial) {
         const answer = await trial.call('VERSION', undefined);
         const json = printed(answer);
         const list: unknown[] = Array.isArray(json.supportedVersions) ? json.supportedVersions : [];
         need(list.length > 0, 'a list supportedVersions', () => shown(answer));
-        need(known(json.cniVersion), 'cniVersion to be a released version', () => shown(answer));
-        need(list.every(known), `supportedVersions to be of ${RELEASED.join(', ')}`, () => shown(answer));
+        need(isVersion(json.cniVersion), 'cniVersion to be a version', () => shown(answer));
+        need(list.every(isVersion), 'supportedVersions to be versions', () => shown(answer));
+        need(list.some(known), `supportedVersions to have one of ${RELEASED.join(', ')}`, () => shown(answer));
       },
     },
     ...(facts.supported.length < 2 ? [] : [echoed(facts)]),
@@ -50,6 +51,11 @@ function echoed({ supported }: Facts): Case {
       need(printed(answer).cniVersion === older, `cniVersion ${older}`, () => shown(answer));
     },
   };
+}
+
+/** A later release of the specification than the suite knows is no fault. */
+function isVersion(value: unknown): boolean {
+  return typeof value === 'string' && /^\d+\.\d+\.\d+(-[\w.]+)?$/.test(value);
 }
 
 function known(version: unknown): boolean {

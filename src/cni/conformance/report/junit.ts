@@ -11,7 +11,7 @@ export function asJunit(result: SuiteResult): string {
     ),
   );
   const counts = `tests="${result.cases.length}" failures="${result.failed}" skipped="${result.skipped}"`;
-  const cutOff = result.cutOff ? '  <properties><property name="cutOff" value="true"/></properties>\n' : '';
+  const cutOff = result.cutOff ? `  ${properties({ cutOff: 'true' })}\n` : '';
   return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="cni" ${counts}>\n${cutOff}${suites.join('')}</testsuites>\n`;
 }
 
@@ -23,25 +23,39 @@ function suite(plugin: string, cases: readonly CaseResult[]): string {
 
 function testcase(one: CaseResult): string {
   const head = `    <testcase classname="${xml(one.plugin)}" name="${xml(one.id)}" time="${seconds([one])}"`;
-  if (one.status === 'passed') return `${head}/>\n`;
-  if (one.status === 'skipped') return `${head}><skipped message="${xml(one.reason ?? '')}"/></testcase>\n`;
+  const { level, section = '' } = one;
+  return `${head}>${level === undefined ? '' : properties({ level, section })}${outcome(one)}</testcase>\n`;
+}
+
+function outcome(one: CaseResult): string {
+  if (one.status === 'passed') return '';
+  if (one.status === 'skipped') return `<skipped message="${xml(one.reason ?? '')}"/>`;
   const message = xml(`expected ${one.expected ?? ''}`);
-  return `${head}><failure message="${message}">${xml(`${one.about}\nseen: ${one.seen ?? ''}`)}</failure></testcase>\n`;
+  const failure = `<failure message="${message}">${xml(`${one.about}\nseen: ${one.seen ?? ''}`)}</failure>`;
+  const calls = (one.calls ?? []).map((call) => xml(`${JSON.stringify(call)}\n`));
+  return calls.length === 0 ? failure : `${failure}<system-out>${calls.join('')}</system-out>`;
+}
+
+function properties(values: Readonly<Record<string, string>>): string {
+  const all = Object.entries(values).map(([name, value]) => `<property name="${name}" value="${xml(value)}"/>`);
+  return `<properties>${all.join('')}</properties>`;
 }
 
 function seconds(cases: readonly CaseResult[]): string {
   return (cases.reduce((sum, one) => sum + one.ms, 0) / 1000).toFixed(3);
 }
 
-/** XML 1.0 has no way to write control characters: they become U+FFFD. */
+const MARKS: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  '\n': '&#10;',
+  '\t': '&#9;',
+  '\r': '&#13;',
+};
+
+/** What XML 1.0 has no way to write (§2.2, Char; and the C1 controls, which it advises against) becomes U+FFFD. */
 function xml(text: string): string {
-  const marks: Record<string, string> = {
-    '&': '&amp;',
-    '<': '&lt;',
-    '>': '&gt;',
-    '"': '&quot;',
-    '\n': '&#10;',
-    '\t': '&#9;',
-  };
-  return text.replace(/[&<>"\n\t]|\p{Cc}/gu, (char) => marks[char] ?? '\ufffd');
+  return text.replaceAll(/[&<>"]|[\p{Cc}\p{Cs}\ufffe\uffff]/gu, (char) => MARKS[char] ?? '\ufffd');
 }
