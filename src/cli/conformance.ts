@@ -84,7 +84,7 @@ async function conform(io: Terminal, flags: Flags): Promise<void> {
 
 async function tried(io: Terminal, flags: Flags): Promise<SuiteResult> {
   const { runSuite } = await import('#cni/conformance/run.ts');
-  const options = optionsOf(io, flags);
+  const options = await optionsOf(io, flags);
   try {
     return await runSuite(options);
   } catch (error) {
@@ -93,7 +93,7 @@ async function tried(io: Terminal, flags: Flags): Promise<SuiteResult> {
   }
 }
 
-function optionsOf(io: Terminal, flags: Flags): SuiteOptions {
+async function optionsOf(io: Terminal, flags: Flags): Promise<SuiteOptions> {
   return {
     dir: flags.bin,
     helpers: flags.with ?? [],
@@ -106,7 +106,7 @@ function optionsOf(io: Terminal, flags: Flags): SuiteOptions {
     timeoutMs: flags.timeout * 1000,
     signal: io.signal,
     ...(flags.grep !== undefined && { grep: pattern(flags.grep) }),
-    ...(flags.descriptors !== undefined && { descriptors: descriptorsOf(flags.descriptors) }),
+    ...(flags.descriptors !== undefined && { descriptors: await descriptorsOf(flags.descriptors) }),
     onResult: (one) => progress(io, one),
   };
 }
@@ -180,23 +180,11 @@ function pattern(text: string): RegExp {
 }
 
 /** @throws PolderError file-invalid */
-function descriptorsOf(file: string): Descriptor[] {
-  const bad = (what: string) => new PolderError('file-invalid', { file, what });
-  let list: unknown;
+async function descriptorsOf(file: string): Promise<readonly Descriptor[]> {
+  const { parseDescriptors } = await import('#cni/conformance/descriptor-file.ts');
   try {
-    list = JSON.parse(readFileSync(file, 'utf8'));
+    return parseDescriptors(readFileSync(file, 'utf8'));
   } catch (error) {
-    throw bad(reasonOf(error));
+    throw new PolderError('file-invalid', { file, what: reasonOf(error) });
   }
-  if (!Array.isArray(list)) throw bad('it is not a JSON list of descriptors');
-  return list.map((one: unknown, i) => {
-    if (isDescriptor(one)) return one;
-    throw bad(`descriptor ${i + 1} needs "type", "kind" (main, ipam or meta) and "conf"`);
-  });
-}
-
-function isDescriptor(value: unknown): value is Descriptor {
-  if (typeof value !== 'object' || value === null) return false;
-  const { type, kind, conf } = value as Readonly<Record<string, unknown>>;
-  return typeof type === 'string' && ['main', 'ipam', 'meta'].includes(String(kind)) && typeof conf === 'object';
 }

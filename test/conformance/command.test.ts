@@ -83,7 +83,7 @@ test('what is wrong with the call is said in one sentence', { skip }, async (t) 
     [['--bin', REFERENCE, '--kills', '0'], /--kills.* It must be from 1 to 1000/],
     [['--bin', REFERENCE, '--timeout', '0'], /--timeout.* It must be from 1 to 86400/],
     [['--bin', REFERENCE, '--format', 'xml'], /Allowed choices are table, tap, junit/],
-    [['--bin', REFERENCE, '--descriptors', file], /descriptor 1 needs "type", "kind".* and "conf"/],
+    [['--bin', REFERENCE, '--descriptors', file], /mine\.json: \[0\]\.kind is missing/],
     [[], /--bin/],
   ];
   for (const [args, says] of cases) {

@@ -66,3 +66,27 @@ conf=$(cat)
 [ "$CNI_COMMAND" = ADD ] && printf '%s' "$conf" | sed 's/.*"prevResult":\\({.*}\\)}$/\\1/'
 exit 0
 `;
+
+test('a case that the descriptor skips is told with its reason; one that there is not is refused', {
+  skip,
+}, async (t) => {
+  const dir = folder(t);
+  putScript(dir, DESCRIPTOR.type, script({}));
+  const tried = (id: string) =>
+    runSuite({
+      ...BASE,
+      dir,
+      types: ['scripted'],
+      grep: /\/add\.(twice|result)$/,
+      descriptors: [{ ...DESCRIPTOR, skip: { [id]: 'it may' } }],
+    });
+  const { cases } = await tried('add.twice');
+  assert.deepEqual(
+    cases.map(({ status, reason }) => [status, reason]),
+    [
+      ['passed', undefined],
+      ['skipped', 'it may'],
+    ],
+  );
+  await assert.rejects(tried('add.thrice'), /the descriptor of scripted skips add\.thrice, which is no case of it/);
+});

@@ -95,6 +95,11 @@ export interface Descriptor {
   readonly second?: JsonObject;
   /** Its result has no interface of its own. */
   readonly noInterface?: boolean;
+  /**
+   * Cases that cannot hold for it, each with the reason: `chain.keeps-result` of a plugin that is there to change the
+   * routes of those before it. They are told as skipped.
+   */
+  readonly skip?: Readonly<Record<string, string>>;
 }
 
 /** Kernel features, each with the command that shows whether it is there; run in a throw-away namespace with `up0`. */

@@ -13,6 +13,7 @@ import { throwAwayNetns } from '#cni/conformance/ground.ts';
 import { isWithin, type Level, type Standing, standingOf } from '#cni/conformance/levels.ts';
 import type { CaseResult } from '#cni/conformance/outcome.ts';
 import type { Plugins } from '#cni/conformance/trial.ts';
+import { PolderError } from '#spec/errors.ts';
 
 /** What is to be tried, without how. */
 export interface Where {
@@ -69,7 +70,7 @@ export async function planCases(where: Where): Promise<Plan> {
       continue;
     }
     const facts = await factsOf(found.descriptor, plugins, where);
-    const all = casesOf(facts).map((one) => ({
+    const all = withSkips(facts).map((one) => ({
       ...found,
       facts,
       one,
@@ -78,6 +79,20 @@ export async function planCases(where: Where): Promise<Plan> {
     planned.push(...all.filter((item) => isWanted(item, where)));
   }
   return { plugins, planned, cases };
+}
+
+/** @throws PolderError usage if the descriptor names a case that the plugin would have in no version */
+function withSkips(facts: Facts): Case[] {
+  const { type, skip = {} } = facts.subject;
+  const newest = { ...facts, supported: RELEASED, newest: RELEASED.at(-1) ?? '', has: () => true };
+  const known = new Set(casesOf(newest).map(({ id }) => id));
+  const unknown = Object.keys(skip).find((id) => !known.has(id));
+  if (unknown !== undefined)
+    throw new PolderError('usage', { what: `the descriptor of ${type} skips ${unknown}, which is no case of it` });
+  return casesOf(facts).map((one) => {
+    const reason = skip[one.id] ?? one.skip;
+    return reason === undefined ? one : { ...one, skip: reason };
+  });
 }
 
 function isWanted({ facts, one, standing }: Planned, { grep, level = 'beyond' }: Where): boolean {
