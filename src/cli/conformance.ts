@@ -54,7 +54,7 @@ function cni(io: Terminal): Command {
     .option('--type <types>', 'only these plugins, parted by ","', parted(','))
     .option('--env <K=V>', 'environment for the plugins; may be given several times', variable, {})
     .addOption(new Option('--format <format>', 'print as').choices(FORMATS).default('table'))
-    .option('--json', 'print {passed, failed, skipped, cases}')
+    .addOption(new Option('--json', 'print {passed, failed, skipped, cases}').conflicts('format'))
     .option('--out <file>', 'print into a file')
     .option('--grep <pattern>', 'only cases whose name, PLUGIN/CASE, matches this regular expression')
     .addOption(
@@ -78,8 +78,13 @@ async function conform(io: Terminal, flags: Flags): Promise<void> {
   const result = await tried(io, flags);
   put(io, flags, await written(flags, result));
   if (result.cutOff) throw new Stopped('what was tried until now is told; nothing that was made for it is left');
-  // A run that tried nothing shows nothing.
-  if (result.failed > 0 || result.passed === 0) io.exitWith(1);
+  // A run that tried nothing, or nothing of what was asked for, shows nothing.
+  if (result.failed > 0 || result.passed === 0 || hasUntried(result, flags.type ?? [])) io.exitWith(1);
+}
+
+/** Whether a plugin that was asked for by name has but the row that tells why it is not tried. */
+function hasUntried({ cases }: SuiteResult, types: readonly string[]): boolean {
+  return cases.some(({ id, plugin }) => id === plugin && types.includes(plugin));
 }
 
 async function tried(io: Terminal, flags: Flags): Promise<SuiteResult> {
@@ -162,7 +167,11 @@ function upTo(most: number): (text: string) => number {
 }
 
 function parted(by: string): (text: string) => string[] {
-  return (text) => text.split(by).filter((part) => part !== '');
+  return (text) => {
+    const parts = text.split(by).filter((part) => part !== '');
+    if (parts.length === 0) throw new InvalidArgumentError('It must name something.');
+    return parts;
+  };
 }
 
 function variable(text: string, before: Readonly<Record<string, string>>): Record<string, string> {

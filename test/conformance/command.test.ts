@@ -1,7 +1,7 @@
 /** `polder conformance cni` as a person and a machine call it: each form of output, the exit status, what is wrong with the call. */
 
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -69,15 +69,35 @@ test('status 0 if all passed; 1 if nothing was tried', { skip }, async () => {
   assert.deepEqual([none.status, /0 passed, 0 failed, 0 skipped/.test(none.stdout)], [1, true]);
 });
 
+test('status 1 if a plugin that was asked for is not there; one that is asked for twice is tried once', {
+  skip,
+}, async () => {
+  const grep = ['--grep', '/version.answer$', '--json'];
+  const asked = await polder([...SOME.slice(0, -1), 'loopback,loopback,dummy', ...grep]);
+  const cases = JSON.parse(asked.stdout).cases.map((one: { id: string; status: string }) => [one.id, one.status]);
+  assert.deepEqual(cases, [
+    ['loopback/version.answer', 'passed'],
+    ['dummy', 'skipped'],
+  ]);
+  assert.equal(asked.status, 1);
+});
+
 test('what is wrong with the call is said in one sentence', { skip }, async (t) => {
   const dir = mkdtempSync(join(tmpdir(), 'pt-conformance-'));
   t.after(() => rmSync(dir, { recursive: true, force: true }));
   const file = join(dir, 'mine.json');
+  const empty = join(dir, 'empty');
+  mkdirSync(empty);
   writeFileSync(file, '[{"type": "x"}]');
   const cases: readonly (readonly [readonly string[], RegExp])[] = [
     [['--bin', '/no/such/folder'], /\/no\/such\/folder is not a folder/],
     [['--bin', REFERENCE, '--grep', '('], /--grep: /],
     [['--bin', REFERENCE, '--out', '/no/such/folder/x'], /--out: ENOENT/],
+    [['--bin', REFERENCE, '--type', ''], /--type.* It must name something/],
+    [['--bin', REFERENCE, '--type', 'loopback,brigde'], /the suite knows no type "brigde", and the folder has none/],
+    [['--bin', empty, '--type', 'brigde'], /the suite knows no type "brigde"/],
+    [['--bin', empty], /there is no executable in /],
+    [['--bin', REFERENCE, '--json', '--format', 'tap'], /'--json' cannot be used with option '--format <format>'/],
     [['--bin', REFERENCE, '--out', dir], /--out: EISDIR/],
     [['--bin', REFERENCE, '--jobs', '0'], /--jobs.* It must be from 1 to 1000/],
     [['--bin', REFERENCE, '--kills', '0'], /--kills.* It must be from 1 to 1000/],

@@ -116,8 +116,20 @@ function knownDescriptors({ descriptors = [] }: Where): readonly Descriptor[] {
   return [...descriptors, ...DESCRIPTORS.filter((one) => !descriptors.some((other) => other.type === one.type))];
 }
 
+/** @throws PolderError usage if there is nothing that could be tried, or nothing known of what is asked for */
 function wantedTypes({ dir, types = [] }: Where, known: readonly Descriptor[]): ReadonlySet<string> {
-  return new Set(types.length > 0 ? types : [...known.map(({ type }) => type), ...namesIn(dir)]);
+  const there = namesIn(dir);
+  const isKnown = (type: string) => known.some((one) => one.type === type);
+  const unknown = types.find((type) => !isKnown(type));
+  if (unknown !== undefined) throw new PolderError('usage', { what: unknownType(unknown, there.includes(unknown)) });
+  if (there.length === 0) throw new PolderError('usage', { what: `there is no executable in ${dir}` });
+  return new Set(types.length > 0 ? types : [...known.map(({ type }) => type), ...there]);
+}
+
+function unknownType(type: string, isThere: boolean): string {
+  return isThere
+    ? `the suite knows nothing of ${type}: give a descriptor of it with --descriptors`
+    : `the suite knows no type "${type}", and the folder has none of that name`;
 }
 
 type Subject = Pick<Planned, 'descriptor' | 'beneath'>;
