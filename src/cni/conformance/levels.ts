@@ -39,6 +39,7 @@ const POLDER = 'Polder';
 export const LEVEL_ROWS: readonly LevelRow[] = [
   { cases: ['version.answer'], level: 'must', section: 'Section 5, VERSION Success' },
   { cases: ['version.unsupported'], level: 'must', section: ERROR },
+  { cases: ['version.*'], level: 'must', section: 'Section 2, VERSION' },
   { cases: ['versions.*'], level: 'must', section: 'Section 5, Version' },
 
   { cases: ['input.no-name'], level: 'must', section: CONFIGURATION },

@@ -129,8 +129,8 @@ async function endOf(item: Planned, around: Surroundings): Promise<End> {
   }
 }
 
-/** As many as tell how a failure came about. */
-const CALLS = 6;
+/** More than any case makes at once. */
+const CALLS = 24;
 
 function keep(calls: Call[], call: Call): void {
   calls.push({ ...call, stdin: brief(call.stdin) });
