@@ -5,7 +5,7 @@ import { programPath, run } from '#cni/conformance/exec.ts';
 import { connectNode, throwAwayNetns } from '#cni/conformance/ground.ts';
 import { PolderError } from '#spec/errors.ts';
 
-/** Tools and Debian's packages of them. What single cases need beside is found missing by them. */
+/** Tools and Debian's packages of them. What single cases need beside skips these. */
 const TOOLS = {
   ip: 'iproute2',
   bridge: 'iproute2',
@@ -21,6 +21,21 @@ export function needTools(): void {
   if (!missing) return;
   const [program, of] = missing;
   throw new PolderError('program-missing', { needs: 'The suite', program, package: of });
+}
+
+/** What serves and asks at a port of a pod. */
+const AT_PORTS = { cases: /^portmap\/(traffic\.|input\.key-case$)/, tools: ['socat', 'ss'] } as const;
+
+/**
+ * Said before the case, which would blame the plugin.
+ *
+ * @param id of the case, `plugin/case` @param isThere whether there is a tool of that name
+ */
+export function missingTool(
+  id: string,
+  isThere = (name: string) => programPath(name) !== undefined,
+): string | undefined {
+  return AT_PORTS.cases.test(id) ? AT_PORTS.tools.find((name) => !isThere(name)) : undefined;
 }
 
 /** Features that this kernel has not, each tried in a namespace of its own. */

@@ -5,7 +5,7 @@ import { rmSync } from 'node:fs';
 import { TIMEOUT_MS, within } from '#cni/conformance/bounds.ts';
 import type { Feature } from '#cni/conformance/descriptor.ts';
 import { makeFolder } from '#cni/conformance/folder.ts';
-import { lackingFeatures, needTools } from '#cni/conformance/needs.ts';
+import { lackingFeatures, missingTool, needTools } from '#cni/conformance/needs.ts';
 import { brief, type Call, type CaseResult, NotHere, Unmet } from '#cni/conformance/outcome.ts';
 import { type Planned, planCases, type Where } from '#cni/conformance/plan.ts';
 import { seeded, seedOf } from '#cni/conformance/seeded.ts';
@@ -102,6 +102,8 @@ const PROTOCOL = /^(version|input|env|error)\.(?!unknown-keys|big|huge|deep|kube
 
 function whySkipped({ descriptor, beneath, one }: Planned, lacking: ReadonlySet<Feature>): string | undefined {
   if (one.skip !== undefined) return one.skip;
+  const tool = missingTool(`${descriptor.type}/${one.id}`);
+  if (tool !== undefined) return `there is no ${tool}, which this case needs`;
   if (PROTOCOL.test(one.id)) return undefined;
   const needs = [...(beneath?.needs ?? []), ...(descriptor.needs ?? []), ...(one.needs ?? [])];
   const missing = needs.find((feature) => lacking.has(feature));
