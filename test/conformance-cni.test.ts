@@ -40,7 +40,7 @@ function failed(result: SuiteResult): string[] {
 }
 
 const QUICK =
-  /\/(version\.|versions\.1|input\.(words|unknown)|add\.(effect$|twice|interfaces|addresses)|del\.(clean|twice)|check\.)/;
+  /\/(version\.(answer|unsupported)|versions\.1|input\.(words|unknown)|add\.(effect$|twice|interfaces|addresses)|del\.(clean|twice)|check\.)/;
 
 test('the reference bridge, ptp and host-local pass a quick part of it', { skip: noReference }, async () => {
   const types = ['bridge', 'ptp', 'host-local'];

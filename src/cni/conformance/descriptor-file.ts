@@ -112,6 +112,9 @@ const OPTIONAL = {
   notReady: object({ say: text }, { conf: anyObject, run: listOf(argv) }),
   traffic: object({ pods: flag, node: flag }, {}),
   repeatable: flag,
+  endsWithInterface: flag,
+  single: text,
+  second: anyObject,
   noInterface: flag,
   skip: recordOf(text),
 } satisfies Record<Exclude<keyof Descriptor, 'type' | 'kind' | 'conf'>, Rule>;

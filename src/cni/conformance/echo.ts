@@ -1,7 +1,7 @@
 /** A server in a pod and who asks it, both by socat. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { PATH, run } from '#cni/conformance/exec.ts';
+import { PATH, run, tied } from '#cni/conformance/exec.ts';
 import { inNetns } from '#kernel/netns/enter.ts';
 import type { Netns } from '#kernel/netns/netns.ts';
 import { readAddr } from '#net/addr.ts';
@@ -17,24 +17,29 @@ export type Protocol = 'tcp' | 'udp';
 export async function serve(netns: Netns, protocol: Protocol, port = 80): Promise<Disposable> {
   const listen = `${protocol === 'tcp' ? 'TCP6-LISTEN' : 'UDP6-RECVFROM'}:${port},ipv6only=0,fork,reuseaddr`;
   const say = 'SYSTEM:read line; printf %s "$SOCAT_PEERADDR"';
-  const child = inNetns(netns, () => spawn('socat', [listen, say], { env: { PATH }, stdio: 'ignore' }));
+  const [file, argv] = tied('socat', [listen, say]);
+  const child = inNetns(netns, () => spawn(file, argv, { env: { PATH }, stdio: 'ignore' }));
   await listening(child, netns, protocol, port);
   return { [Symbol.dispose]: () => void child.kill('SIGKILL') };
 }
 
-/** Returns once socat listens. @throws Error if it does not; it has ended then. */
+/** Returns once socat listens. @throws Error if it does not, or cannot be asked; it has ended then. */
 export async function listening(child: ChildProcess, netns: Netns, protocol: Protocol, port: number): Promise<void> {
   let failed: Error | undefined;
   child.on('error', (error) => {
     failed = error;
   });
-  for (let i = 0; i < POLLS && !failed && !ended(child); i++) {
-    const { stdout } = await run(netns, 'ss', [protocol === 'tcp' ? '-Htln' : '-Huln']);
-    if (stdout.includes(`:${port} `)) return;
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  try {
+    for (let i = 0; i < POLLS && !failed && !ended(child); i++) {
+      const { stdout } = await run(netns, 'ss', [protocol === 'tcp' ? '-Htln' : '-Huln']);
+      if (stdout.includes(`:${port} `)) return;
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+    throw new Error(`socat does not listen at port ${port}: ${failed?.message ?? `exit status ${child.exitCode}`}`);
+  } catch (error) {
+    child.kill('SIGKILL');
+    throw error;
   }
-  child.kill('SIGKILL');
-  throw new Error(`socat does not listen at port ${port}: ${failed?.message ?? `exit status ${child.exitCode}`}`);
 }
 
 const POLLS = 500;

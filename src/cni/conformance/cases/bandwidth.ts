@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { hostAddress } from '#cni/conformance/answer.ts';
 import type { Case } from '#cni/conformance/case.ts';
 import { listening } from '#cni/conformance/echo.ts';
-import { PATH } from '#cni/conformance/exec.ts';
+import { PATH, run, tied } from '#cni/conformance/exec.ts';
 import { need } from '#cni/conformance/outcome.ts';
 import { inNetns } from '#kernel/netns/enter.ts';
 import type { Netns } from '#kernel/netns/netns.ts';
@@ -46,7 +46,8 @@ interface Transfer {
 
 async function transfer(from: Netns, to: Netns, address: string, amount: number): Promise<Transfer> {
   const env = { PATH };
-  const server = inNetns(to, () => spawn('socat', ['-u', 'TCP-LISTEN:5001,reuseaddr', 'STDOUT'], { env }));
+  const [file, argv] = tied('socat', ['-u', 'TCP-LISTEN:5001,reuseaddr', 'STDOUT']);
+  const server = inNetns(to, () => spawn(file, argv, { env, stdio: ['ignore', 'pipe', 'ignore'] }));
   let bytes = 0;
   server.stdout.on('data', (chunk: Uint8Array) => {
     bytes += chunk.length;
@@ -54,10 +55,9 @@ async function transfer(from: Netns, to: Netns, address: string, amount: number)
   const ended = once(server, 'close');
   await listening(server, to, 'tcp', 5001);
   const started = performance.now();
-  const client = inNetns(from, () =>
-    spawn('sh', ['-c', `head -c ${amount} /dev/zero | socat -u - TCP:${address}:5001,connect-timeout=10`], { env }),
-  );
-  client.on('close', (exit) => exit === 0 || server.kill('SIGKILL'));
+  const send = `head -c ${amount} /dev/zero | socat -u - TCP:${address}:5001,connect-timeout=10`;
+  const { exit } = await run(from, 'sh', ['-c', send]);
+  if (exit !== 0) server.kill('SIGKILL');
   await ended;
   return { bytes, ms: performance.now() - started };
 }
