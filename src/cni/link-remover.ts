@@ -65,23 +65,42 @@ export class LinkRemover implements Disposable {
 
   #start(): void {
     this.#gathering = false;
-    const lane = this.#waiting.length > 0 ? this.#freeLane() : undefined;
-    if (!lane) return;
-    const batch = this.#waiting;
-    this.#waiting = [];
+    if (this.#waiting.length === 0) return;
+    let lane: Lane | undefined;
+    try {
+      lane = this.#freeLane();
+    } catch (error) {
+      for (const { done } of this.#takeWaiting()) done.reject(error);
+    }
+    if (lane) this.#use(lane);
+  }
+
+  #use(lane: Lane): void {
     lane.busy = true;
-    void this.#delete(lane, batch).finally(() => {
+    void this.#delete(lane, this.#takeWaiting()).finally(() => {
       lane.busy = false;
       if (!this.#gathering) this.#start();
     });
   }
 
+  #takeWaiting(): readonly Waiting[] {
+    const batch = this.#waiting;
+    this.#waiting = [];
+    return batch;
+  }
+
+  /** Undefined: all are busy, and whichever ends first goes on. @throws if there is none and none can be opened */
   #freeLane(): Lane | undefined {
     const free = this.#lanes.find((lane) => !lane.busy);
     if (free || this.#lanes.length >= LANES) return free;
-    const lane: Lane = { work: this.#open(), probe: this.#open(), busy: false };
-    this.#lanes.push(lane);
-    return lane;
+    try {
+      const lane = openLane(this.#open);
+      this.#lanes.push(lane);
+      return lane;
+    } catch (error) {
+      if (this.#lanes.length === 0) throw error;
+      return undefined;
+    }
   }
 
   /** Ends when the kernel has answered, so that the lane is not used before; those who wait go on earlier. */
@@ -112,6 +131,14 @@ export class LinkRemover implements Disposable {
       probe.close();
     }
   }
+}
+
+/** Both handles, or none. */
+function openLane(open: () => Netlink): Lane {
+  using stack = new DisposableStack();
+  const lane = { work: stack.use(open()), probe: stack.use(open()), busy: false };
+  stack.move();
+  return lane;
 }
 
 /** Who was not told yet: the kernel's word is final. A name that is there may be a new interface's by now. */

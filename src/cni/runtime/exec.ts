@@ -1,6 +1,6 @@
 /** Runs one CNI executable: environment and standard input in, standard output or an error out. */
 
-import { spawn } from 'node:child_process';
+import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { access, constants } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PolderError } from '#spec/errors.ts';
@@ -70,9 +70,25 @@ export async function runPlugin(run: PluginRun): Promise<string> {
 }
 
 function execute(run: PluginRun): Promise<Output> {
-  const { promise, resolve } = Promise.withResolvers<Output>();
   const start = () => spawn(run.path, [], { env: run.env, stdio: ['pipe', 'pipe', 'pipe'] });
   const child = run.within ? run.within(start) : start();
+  return lacksPipes(child) ? whyNotStarted(child) : follow(run, child);
+}
+
+/** So it is where this process has no descriptor left (EMFILE), whatever the type says. */
+function lacksPipes({ stdout }: ChildProcess): boolean {
+  return !stdout;
+}
+
+/** The reason comes as an event, a moment later; unheard it would end this process. */
+function whyNotStarted(child: ChildProcess): Promise<Output> {
+  return new Promise((resolve) => {
+    child.once('error', (error) => resolve({ stdout: '', stderr: '', trouble: error.message }));
+  });
+}
+
+function follow(run: PluginRun, child: ChildProcessWithoutNullStreams): Promise<Output> {
+  const { promise, resolve } = Promise.withResolvers<Output>();
   const stdout = collect(child.stdout);
   const stderr = collect(child.stderr);
   let late = false;
