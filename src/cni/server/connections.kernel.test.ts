@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Connections, type Peer } from '#cni/server/connections.ts';
 import { noBed, SHIM } from '#cni/testing/bed.ts';
+import { runWithFew } from '#cni/testing/few-descriptors.ts';
 import { ownNetnsCookie } from '#kernel/ffi/sockets.ts';
 import { listenUnix } from '#kernel/ffi/unix-socket.ts';
 import { inNetns } from '#kernel/netns/enter.ts';
@@ -100,4 +101,36 @@ test('a request in many pieces arrives whole, with what came beside its first, a
   await once(halved, 'close');
   assert.deepEqual(notes, [true, true, undefined]);
   assert.deepEqual(openSockets(), before);
+});
+
+test('without descriptors for more callers it says so once, rests, and takes them when it can', async () => {
+  const { code, stdout, stderr } = await runWithFew(`
+    import { mkdtempSync, rmSync } from 'node:fs';
+    import { once } from 'node:events';
+    import { connect } from 'node:net';
+    import { tmpdir } from 'node:os';
+    import { setImmediate as turn } from 'node:timers/promises';
+    import { Connections } from '#cni/server/connections.ts';
+    import { takeDescriptors } from '#cni/testing/few-descriptors.ts';
+    import { listenUnix } from '#kernel/ffi/unix-socket.ts';
+    import { encodeAnswer, encodeCall } from '#wire/cni/frame.ts';
+    const dir = mkdtempSync(tmpdir() + '/pt-cni-');
+    const listener = listenUnix(dir + '/cni.sock', 8);
+    const caller = connect(dir + '/cni.sock');
+    await once(caller, 'connect');
+    caller.write(encodeCall({ argv0: 'x', env: {}, stdin: '' }));
+    const giveBack = takeDescriptors();
+    const errors = [];
+    const log = { info() {}, warn() {}, error: ({ error }) => errors.push(error) };
+    const connections = new Connections(listener, async () => encodeAnswer(0, 'served'), log);
+    while (errors.length === 0) await turn();
+    for (let i = 0; i < 100; i++) await turn();
+    giveBack();
+    await once(caller, 'data');
+    console.log(errors);
+    await connections.close();
+    rmSync(dir, { recursive: true });
+  `);
+  assert.equal(code, 0, stderr);
+  assert.equal(stdout, "[ 'SystemError: Cannot accept a connection: accept4: EMFILE' ]\n");
 });

@@ -15,6 +15,9 @@ const REQUEST_TIMEOUT_MS = 150_000;
 /** What a shim takes to read its standard input, if that is there. Only processes of our own user can connect and be silent. */
 const SOON_MS = 1;
 
+/** How long nobody is taken after one could not be. */
+const REST_MS = 100;
+
 /** Whoever asks. */
 export class Peer {
   readonly #fd: number;
@@ -53,7 +56,11 @@ export class Connections {
   readonly #listener: number;
   readonly #serve: Serve;
   readonly #log: Log;
-  readonly #poll: { close(): void };
+  #poll: { close(): void };
+  /** Nobody is taken until then, since nobody could be. */
+  #pause: NodeJS.Timeout | undefined;
+  /** The last caller could not be taken, and that was said. */
+  #failing = false;
   readonly #waiting = new Set<Incoming>();
   #running = 0;
   /** Called when the last request under way is answered. */
@@ -65,8 +72,12 @@ export class Connections {
     this.#listener = listener;
     this.#serve = serve;
     this.#log = log;
-    // One at a wake-up: what it can do without waiting is done before the next is taken.
-    this.#poll = pollReadable(listener, () => void this.#acceptOne());
+    this.#poll = this.#watch();
+  }
+
+  /** One at a wake-up: what it can do without waiting is done before the next is taken. */
+  #watch(): { close(): void } {
+    return pollReadable(this.#listener, () => void this.#acceptOne());
   }
 
   /** True while a request is under way, or may be. */
@@ -78,6 +89,7 @@ export class Connections {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    clearTimeout(this.#pause);
     this.#poll.close();
     refuseMore(this.#listener);
     while (this.#acceptOne());
@@ -95,12 +107,24 @@ export class Connections {
     try {
       const fd = acceptOne(this.#listener);
       if (fd === undefined) return false;
+      this.#failing = false;
       this.#receive(fd);
       return true;
     } catch (error) {
-      this.#log.error({ error: String(error) }, 'cni connection failed');
+      if (!this.#failing) this.#log.error({ error: String(error) }, 'cni callers cannot be taken now');
+      this.#failing = true;
+      this.#rest();
       return false;
     }
+  }
+
+  /** Who waits goes on waking us: without descriptors (EMFILE, ENFILE) we would do nothing else. */
+  #rest(): void {
+    if (this.#closed) return;
+    this.#poll.close();
+    this.#pause = setTimeout(() => {
+      this.#poll = this.#watch();
+    }, REST_MS);
   }
 
   /** The shim connects before it reads its standard input: mostly the request is there once we have come so far. */
