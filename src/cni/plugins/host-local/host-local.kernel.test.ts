@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { type Bed, bed, ROUTED } from '#cni/testing/bed.ts';
 import { noReference, ourNode, referenceNode } from '#cni/testing/differential.ts';
+import { smallDisk } from '#cni/testing/small-disk.ts';
 
 const skip = noReference('host-local');
 const SUBNET = '10.9.0.0/29';
@@ -203,4 +204,42 @@ test('host-local: the address that was given last is whole when it is shorter th
   assert.equal((await node.cni('DEL', confOf(dataDir, more), { CNI_CONTAINERID: 'a' })).exit, 0);
   assert.equal((await node.cni('ADD', confOf(dataDir, more), { CNI_CONTAINERID: 'd' })).exit, 0);
   assert.equal(files(dataDir)['last_reserved_ip.0'], '10.9.0.99');
+});
+
+test('host-local gives an address also where it cannot note that it gave it last', { skip }, async (t) => {
+  const b = await bed(t, ROUTED);
+  using node = ourNode(b);
+  // Its root, the network's folder, the lock, one address.
+  const dataDir = await smallDisk(t, 'nr_inodes=4');
+  const call = async (command: string, id: string) =>
+    (await node.cni(command, confOf(dataDir), { CNI_CONTAINERID: id })).exit;
+  assert.equal(await call('ADD', 'a'), 0);
+  assert.deepEqual(Object.keys(files(dataDir)).sort(), ['10.9.0.2', 'lock']);
+  assert.equal(await call('DEL', 'a'), 0);
+  assert.deepEqual(Object.keys(files(dataDir)), ['lock']);
+});
+
+test('host-local: ADD that has no room to write who has the address leaves nothing behind', { skip }, async (t) => {
+  const b = await bed(t, ROUTED);
+  using node = ourNode(b);
+  const dataDir = await smallDisk(t, 'size=4k');
+  const add = async (id: string) => (await node.cni('ADD', confOf(dataDir), { CNI_CONTAINERID: id })).json?.code;
+  assert.equal(await add('a'), undefined);
+  const before = files(dataDir);
+  assert.equal(await add('b'), 5);
+  assert.deepEqual(files(dataDir), before);
+});
+
+test('host-local: a folder named as an address is nobody’s, and is not given', { skip }, async (t) => {
+  const b = await bed(t, ROUTED);
+  using node = ourNode(b);
+  const dataDir = join(b.dir, 'ipam');
+  mkdirSync(join(dataDir, 'net', '10.9.0.2'), { recursive: true });
+  const call = (command: string, more: object = {}) => node.cni(command, { ...confOf(dataDir), ...more });
+  const { json } = await call('ADD');
+  assert.deepEqual(json?.ips, [{ address: '10.9.0.3/29', gateway: '10.9.0.1' }]);
+  assert.equal((await call('CHECK')).exit, 0);
+  assert.equal((await call('DEL')).exit, 0);
+  assert.equal((await call('GC', { cniVersion: '1.1.0', 'cni.dev/valid-attachments': [] })).exit, 0);
+  assert.deepEqual(readdirSync(join(dataDir, 'net')).sort(), ['10.9.0.2', 'last_reserved_ip.0', 'lock']);
 });

@@ -1,6 +1,7 @@
 /** The CNI IPAM plugin `host-local`: see README.md of this folder. */
 
 import { readFileSync } from 'node:fs';
+import type { Log } from '#cni/log.ts';
 import type { Plugin, PluginCall } from '#cni/plugin.ts';
 import { type HostLocalConf, readDir, readHostLocalConf } from '#cni/plugins/host-local/conf.ts';
 import { nextFree, type RangeSet, rangeFor, rangeHas, setText } from '#cni/plugins/host-local/range.ts';
@@ -21,20 +22,30 @@ async function add(call: PluginCall): Promise<CniResult> {
 }
 
 /** One address of each set, or none at all. */
-function allocate(store: DirStore, conf: HostLocalConf, { request, conf: { name } }: PluginCall): CniIp[] {
+function allocate(store: DirStore, conf: HostLocalConf, { request, host, conf: { name } }: PluginCall): CniIp[] {
   refuseSecond(store, request, name);
   const wishes = assign(conf);
   const given: Addr[] = [];
   try {
     return conf.sets.map((set, i) => {
       const addr = choose(store, set, i, wishes.get(i));
-      store.reserve(addr, request, i);
+      store.reserve(addr, request);
       given.push(addr);
+      noteLast(store, addr, i, host.log);
       return ipOf(set, addr);
     });
   } catch (error) {
     for (const addr of given) store.release(addr);
     throw error;
+  }
+}
+
+/** Only where the next search begins: without it an address is given again sooner, never twice. */
+function noteLast(store: DirStore, addr: Addr, set: number, log: Log): void {
+  try {
+    store.noteLast(addr, set);
+  } catch (error) {
+    log.warn({ address: addr, error: String(error) }, 'host-local could not note the address that it gave last');
   }
 }
 

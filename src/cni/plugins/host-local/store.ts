@@ -5,7 +5,7 @@
  * locked by flock(2) while anybody reads or writes.
  */
 
-import { readdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { makeFolder } from '#cni/parts/folder.ts';
 import { lockFile } from '#kernel/file-lock.ts';
 import { type Addr, readAddr } from '#net/addr.ts';
@@ -52,6 +52,10 @@ function isMissing(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }
 
+function isFolder(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EISDIR';
+}
+
 /** The folder as it is while it is locked. */
 export class DirStore {
   readonly #dir: string;
@@ -96,15 +100,28 @@ export class DirStore {
    */
   #texts(): { readonly addr: Addr; readonly text: string }[] {
     return [...this.#addresses()].flatMap((addr) => {
-      const text = this.#read(addr) ?? '';
+      const text = this.#read(addr);
       if (text === '') this.release(addr);
-      return text === '' ? [] : [{ addr, text }];
+      return text ? [{ addr, text }] : [];
     });
   }
 
-  reserve(addr: Addr, { containerId, ifname }: Owner, set: number): void {
-    writeFileSync(`${this.#dir}/${addr}`, `${containerId}\r\n${ifname}`, { flag: 'wx', mode: 0o600 });
+  /** Written down whole, or not at all. */
+  reserve(addr: Addr, { containerId, ifname }: Owner): void {
+    const fd = openSync(`${this.#dir}/${addr}`, 'wx', 0o600);
     this.#addresses().add(addr);
+    try {
+      writeFileSync(fd, `${containerId}\r\n${ifname}`);
+    } catch (error) {
+      this.release(addr);
+      throw error;
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** That set `set` gave this address last. */
+  noteLast(addr: Addr, set: number): void {
     overwrite(`${this.#dir}/${LAST}${set}`, addr, this.#lastLength.get(set));
   }
 
@@ -123,11 +140,12 @@ export class DirStore {
     return readAddr(text.trim());
   }
 
+  /** Undefined: there is none, or it is a folder, which is nobody's record. */
   #read(name: string): string | undefined {
     try {
       return readFileSync(`${this.#dir}/${name}`, 'utf8');
     } catch (error) {
-      if (isMissing(error)) return undefined;
+      if (isMissing(error) || isFolder(error)) return undefined;
       throw error;
     }
   }
