@@ -141,16 +141,31 @@ export async function extend(link: DhcpLink, who: DhcpIdentity, ask: Extension):
 }
 
 /** DHCPRELEASE: nobody answers (RFC 2131 §4.4.6). False if it could not be sent. */
-export function release(link: DhcpLink, who: DhcpIdentity, { address, server }: Lease): boolean {
+export function release(link: DhcpLink, who: DhcpIdentity, lease: Lease): boolean {
+  return send(() => {
+    using talk = new Talk(link);
+    talk.tell(lease.server, farewell(talk, who, lease))[Symbol.dispose]();
+  });
+}
+
+/**
+ * As `release`, of a lease whose address the interface never had: nothing can be sent from it to the server alone, nor be
+ * kept until the server's hardware address is known. It goes to all; who is not named in it does not heed it.
+ */
+export function releaseUnused(link: DhcpLink, who: DhcpIdentity, lease: Lease): boolean {
+  return send(() => {
+    using talk = new Talk(link);
+    talk.shout(farewell(talk, who, lease));
+  });
+}
+
+function farewell(talk: Talk, { clientId }: DhcpIdentity, { address, server }: Lease): DhcpMessage {
   const options = new Map([
     [OPTION['dhcp-message-type'], Uint8Array.of(MESSAGE_TYPE.RELEASE)],
     [OPTION['dhcp-server-identifier'], addrBytes(server)],
-    [OPTION['dhcp-client-identifier'], who.clientId],
+    [OPTION['dhcp-client-identifier'], clientId],
   ]);
-  return send(() => {
-    using talk = new Talk(link);
-    talk.tell(server, talk.message({ broadcast: false, ciaddr: addrOf(address), options }))[Symbol.dispose]();
-  });
+  return talk.message({ broadcast: false, ciaddr: addrOf(address), options });
 }
 
 function verdict(message: DhcpMessage): Outcome | undefined {

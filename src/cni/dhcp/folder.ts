@@ -35,6 +35,7 @@ export class LeaseFolder {
       writeFileSync(`${path}.new`, formatRecord(record), { mode: 0o600 });
       renameSync(`${path}.new`, path);
     } catch (error) {
+      forget(`${path}.new`);
       const what = `Cannot keep a lease in ${this.#dir}: ${error instanceof Error ? error.message : error}`;
       throw new PolderError('cni-io', { what }, { cause: error });
     }
@@ -69,5 +70,14 @@ export class LeaseFolder {
       this.#log.warn({ file: join(this.#dir, name), error: String(error) }, 'a DHCP lease cannot be read');
       return undefined;
     }
+  }
+}
+
+/** On a full disk its first half would take room that the next needs. */
+function forget(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // The reason why it could not be written says more.
   }
 }

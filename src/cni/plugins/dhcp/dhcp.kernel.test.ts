@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
@@ -208,6 +208,19 @@ test('dhcp gives each of many pods that come at once an address of its own, and 
   assert.deepEqual([server.leases().length, kept(b).length], [pods.length, pods.length]);
   await Promise.all(pods.map(async (pod) => ok(await b.cni('DEL', pod.env, conf()))));
   assert.deepEqual([server.leases(), kept(b)], [[], []]);
+});
+
+test('dhcp that cannot write its lease down gives it back to the server, and fails', { skip }, async (t) => {
+  const b = await bed(t, ROUTED);
+  const segment = makeSegment(t, 'up0', SERVER);
+  const server = await startDnsmasq(t, segment, [RANGE]);
+  writeFileSync(join(b.dir, 'dhcp'), 'no folder');
+  const pod = makePod(t, 'c1');
+  const { json } = await b.cni('ADD', pod.env, conf());
+  assert.equal(json?.code, 5);
+  await server.says(/DHCPACK/, true);
+  await server.says(/DHCPRELEASE/, true);
+  assert.deepEqual(server.leases(), []);
 });
 
 test('dhcp fails where the range is used up, and gives the address again after DEL', { skip }, async (t) => {

@@ -1,7 +1,7 @@
 /** The CNI IPAM plugin `dhcp`: see README.md of this folder. */
 
 import { fstatSync } from 'node:fs';
-import { acquire, release } from '#cni/dhcp/client.ts';
+import { acquire, release, releaseUnused } from '#cni/dhcp/client.ts';
 import type { LeaseFolder, LeaseTender } from '#cni/dhcp/folder.ts';
 import { phaseOf } from '#cni/dhcp/phase.ts';
 import { bears, dhcpLink, findPod } from '#cni/dhcp/pod.ts';
@@ -50,10 +50,16 @@ async function add(call: PluginCall): Promise<CniResult> {
   const link = upLink(call, pod, broadcast);
   const since = Date.now();
   const lease = await acquire(link, who, { timeoutMs });
-  const place = { netns: call.caller.seen(pod.path), inode: fstatSync(pod.fd).ino };
-  const chosen = { who, broadcast, ...(priority !== undefined && { priority }) };
-  keeper.keep({ ...key, ...place, ...chosen, lease, since, lost: false });
-  return resultOf(lease, priority);
+  try {
+    const place = { netns: call.caller.seen(pod.path), inode: fstatSync(pod.fd).ino };
+    const chosen = { who, broadcast, ...(priority !== undefined && { priority }) };
+    keeper.keep({ ...key, ...place, ...chosen, lease, since, lost: false });
+    return resultOf(lease, priority);
+  } catch (error) {
+    // DEL finds no lease that was not written down.
+    releaseUnused(link, who, lease);
+    throw error;
+  }
 }
 
 function refuseSecond(call: PluginCall, key: LeaseKey): void {
