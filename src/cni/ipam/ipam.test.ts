@@ -1,16 +1,17 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import { Journal } from '#cni/ipam/journal.ts';
 import { capacityOf, gatewayOf, isUsable, nextFree } from '#cni/ipam/range.ts';
-import { apply, keyOf, noAllocations } from '#cni/ipam/record.ts';
+import { apply, type JournalRecord, keyOf, noAllocations } from '#cni/ipam/record.ts';
 import { cidrSource } from '#cni/ipam/source.ts';
 import { EndpointStore } from '#cni/ipam/store.ts';
+import { smallDisk } from '#cni/testing/small-disk.ts';
 import { type Addr, parseAddr } from '#net/addr.ts';
 import { parseMac } from '#net/mac.ts';
 import { parsePrefix } from '#net/prefix.ts';
@@ -189,6 +190,30 @@ test('the journal is compacted and says the same afterwards', (t) => {
   );
   assert.notEqual(take(store, 'next'), last);
 });
+
+test('Journal that has no room to be written anew leaves no file and no descriptor, and goes on', async (t) => {
+  const disk = await smallDisk(t, 'size=64k');
+  const path = join(disk, 'journal');
+  using journal = new Journal(path, 'boot-a', () => {});
+  writeFileSync(join(disk, 'filler'), Buffer.alloc(48 << 10));
+  const record: JournalRecord = { op: 'last', addr: parseAddr('10.244.1.2') };
+  const open = () => readdirSync('/proc/self/fd').length;
+  const before = open();
+  for (let i = 0; i < 3; i++)
+    assert.throws(() => journal.rewrite(Array.from({ length: 1000 }, () => record)), /ENOSPC/);
+  assert.equal(open(), before);
+  assert.deepEqual(readdirSync(disk).sort(), ['filler', 'journal']);
+  journal.append(record);
+  assert.equal(linesOf(path), 2);
+  journal.rewrite([record]);
+  journal.append(record);
+  assert.equal(linesOf(path), 3);
+});
+
+/** The header's is one of them. */
+function linesOf(path: string): number {
+  return readFileSync(path, 'utf8').split('\n').length - 1;
+}
 
 test('a damaged line in the middle is an error that names it, not a forgotten address', (t) => {
   const path = join(directory(t), 'journal');

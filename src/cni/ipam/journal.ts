@@ -6,7 +6,17 @@
  * the machine the boot id differs, so that the old allocations are void anyway (their pods are gone).
  */
 
-import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { decodeRecord, encodeRecord } from '#cni/ipam/decode.ts';
 import type { JournalRecord } from '#cni/ipam/record.ts';
@@ -73,18 +83,9 @@ export class Journal implements Disposable {
   /** Replaces the whole file by these records, by an atomic rename. @throws PolderError cni-io */
   rewrite(records: readonly JournalRecord[]): void {
     const bytes = Buffer.from(this.#header + records.map(encodeRecord).join(''));
-    const fresh = `${this.path}.new`;
-    try {
-      const fd = openSync(fresh, 'w', 0o600);
-      for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
-      renameSync(fresh, this.path);
-      closeSync(fd);
-      const before = this.#fd;
-      this.#fd = openSync(this.path, 'a', 0o600);
-      if (before >= 0) closeSync(before);
-    } catch (error) {
-      throw new PolderError('cni-io', { what: `Cannot write ${fresh}: ${reason(error)}` }, { cause: error });
-    }
+    const before = this.#fd;
+    this.#fd = replaceFile(this.path, bytes);
+    if (before >= 0) closeSync(before);
     this.#length = bytes.length;
     this.#lines = records.length;
   }
@@ -92,6 +93,25 @@ export class Journal implements Disposable {
   [Symbol.dispose](): void {
     if (this.#fd >= 0) closeSync(this.#fd);
     this.#fd = -1;
+  }
+}
+
+const FRESH = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_APPEND;
+
+/** What was begun and failed takes none of the room that a full disk lacks. @returns the new file's descriptor, to append to it */
+function replaceFile(path: string, bytes: Uint8Array): number {
+  const fresh = `${path}.new`;
+  using undo = new DisposableStack();
+  try {
+    const fd = openSync(fresh, FRESH, 0o600);
+    undo.defer(() => rmSync(fresh, { force: true }));
+    undo.defer(() => closeSync(fd));
+    for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
+    renameSync(fresh, path);
+    undo.move();
+    return fd;
+  } catch (error) {
+    throw new PolderError('cni-io', { what: `Cannot write ${fresh}: ${reason(error)}` }, { cause: error });
   }
 }
 
