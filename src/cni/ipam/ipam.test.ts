@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -189,6 +198,42 @@ test('the journal is compacted and says the same afterwards', (t) => {
     ['stays'],
   );
   assert.notEqual(take(store, 'next'), last);
+});
+
+test('the journal is compacted also where round-robin never comes back to an address', (t) => {
+  const path = join(directory(t), 'journal');
+  const clock = { time: 1e6 };
+  const cidrs = [parsePrefix('fd00:1::/64')];
+  let longest = 0;
+  using store = open(path, clock);
+  for (let i = 0; i < 2000; i++) {
+    clock.time += COOL_DOWN;
+    take(store, `c${i}`, [], cidrs);
+    store.free(key(`c${i}`));
+    if (i % 100 === 0) longest = Math.max(longest, linesOf(path));
+  }
+  assert.ok(longest < 1100, `${longest} lines`);
+});
+
+test('a compaction that fails is tried again, but not at each record', (t) => {
+  const path = join(directory(t), 'journal');
+  const clock = { time: 1e6 };
+  using store = open(path, clock);
+  const pods = (count: number) => {
+    for (let i = 0; i < count; i++) {
+      clock.time += COOL_DOWN;
+      take(store, 'a');
+      store.free(key('a'));
+    }
+  };
+  // No file can be made in its place.
+  mkdirSync(`${path}.new`);
+  pods(350);
+  rmdirSync(`${path}.new`);
+  pods(10);
+  assert.ok(linesOf(path) > 1000);
+  pods(350);
+  assert.ok(linesOf(path) < 1000);
 });
 
 test('Journal that has no room to be written anew leaves no file and no descriptor, and goes on', async (t) => {

@@ -39,12 +39,15 @@ export interface Allocation {
 
 /** The journal is written anew when it holds this many times more records than it needs. */
 const SLACK = 4;
+/** And so many at least, and so many after the last time that this was looked at. */
 const SMALLEST = 1000;
 
 export class EndpointStore implements Disposable {
   readonly #options: StoreOptions;
   readonly #state: Allocations = noAllocations();
   readonly #journal: Journal;
+  /** With so many records it is looked at whether the journal needs them: each look goes through all that rest. */
+  #nextLook = SMALLEST;
   /** Endpoints on their way out: their addresses are taken still, but nobody should program them any more. */
   readonly #hidden = new Set<EndpointKey>();
   readonly #listeners = new Set<() => void>();
@@ -207,14 +210,25 @@ export class EndpointStore implements Disposable {
   }
 
   #compact(): void {
-    const { held, resting } = this.#state;
-    if (this.#journal.lines < SMALLEST || this.#journal.lines < SLACK * (2 * held.size + resting.size)) return;
+    if (this.#journal.lines < this.#nextLook) return;
+    this.#forgetRested();
+    const needed = 2 * this.#state.held.size + this.#state.resting.size;
+    if (this.#journal.lines >= SLACK * needed) this.#rewrite();
+    this.#nextLook = Math.max(this.#journal.lines + SMALLEST, SLACK * needed);
+  }
+
+  /** Where round-robin does not come back to them, nothing else would. */
+  #forgetRested(): void {
+    const { resting } = this.#state;
     const now = this.#options.now();
     for (const addr of resting.keys()) if (this.#restLeft(addr, now) === 0) resting.delete(addr);
+  }
+
+  #rewrite(): void {
     try {
       this.#journal.rewrite(compacted(this.#state));
     } catch {
-      // The disk is full: the long journal says the same, and the next record tries again.
+      // The disk is full: the long journal says the same, and a later record tries again.
     }
   }
 
