@@ -1,7 +1,6 @@
 /** The agent's end of the CNI shim: a unix socket, a request a connection. */
 
-import { chmodSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { connect } from 'node:net';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pluginLoader } from '#cni/daemonless/load.ts';
 import { takeNode } from '#cni/daemonless/lock.ts';
@@ -15,11 +14,11 @@ import type { CallerNetns, PluginHost } from '#cni/plugin.ts';
 import { polder } from '#cni/plugins/polder/polder.ts';
 import { type AddressBook, NODE_CIDRS } from '#cni/pools/book.ts';
 import { Callers } from '#cni/server/caller.ts';
-import { Connections, type Serve } from '#cni/server/connections.ts';
+import type { Serve } from '#cni/server/connections.ts';
 import { dispatch } from '#cni/server/dispatch.ts';
 import { isInhabited } from '#cni/server/inhabited.ts';
+import { isServed, NamedSocket } from '#cni/server/named-socket.ts';
 import { reconcile } from '#cni/server/reconcile.ts';
-import { listenUnix } from '#kernel/ffi/unix-socket.ts';
 import type { LocalEndpoint } from '#spec/endpoint.ts';
 import { PolderError } from '#spec/errors.ts';
 import type { NodeNetwork } from '#spec/node-network.ts';
@@ -67,9 +66,12 @@ export const DEFAULT_COOL_DOWN_MS = 30_000;
 /** @throws PolderError journal-damaged, cni-io (another agent serves the socket, the folder cannot be written). */
 export async function startCniServer(options: CniServerOptions): Promise<CniServer> {
   mkdirSync(dirname(options.socketPath), { recursive: true });
+  // Whoever serves is not waited for; who has just started, or is ending, has the lock.
   await refuseIfServed(options.socketPath);
   using stack = new DisposableStack();
   stack.use(await takeNode(options.socketPath));
+  // The lock's file may have been taken away from its holder.
+  await refuseIfServed(options.socketPath);
   const store = new EndpointStore({
     path: join(options.stateDir, 'cni-endpoints.journal'),
     bootId: options.bootId ?? readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
@@ -91,11 +93,10 @@ export async function startCniServer(options: CniServerOptions): Promise<CniServ
     ...(options.subnetFile !== undefined && { subnetFile: options.subnetFile }),
     ...(options.kubeconfig !== undefined && { kubeconfig: options.kubeconfig }),
   };
-  const connections = new Connections(listen(options.socketPath), serveCalls(host, callers, locks), options.log);
+  const socket = new NamedSocket(options.socketPath, serveCalls(host, callers, locks), options.log);
   const held = stack.move();
   const close = async () => {
-    await connections.close();
-    rmSync(options.socketPath, { force: true });
+    await socket.close();
     await keeper[Symbol.asyncDispose]();
     callers[Symbol.dispose]();
     store[Symbol.dispose]();
@@ -128,27 +129,7 @@ async function forget(
 
 /** Two agents with one journal would give addresses twice. A socket that nobody serves is left from one that was killed. */
 async function refuseIfServed(path: string): Promise<void> {
-  const served = await new Promise<boolean>((resolve) => {
-    const probe = connect(path, () => {
-      probe.destroy();
-      resolve(true);
-    }).on('error', () => resolve(false));
-  });
-  if (served) throw new PolderError('cni-io', { what: `Another agent serves ${path} already` });
-  rmSync(path, { force: true });
-}
-
-function listen(path: string): number {
-  try {
-    // Room for a burst: a shim that is refused says "no agent".
-    const fd = listenUnix(path, 1024);
-    // Whoever can connect can change the node's network.
-    chmodSync(path, 0o600);
-    return fd;
-  } catch (error) {
-    const what = `Cannot listen at ${path}: ${error instanceof Error ? error.message : error}`;
-    throw new PolderError('cni-io', { what }, { cause: error });
-  }
+  if (await isServed(path)) throw new PolderError('cni-io', { what: `Another agent serves ${path} already` });
 }
 
 /** What answers requests: the same with an agent and without. */
