@@ -129,6 +129,29 @@ test('a refused renewal takes the address off the pod at once; it gets another, 
   await second.says(/DHCPRELEASE/, true);
 });
 
+for (const [way, hours] of [
+  ['a day ahead', 24],
+  ['eight hours back', -8],
+] as const) {
+  test(`a lease is renewed in its time, and no address lost, when the clock is set ${way}`, {
+    skip,
+    timeout: 60_000,
+  }, async (t) => {
+    const b = await bed(t, ROUTED);
+    const segment = makeSegment(t, 'up0', SERVER);
+    const server = await startDnsmasq(t, segment, [RANGE, ...QUICK]);
+    const pod = await addPod(t, cniOf(b), 'c1');
+    t.mock.timers.enable({ apis: ['Date'], now: Date.now() + hours * 3_600_000 });
+    const check = async () => (await b.cni('CHECK', pod.env, { ...CONF, prevResult: pod.result })).stdout;
+    assert.equal(await check(), '');
+    await server.says(ack(pod));
+    await server.says(ack(pod));
+    assert.deepEqual(addressesOf(pod.netns, 'eth0'), [`${pod.address}/24`]);
+    assert.equal(await check(), '');
+    assert.equal((await b.cni('DEL', pod.env, CONF)).exit, 0);
+  });
+}
+
 const SHORT = {
   'valid-lifetime': 4,
   'renew-timer': 1,

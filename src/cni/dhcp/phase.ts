@@ -4,10 +4,10 @@ import type { LeaseRecord } from '#cni/dhcp/record.ts';
 
 export type Phase = 'bound' | 'renewing' | 'rebinding' | 'expired';
 
-/** The phase at `now`, and when it ends. Milliseconds of the wall clock; Infinity: never. */
-export function phaseOf({ lease: { times }, since }: LeaseRecord, now: number): { phase: Phase; ends: number } {
+/** The phase at `now`, and when it ends. By the clock of `asked`, milliseconds; Infinity: never. */
+export function phaseOf({ lease: { times }, asked }: LeaseRecord, now: number): { phase: Phase; ends: number } {
   if (!times) return { phase: 'bound', ends: Number.POSITIVE_INFINITY };
-  const at = (seconds: number) => since + seconds * 1000;
+  const at = (seconds: number) => asked + seconds * 1000;
   if (now < at(times.renew)) return { phase: 'bound', ends: at(times.renew) };
   if (now < at(times.rebind)) return { phase: 'renewing', ends: at(times.rebind) };
   if (now < at(times.seconds)) return { phase: 'rebinding', ends: at(times.seconds) };

@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import type { DhcpIdentity } from '#cni/dhcp/client.ts';
+import { bootTimeOf } from '#cni/dhcp/clock.ts';
 import { type Addr, parseAddr } from '#net/addr.ts';
 import { parseIfAddr, parsePrefix } from '#net/prefix.ts';
 import { isObject, type JsonObject, optArray, optString, optUint, wrong } from '#wire/cni/json.ts';
@@ -25,8 +26,8 @@ export interface LeaseRecord extends LeaseKey {
   /** Metric of the lease's routes. */
   readonly priority?: number;
   readonly lease: Lease;
-  /** When it was asked for, milliseconds of the wall clock: from then on its times count. */
-  readonly since: number;
+  /** When it was asked for, by `bootNow`: from then on its times count. */
+  readonly asked: number;
   /** It ran out or was refused: its address is not to be used, and another is being asked for. */
   readonly lost: boolean;
 }
@@ -61,7 +62,8 @@ export function parseRecord(text: string): LeaseRecord {
     broadcast: o.broadcast === true,
     ...(priority !== undefined && { priority }),
     lease: readStoredLease(asObject(o.lease, 'lease')),
-    since: number(o, 'since'),
+    // The former version wrote a moment of the wall clock; its next renewal writes this one.
+    asked: o.asked === undefined ? bootTimeOf(number(o, 'since')) : number(o, 'asked'),
     lost: o.lost === true,
   };
 }

@@ -2,6 +2,7 @@
 
 import { setTimeout as pause } from 'node:timers/promises';
 import { acquire, extend, type Outcome } from '#cni/dhcp/client.ts';
+import { bootNow } from '#cni/dhcp/clock.ts';
 import type { LeaseFolder } from '#cni/dhcp/folder.ts';
 import { phaseOf, retryAfter } from '#cni/dhcp/phase.ts';
 import { change, type FoundPod, findPod } from '#cni/dhcp/pod.ts';
@@ -10,7 +11,7 @@ import type { Log } from '#cni/log.ts';
 import { addrOf } from '#net/prefix.ts';
 import type { Lease } from '#wire/dhcp/lease.ts';
 
-/** The clock may be set meanwhile: it is looked at as often, milliseconds. */
+/** A timer stands still while the machine sleeps, a lease does not: it is looked at as often, milliseconds. */
 const LOOK_MS = 60_000;
 /** One renewal waits so long for its answer. */
 const ANSWER_MS = 10_000;
@@ -42,7 +43,7 @@ export class Upkeep {
     const { signal } = this.#end;
     while (!signal.aborted) {
       try {
-        const waitMs = await this.#step(Date.now());
+        const waitMs = await this.#step(bootNow());
         if (waitMs === undefined) return;
         if (waitMs > 0) await pause(Math.min(waitMs, LOOK_MS), undefined, { signal, ref: false });
       } catch (error) {
@@ -75,14 +76,14 @@ export class Upkeep {
       case 'refused':
         return this.#lose(pod, `the server refuses to renew it${outcome.why && `: ${outcome.why}`}`);
       case 'silence':
-        return retryAfter(ends, Date.now());
+        return retryAfter(ends, bootNow());
     }
   }
 
-  #renewed(pod: FoundPod, lease: Lease, since: number): number {
+  #renewed(pod: FoundPod, lease: Lease, asked: number): number {
     change(pod, this.record, lease);
     const before = this.record;
-    this.#keep({ ...before, lease, since, lost: false });
+    this.#keep({ ...before, lease, asked, lost: false });
     if (before.lost || before.lease.address !== lease.address) {
       this.#log.warn({ ...this.#fields(), before: before.lease.address }, 'the pod has an address by DHCP again');
     } else this.#log.info({ ...this.#fields(), server: lease.server }, 'renewed a DHCP lease');
@@ -99,9 +100,9 @@ export class Upkeep {
 
   async #again(pod: FoundPod): Promise<number> {
     const { lease, who } = this.record;
-    const since = Date.now();
+    const asked = bootNow();
     const options = { timeoutMs: ACQUIRE_MS, wish: addrOf(lease.address), signal: this.#end.signal };
-    return this.#renewed(pod, await acquire(pod.link, who, options), since);
+    return this.#renewed(pod, await acquire(pod.link, who, options), asked);
   }
 
   /** DEL or GC will come; if they do not, there is nothing to give back once the lease has run out. */

@@ -2,6 +2,7 @@
 
 import { fstatSync } from 'node:fs';
 import { acquire, release, releaseUnused } from '#cni/dhcp/client.ts';
+import { bootNow } from '#cni/dhcp/clock.ts';
 import type { LeaseFolder, LeaseTender } from '#cni/dhcp/folder.ts';
 import { phaseOf } from '#cni/dhcp/phase.ts';
 import { bears, dhcpLink, findPod } from '#cni/dhcp/pod.ts';
@@ -48,12 +49,12 @@ async function add(call: PluginCall): Promise<CniResult> {
   refuseSecond(call, key);
   using pod = call.caller.openPod(call.request.netns);
   const link = upLink(call, pod, broadcast);
-  const since = Date.now();
+  const asked = bootNow();
   const lease = await acquire(link, who, { timeoutMs });
   try {
     const place = { netns: call.caller.seen(pod.path), inode: fstatSync(pod.fd).ino };
     const chosen = { who, broadcast, ...(priority !== undefined && { priority }) };
-    keeper.keep({ ...key, ...place, ...chosen, lease, since, lost: false });
+    keeper.keep({ ...key, ...place, ...chosen, lease, asked, lost: false });
     return resultOf(lease, priority);
   } catch (error) {
     // DEL finds no lease that was not written down.
@@ -104,7 +105,7 @@ async function check(call: PluginCall): Promise<void> {
   const said = needPrevResult(call).ips.some((ip) => ip.address === address);
   refuseDifferences(call, [
     ...(record.lost ? [`the DHCP lease of ${address} is lost`] : []),
-    ...(phaseOf(record, Date.now()).phase === 'expired' ? [`the DHCP lease of ${address} has run out`] : []),
+    ...(phaseOf(record, bootNow()).phase === 'expired' ? [`the DHCP lease of ${address} has run out`] : []),
     ...(said ? [] : [`the DHCP lease is now of ${address}, which prevResult does not have`]),
   ]);
 }
