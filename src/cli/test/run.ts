@@ -48,7 +48,7 @@ export async function runTests(wish: TestWish, io: Terminal): Promise<Tally> {
     for (const check of CHECKS) await runCheck(check, tally, io);
   const groups: Record<Exclude<TestKind, 'machine'>, Group> = {
     unit: { title: 'Units', files: files.unit, concurrency: availableParallelism() },
-    kernel: { title: 'Kernel, in namespaces of their own', files: files.kernel, concurrency: 1 },
+    kernel: { title: 'Kernel, in namespaces of their own', files: files.kernel, concurrency: availableParallelism() },
     e2e: { title: 'End to end', files: files.e2e, concurrency: 1 },
   };
   for (const kind of wish.wanted) {
