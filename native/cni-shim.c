@@ -23,6 +23,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -66,17 +67,27 @@ static char room[HEADER + MAX_ENV + MAX_STDIN + HEADER + MAX_ANSWER];
 static const char *body;
 static size_t body_length;
 
-static void put(int fd, const char *data, size_t length) {
+/* 0 if not all could be written. Our caller may have made the descriptor one that does not block. */
+static int put(int fd, const char *data, size_t length) {
   while (length > 0) {
     ssize_t n = write(fd, data, length);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return;
-    data += n;
-    length -= (size_t)n;
+    if (n < 0 && errno == EAGAIN) poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, -1);
+    else if (n == 0 || (n < 0 && errno != EINTR)) return 0;
+    if (n > 0) data += n, length -= (size_t)n;
   }
+  return 1;
 }
 
-static void say(const char *text) { put(1, text, strlen(text)); }
+/* Whether part of an answer may be out: nothing else may come after it. */
+static volatile sig_atomic_t answering;
+
+/* To standard output. A result that its caller did not get is no success, whatever was done for it. */
+static void answer_with(const char *data, size_t length) {
+  answering = 1;
+  if (!put(1, data, length)) _exit(1);
+}
+
+static void say(const char *text) { answer_with(text, strlen(text)); }
 
 /*
  * The version that an error of our own says: what standard input asked for, if we can tell without parsing the JSON text.
@@ -113,6 +124,7 @@ static void fail(const char *code, const char *msg, const char *details) {
 
 static void on_alarm(int signal_number) {
   (void)signal_number;
+  if (answering) _exit(1);
   fail("11", "The Polder agent gave no answer in time: try again later", "polder agent is running, but it is stuck or very busy.");
 }
 
@@ -202,7 +214,7 @@ static int open_alone_file(const char *name) {
 static int give_back(void) {
   int fd = memfd_create("cni-stdin", MFD_CLOEXEC);
   if (fd < 0) return 0;
-  put(fd, body, body_length);
+  if (!put(fd, body, body_length)) return 0;
   return lseek(fd, 0, SEEK_SET) == 0 && dup2(fd, 0) == 0;
 }
 
@@ -309,7 +321,7 @@ static int listen_at(const char *path) {
   mode_t before = umask(0177);
   int done = bind(fd, (struct sockaddr *)&at, sizeof at) == 0 && listen(fd, 1024) == 0;
   umask(before);
-  /* Out of the way of 0, 1 and 2, if our caller has closed them. */
+  /* Out of the way of the descriptor that it will be. */
   int high = done ? fcntl(fd, F_DUPFD_CLOEXEC, LISTENER + 1) : -1;
   close(fd);
   return high;
@@ -443,9 +455,19 @@ static int without_agent(char *name) {
   return -1;
 }
 
+/*
+ * A standard stream that our caller has closed would be the next descriptor that is opened: we would read the agent's
+ * socket as our input. Reading finds the end, and writing an answer fails, as with the closed one.
+ */
+static void open_standard_streams(void) {
+  for (int fd = 0; fd <= 2; fd++)
+    if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 1 ? O_RDONLY : O_RDWR) != fd) _exit(1);
+}
+
 int main(int argc, char **argv) {
   static char nameless[] = "";
   char *name = argc > 0 ? argv[0] : nameless;
+  open_standard_streams();
   signal(SIGALRM, on_alarm);
   signal(SIGPIPE, SIG_IGN);
   alarm(TIMEOUT_SECONDS);
@@ -486,6 +508,6 @@ int main(int argc, char **argv) {
     run_alone(&alone, name);
     no_agent();
   }
-  put(1, out + 1, length - 1);
+  answer_with(out + 1, length - 1);
   _exit(*out ? 1 : 0);
 }

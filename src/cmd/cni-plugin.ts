@@ -5,6 +5,7 @@
 
 import { readFileSync, writeSync } from 'node:fs';
 import { keepCompiled } from '#cmd/keep-compiled.ts';
+import { printWhole } from '#cmd/print-whole.ts';
 import { DEFAULT_CNI_SOCKET } from '#cni/daemonless/lock.ts';
 import { runAlone } from '#cni/daemonless/run.ts';
 
@@ -24,8 +25,14 @@ const options = { socketPath: env.POLDER_CNI_SOCKET || DEFAULT_CNI_SOCKET, log }
 async function once(argv0: string): Promise<void> {
   const cni = Object.fromEntries(Object.entries(env).filter(([name]) => name.startsWith('CNI_')));
   const answer = await runAlone({ argv0, env: cni, stdin: readFileSync(0, 'utf8') }, options);
-  writeSync(1, answer.stdout);
-  process.exitCode = answer.exit;
+  try {
+    await printWhole(answer.stdout);
+    process.exitCode = answer.exit;
+  } catch (error) {
+    // A result that its caller did not get is no success, whatever was done for it.
+    process.exitCode = 1;
+    log.error({ error: String(error) }, 'Cannot write the answer to standard output');
+  }
 }
 
 async function worker(path: string): Promise<void> {
