@@ -16,6 +16,8 @@
  *   starts it, with --worker and that path as its arguments and the listening socket as descriptor 3. A worker may
  *   answer with the exit status 255: "run by yourself".
  *   By itself: the shim becomes the program; the name of the executable is its argument, and standard input is as it was.
+ *   Settings of the shim's own: POLDER_WORKER, and POLDER_PROGRAM_BYTES=SIZE of the program's first argument. One that was
+ *   cut short would end at once, say nothing, and be taken for a success.
  *
  * Without that file, or when the connection is lost later: the CNI specification's error 11, "try again later". It never
  * hangs: an alarm ends it with the same error. The counterpart is src/wire/cni/frame.ts.
@@ -46,6 +48,7 @@
 #define MAX_ALONE 4096
 #define MAX_WORDS 32
 #define WORKER "POLDER_WORKER="
+#define PROGRAM_BYTES "POLDER_PROGRAM_BYTES="
 #define RUN_BY_YOURSELF 255
 /* Where the worker finds its listening socket. */
 #define LISTENER 3
@@ -227,6 +230,8 @@ struct alone {
   int count;
   /* Name of the worker; NULL if there shall be none. */
   const char *worker;
+  /* Size of words[1]; NULL if the file does not say. */
+  const char *program_bytes;
 };
 
 /* 0 if there is no such file. */
@@ -239,20 +244,46 @@ static int read_alone(const char *name, struct alone *alone) {
   for (char *word = strtok(alone->text, "\n"); word; word = strtok(NULL, "\n")) {
     int setting = alone->count == 0 && *word != '/' && strchr(word, '=') != NULL;
     if (setting && strncmp(word, WORKER, sizeof WORKER - 1) == 0) alone->worker = word + sizeof WORKER - 1;
+    else if (setting && strncmp(word, PROGRAM_BYTES, sizeof PROGRAM_BYTES - 1) == 0)
+      alone->program_bytes = word + sizeof PROGRAM_BYTES - 1;
     else if (setting && alone->setting_count < MAX_WORDS) alone->settings[alone->setting_count++] = word;
     else if (alone->count < MAX_WORDS) alone->words[alone->count++] = word;
   }
   return alone->count > 0;
 }
 
-/* Becomes the program; returns if it cannot. */
+/* What stands between the caller and its plugin is a file: which, why, and what brings it back. */
+static void cannot_run(const char *file, const char *why) {
+  static char msg[MAX_ALONE + 256] = "Cannot run plugins without the Polder agent: ";
+  const char *command = getenv("CNI_COMMAND");
+  if (command && strcmp(command, "VERSION") == 0) no_agent();
+  char *end = msg + strlen(msg);
+  /* Nothing that JSON would want escaped. */
+  for (; *file; file++) *end++ = (unsigned char)*file < ' ' || *file == '"' || *file == '\\' ? '?' : *file;
+  strcpy(end, ": ");
+  strncat(end, why, 128);
+  fail(command && strcmp(command, "STATUS") == 0 ? "50" : "5", msg, "Run polder cni install, which brings back what is missing, or start polder agent.");
+}
+
+static void need_program(const struct alone *alone) {
+  struct stat about;
+  if (access(alone->words[0], X_OK) != 0) cannot_run(alone->words[0], strerror(errno));
+  if (alone->count < 2) return;
+  const char *program = alone->words[1];
+  if (access(program, R_OK) != 0 || stat(program, &about) != 0) cannot_run(program, strerror(errno));
+  if (alone->program_bytes && about.st_size != atoll(alone->program_bytes)) cannot_run(program, "it is damaged");
+}
+
+/* Becomes the program; returns if standard input cannot be given back. */
 static void run_alone(struct alone *alone, char *name) {
+  need_program(alone);
   for (int i = 0; i < alone->setting_count; i++) putenv((char *)alone->settings[i]);
   if (!give_back()) return;
   alone->words[alone->count] = name;
   alone->words[alone->count + 1] = NULL;
   alarm(0);
   execv(alone->words[0], alone->words);
+  cannot_run(alone->words[0], strerror(errno));
 }
 
 static const char *agent_path(void) {

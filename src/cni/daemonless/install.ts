@@ -1,11 +1,13 @@
 /** What makes the executables of a folder work without an agent: a file that tells the shim what to run instead. */
 
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { bundle, modulesOf } from '#cni/daemonless/bundle.ts';
 import { NEED_AGENT } from '#cni/daemonless/load.ts';
+import { isSealed, seal } from '#cni/daemonless/seal.ts';
+import { writeWhole } from '#cni/parts/whole-file.ts';
 
 /** The name is in native/cni-shim.c, too. */
 const FILE = '.polder';
@@ -20,26 +22,29 @@ export interface AloneWords {
   readonly node: string;
   /** How long a worker waits for the next call, milliseconds; 0: no workers, each call starts Node anew. Absent: the worker's default. */
   readonly workerIdleMs?: number;
+  /** Where the program and what Node compiles of it are kept. Absent: where the command `polder` keeps such things. */
+  readonly stateDir?: string;
 }
 
 /**
- * Writes the file beside the executables. The program is bundled into one file; it and what Node compiles of it are kept
- * where the command `polder` keeps such things.
+ * Bundles the program into one file, if there is no whole one, and writes the file beside the executables that names it.
  * @throws Error if the folder cannot be written
  */
-export function installAlone(binDir: string, { node, workerIdleMs }: AloneWords): void {
-  const state = join(ROOT, '.polder');
+export function installAlone(binDir: string, { node, workerIdleMs, stateDir }: AloneWords): void {
+  const state = stateDir ?? join(ROOT, '.polder');
   const late = plugins();
   const files = nativeFiles();
   const version = versionOf(late, files);
   // A worker serves only those that would run the same program by the same Node.
   const worker = createHash('sha256').update(`${version}\0${node}\0${workerIdleMs}`).digest('hex').slice(0, 12);
+  const program = bundledProgram(state, version, late, files);
   const words = [
     `NODE_COMPILE_CACHE=${join(state, 'cache')}`,
     ...(workerIdleMs === 0 ? [] : [`POLDER_WORKER=${worker}`]),
     ...(workerIdleMs ? [`POLDER_WORKER_IDLE_MS=${workerIdleMs}`] : []),
+    ...(program === undefined ? [] : [`POLDER_PROGRAM_BYTES=${statSync(program).size}`]),
     node,
-    bundledProgram(state, version, late, files) ?? ENTRY,
+    program ?? ENTRY,
   ];
   write(join(binDir, FILE), `${words.join('\n')}\n`);
 }
@@ -70,10 +75,10 @@ function versionOf(late: Paths, files: Paths): string {
 /** Path of the bundle; undefined where it cannot be kept. */
 function bundledProgram(state: string, version: string, late: Paths, files: Paths): string | undefined {
   const file = join(state, `cni-plugin-${version}.cjs`);
-  if (existsSync(file)) return file;
+  if (existsSync(file) && isSealed(readFileSync(file, 'utf8'))) return file;
   try {
     mkdirSync(state, { recursive: true });
-    write(file, bundle(ROOT, ENTRY, late, files));
+    write(file, seal(bundle(ROOT, ENTRY, late, files)));
     return file;
   } catch (error) {
     if (error instanceof Error && 'code' in error) return undefined; // a read-only installation
@@ -88,8 +93,7 @@ function plugins(): Record<string, string> {
   return Object.fromEntries(files.filter(([, file]) => existsSync(file)));
 }
 
-/** The shim may read it at this moment. */
+/** The shim may read it at this moment, and others may be installing; root runs what it says. */
 function write(path: string, text: string): void {
-  writeFileSync(`${path}.${process.pid}.new`, text);
-  renameSync(`${path}.${process.pid}.new`, path);
+  writeWhole(path, text, 0o644, `${path}.${process.pid}.new`);
 }
