@@ -1,6 +1,18 @@
 /** Fills a folder of CNI executables (CNI_PATH): the shim once, and a link to it by the name of each plugin. */
 
-import { copyFileSync, lstatSync, mkdirSync, readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  fchmodSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { installAlone } from '#cni/daemonless/install.ts';
 import { PLUGINS } from '#cni/plugins/table.ts';
@@ -26,16 +38,20 @@ export interface Installed {
 /** The shim's own file; the links lead to it, so that they hold wherever the folder is mounted. */
 const SHIM = 'polder';
 
-/** Each file comes by a rename: a runtime may be using the folder. @throws PolderError cni-io */
+/**
+ * Each file comes by a rename: a runtime may be using the folder. What others lead to comes before them, so that an
+ * installation that fails leaves each name with a plugin that works.
+ * @throws PolderError cni-io
+ */
 export function installPlugins({ binDir, shim, node, replace }: InstallOptions): Installed {
   try {
-    mkdirSync(binDir, { recursive: true });
-    put(join(binDir, SHIM), (path) => copyFileSync(shim, path));
+    mkdirSync(binDir, { recursive: true, mode: 0o755 });
+    installAlone(binDir, { node });
+    put(join(binDir, SHIM), (path) => copyExecutable(shim, path));
     const links = [...PLUGINS.keys()].filter((type) => type !== SHIM);
     const kept = replace ? [] : links.filter((type) => foreign(join(binDir, type)));
     const own = links.filter((type) => !kept.includes(type));
     for (const type of own) put(join(binDir, type), (path) => symlinkSync(SHIM, path));
-    installAlone(binDir, { node });
     return { installed: [SHIM, ...own], kept };
   } catch (error) {
     const what = `Cannot install into ${binDir}: ${error instanceof Error ? error.message : error}`;
@@ -44,10 +60,27 @@ export function installPlugins({ binDir, shim, node, replace }: InstallOptions):
 }
 
 function put(path: string, make: (path: string) => void): void {
-  const fresh = `${path}.new`;
-  rmSync(fresh, { force: true });
-  make(fresh);
-  renameSync(fresh, path);
+  const fresh = `${path}.${process.pid}.new`;
+  try {
+    rmSync(fresh, { force: true });
+    make(fresh);
+    renameSync(fresh, path);
+  } catch (error) {
+    rmSync(fresh, { force: true });
+    throw error;
+  }
+}
+
+/** On the disk, and not only in memory, before anything leads to it. */
+function copyExecutable(from: string, to: string): void {
+  copyFileSync(from, to);
+  const fd = openSync(to, 'r');
+  try {
+    fchmodSync(fd, 0o755);
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 function foreign(path: string): boolean {
