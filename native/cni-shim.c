@@ -49,6 +49,8 @@
 #define MAX_WORDS 32
 #define WORKER "POLDER_WORKER="
 #define PROGRAM_BYTES "POLDER_PROGRAM_BYTES="
+/* Added to the agent's path: the file that starters of workers lock (src/cni/daemonless/lock.ts has the same). */
+#define START ".start"
 #define RUN_BY_YOURSELF 255
 /* Where the worker finds its listening socket. */
 #define LISTENER 3
@@ -328,19 +330,29 @@ static int worker_path(const char *worker, char *dir, char *path, size_t limit) 
   return 1;
 }
 
-/* The folder, locked; -1 if others than we could put a socket there. */
-static int lock_folder(const char *dir) {
+/* Whether nobody but us could put a socket there. */
+static int is_ours(const char *dir) {
   struct stat about;
   mkdir(dir, 0755);
-  int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  return stat(dir, &about) == 0 && S_ISDIR(about.st_mode) && about.st_uid == geteuid() && !(about.st_mode & 022);
+}
+
+/*
+ * Of several only one starts a worker; -1 if it cannot be locked. A file that others cannot open: a folder that they can
+ * read is one that they can lock, and so hold up every call.
+ */
+static int lock_start(void) {
+  char path[sizeof(struct sockaddr_un) + sizeof START];
+  strcpy(path, agent_path());
+  strcat(path, START);
+  int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (fd < 0) return -1;
-  if (fstat(fd, &about) == 0 && about.st_uid == geteuid() && !(about.st_mode & 022))
-    for (;;) {
-      if (flock(fd, LOCK_EX) == 0) return fd;
-      if (errno != EINTR) break;
+  while (flock(fd, LOCK_EX) != 0)
+    if (errno != EINTR) {
+      close(fd);
+      return -1;
     }
-  close(fd);
-  return -1;
+  return fd;
 }
 
 static int listen_at(const char *path) {
@@ -401,7 +413,7 @@ static void become_worker(struct alone *alone, const char *path, int listener) {
 
 /* A connection waits in the socket's queue until the worker takes it: who starts one does not wait until it is there. */
 static int start_worker(struct alone *alone, const char *dir, const char *path) {
-  int lock = lock_folder(dir);
+  int lock = is_ours(dir) ? lock_start() : -1;
   if (lock < 0) return -1;
   int fd = connect_to(path); /* another may have started it meanwhile */
   if (fd < 0) {

@@ -18,16 +18,7 @@ const RETRY_MS = 5;
 
 /** Held until disposed or the end of the process; undefined if others hold it. @throws SystemError if there can be no such file. */
 export function tryLockFile(path: string, kind: LockKind): Disposable | undefined {
-  return tryLock(path, C.O_RDWR | C.O_CREAT, kind);
-}
-
-/** As `tryLockFile`, of a folder that is there. */
-function tryLockFolder(path: string): Disposable | undefined {
-  return tryLock(path, C.O_RDONLY, 'exclusive');
-}
-
-function tryLock(path: string, flags: number, kind: LockKind): Disposable | undefined {
-  const fd = checked(libc.open(path, flags | C.O_CLOEXEC, 0o600), 'open', `open ${path}`);
+  const fd = checked(libc.open(path, C.O_RDWR | C.O_CREAT | C.O_CLOEXEC, 0o600), 'open', `open ${path}`);
   if (libc.flock(fd, OPERATIONS[kind] | C.LOCK_NB) === 0) return { [Symbol.dispose]: () => void libc.close(fd) };
   const errno = lastErrno();
   libc.close(fd);
@@ -36,19 +27,10 @@ function tryLock(path: string, flags: number, kind: LockKind): Disposable | unde
 }
 
 /** As `tryLockFile`, but waits; undefined if others still hold it after `timeoutMs` milliseconds. @throws SystemError */
-export function lockFile(path: string, kind: LockKind, timeoutMs: number): Promise<Disposable | undefined> {
-  return waitFor(() => tryLockFile(path, kind), timeoutMs);
-}
-
-/** As `lockFile`, of a folder that is there. */
-export function lockFolder(path: string, timeoutMs: number): Promise<Disposable | undefined> {
-  return waitFor(() => tryLockFolder(path), timeoutMs);
-}
-
-async function waitFor(tryIt: () => Disposable | undefined, timeoutMs: number): Promise<Disposable | undefined> {
+export async function lockFile(path: string, kind: LockKind, timeoutMs: number): Promise<Disposable | undefined> {
   const end = performance.now() + timeoutMs;
   for (;;) {
-    const lock = tryIt();
+    const lock = tryLockFile(path, kind);
     if (lock || performance.now() >= end) return lock;
     await sleep(RETRY_MS);
   }

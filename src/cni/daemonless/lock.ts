@@ -13,6 +13,11 @@ export function lockPathOf(socketPath: string): string {
   return `${socketPath}.lock`;
 }
 
+/** Whoever starts a worker, and a worker that ends, hold this for a moment; native/cni-shim.c has the same name. */
+export function startPathOf(socketPath: string): string {
+  return `${socketPath}.start`;
+}
+
 /** Waits until no plugin runs by itself; held until disposed. @throws PolderError cni-io */
 export async function takeNode(socketPath: string): Promise<Disposable> {
   const lock = await lockFile(lockPathOf(socketPath), 'exclusive', PATIENCE_MS);

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { lockPathOf } from '#cni/daemonless/lock.ts';
+import { lockPathOf, startPathOf } from '#cni/daemonless/lock.ts';
 import { startCniServer } from '#cni/server/server.ts';
 import { type Alone, alone, until } from '#cni/testing/alone.ts';
 import { answerOf, moveAway, noBed, pathOf, ROUTED, type ShimAnswer } from '#cni/testing/bed.ts';
@@ -63,7 +64,7 @@ test('a worker ends when nobody calls, and leaves nothing', { skip, timeout }, a
   const a = alone(t, ['static'], 100);
   works(await add(a));
   await until(() => a.workers().length === 0);
-  assert.deepEqual(readdirSync(dirname(a.socketPath)), ['cni.sock.lock']);
+  assert.deepEqual(readdirSync(dirname(a.socketPath)).toSorted(), ['cni.sock.lock', 'cni.sock.start']);
   works(await add(a));
 });
 
@@ -90,6 +91,23 @@ test('of a worker that was killed only the name is left, which the next one take
   do works(await add(a));
   while (a.workers().every((worker) => worker === pid));
   assert.deepEqual([a.workers().length, sockets(a).length], [1, 1]);
+});
+
+test('another user who locks the folder holds no call up, and cannot lock what starters lock', {
+  skip,
+  timeout,
+}, async (t) => {
+  const a = alone(t, ['static'], 1);
+  const folder = dirname(a.socketPath);
+  mkdirSync(folder, { mode: 0o755 });
+  for (const dir of [a.dir, folder]) chmodSync(dir, 0o755);
+  const other = spawn('flock', [folder, 'sh', '-c', 'echo held; cat'], { uid: 65534, gid: 65534, cwd: '/' });
+  t.after(() => other.stdin.end());
+  await once(other.stdout, 'data');
+  works(await add(a));
+  await until(() => a.workers().length === 0);
+  assert.equal(other.exitCode, null, 'the lock is held still');
+  assert.equal(statSync(startPathOf(a.socketPath)).mode & 0o777, 0o600);
 });
 
 test('a worker whose name is taken away ends', { skip, timeout }, async (t) => {

@@ -4,13 +4,13 @@
  */
 
 import { type FSWatcher, readlinkSync, rmSync, statSync, watch } from 'node:fs';
-import { dirname } from 'node:path';
+import { startPathOf } from '#cni/daemonless/lock.ts';
 import { type AloneOptions, besideNoAgent, hostOf } from '#cni/daemonless/run.ts';
 import { KeyedLock } from '#cni/keyed-lock.ts';
 import { Callers } from '#cni/server/caller.ts';
 import { Connections, type Peer, type Serve } from '#cni/server/connections.ts';
 import { dispatch } from '#cni/server/dispatch.ts';
-import { lockFolder } from '#kernel/file-lock.ts';
+import { lockFile } from '#kernel/file-lock.ts';
 import { decodeCall, encodeAnswer, RUN_BY_YOURSELF } from '#wire/cni/frame.ts';
 
 export interface WorkerOptions extends AloneOptions {
@@ -29,7 +29,7 @@ export interface WorkerOptions extends AloneOptions {
 /** A burst of pods, and the pauses that a runtime makes between the steps of one. */
 const IDLE_MS = 30_000;
 
-/** Whoever starts a worker holds the folder's lock for less than a millisecond. */
+/** Whoever starts a worker holds the lock for less than a millisecond. */
 const LOCK_MS = 1_000;
 
 /** Serves until it was idle for long enough, is told to end, or its socket's name is gone. */
@@ -42,7 +42,7 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   const name = inodeOf(options.path);
   using _ = whenGone(options.path, name, end);
   await over;
-  await giveUpName(options.path, name);
+  await giveUpName(options, name);
   // Whoever had connected before is served still.
   await connections.close();
   removeIfEmpty(`${options.path}.log`);
@@ -140,9 +140,9 @@ function watcherOf(path: string, look: () => void): FSWatcher | undefined {
 }
 
 /** From now on a call starts another worker. Under the lock under which that would take the name. */
-async function giveUpName(path: string, name: number | undefined): Promise<void> {
+async function giveUpName({ path, socketPath }: WorkerOptions, name: number | undefined): Promise<void> {
   try {
-    using _ = await lockFolder(dirname(path), LOCK_MS);
+    using _ = await lockFile(startPathOf(socketPath), 'exclusive', LOCK_MS);
     if (inodeOf(path) === name) rmSync(path, { force: true });
   } catch {
     // The folder is gone, and the name with it.
