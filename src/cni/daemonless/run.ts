@@ -1,9 +1,7 @@
 /** One call of a plugin without an agent, by this process itself. */
 
-import { mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { loadPlugin } from '#cni/daemonless/load.ts';
-import { lockPathOf } from '#cni/daemonless/lock.ts';
+import { shareNode } from '#cni/daemonless/lock.ts';
 import { LeaseFolder } from '#cni/dhcp/folder.ts';
 import { KeyedLock } from '#cni/keyed-lock.ts';
 import type { Log } from '#cni/log.ts';
@@ -11,7 +9,6 @@ import type { PluginHost } from '#cni/plugin.ts';
 import { NODE_CIDRS } from '#cni/pools/book.ts';
 import { Callers } from '#cni/server/caller.ts';
 import { type Answer, dispatch } from '#cni/server/dispatch.ts';
-import { tryLockFile } from '#kernel/file-lock.ts';
 import { PolderError } from '#spec/errors.ts';
 import { toErrorObject } from '#wire/cni/error.ts';
 import type { ShimCall } from '#wire/cni/frame.ts';
@@ -45,18 +42,6 @@ export async function besideNoAgent(call: ShimCall, socketPath: string, run: () 
   } catch (error) {
     return { exit: 1, stdout: `${JSON.stringify(toErrorObject(error, NEWEST))}\n` };
   }
-}
-
-/**
- * Any number of us work at once, but none beside an agent.
- * @throws PolderError cni-try-later if one has started meanwhile; for STATUS cni-not-available
- */
-function shareNode(socketPath: string, command: string | undefined): Disposable {
-  mkdirSync(dirname(socketPath), { recursive: true });
-  const lock = tryLockFile(lockPathOf(socketPath), 'shared');
-  if (lock) return lock;
-  const code = command === 'STATUS' ? 'cni-not-available' : 'cni-try-later';
-  throw new PolderError(code, { what: 'The Polder agent is starting on this node' });
 }
 
 /** What a node without an agent lends to plugins. */

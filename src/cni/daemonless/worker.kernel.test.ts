@@ -64,7 +64,7 @@ test('a worker ends when nobody calls, and leaves nothing', { skip, timeout }, a
   const a = alone(t, ['static'], 100);
   works(await add(a));
   await until(() => a.workers().length === 0);
-  assert.deepEqual(readdirSync(dirname(a.socketPath)).toSorted(), ['cni.sock.lock', 'cni.sock.start']);
+  assert.deepEqual(readdirSync(dirname(a.socketPath)).toSorted(), ['cni.sock.gate', 'cni.sock.lock', 'cni.sock.start']);
   works(await add(a));
 });
 
