@@ -276,9 +276,18 @@ static void need_program(const struct alone *alone) {
   if (alone->program_bytes && about.st_size != atoll(alone->program_bytes)) cannot_run(program, "it is damaged");
 }
 
+/* What our caller has said to Node was not meant for plugins: it can stop them, or load code. A worker does not get it either. */
+static void forget_node_settings(void) {
+  char **kept = environ;
+  for (char **e = environ; *e; e++)
+    if (strncmp(*e, "NODE_", 5) != 0) *kept++ = *e;
+  *kept = NULL;
+}
+
 /* Becomes the program; returns if standard input cannot be given back. */
 static void run_alone(struct alone *alone, char *name) {
   need_program(alone);
+  forget_node_settings();
   for (int i = 0; i < alone->setting_count; i++) putenv((char *)alone->settings[i]);
   if (!give_back()) return;
   alone->words[alone->count] = name;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { lockPathOf, takeNode } from '#cni/daemonless/lock.ts';
 import { PLUGINS } from '#cni/plugins/table.ts';
@@ -71,6 +71,9 @@ for (const [way, idleMs] of Object.entries(WAYS)) {
       const answer = await a.cni('polder', 'ADD', ENV, CONF);
       assert.equal(answer.json?.code, 11);
       assert.match(String(answer.json?.msg), /agent is starting/);
+      const older = await a.cni('polder', 'ADD', ENV, { ...CONF, cniVersion: '0.4.0' });
+      assert.deepEqual([older.json?.code, older.json?.cniVersion], [11, '0.4.0']);
+      assert.equal((await a.cni('polder', 'VERSION', {}, CONF)).exit, 0, 'it touches nothing');
     }
     const plugin = tryLockFile(lockPathOf(a.socketPath), 'shared') ?? assert.fail('the lock was not given back');
     const log = { info() {}, warn() {}, error() {} };
@@ -92,6 +95,24 @@ for (const [way, idleMs] of Object.entries(WAYS)) {
     assert.equal((await a.cni('polder', 'STATUS', {}, CONF)).json?.code, 50);
   });
 }
+
+test('what the caller’s environment says to Node does not reach a plugin', { skip }, async (t) => {
+  const a = alone(t, ['polder'], 0);
+  for (const more of [{ NODE_OPTIONS: '--no-such-option' }, { NODE_OPTIONS: '--require /nonexistent.cjs' }]) {
+    const answer = await a.cni('polder', 'VERSION', more, '{"cniVersion":"1.0.0"}');
+    assert.equal(answer.exit, 0, answer.stdout);
+  }
+});
+
+test('where the socket’s folder cannot be made a call says so: code 5, in the configuration’s version', {
+  skip,
+}, async (t) => {
+  const a = alone(t, ['polder'], 0);
+  writeFileSync(join(a.dir, 'file'), '');
+  const env = { ...ENV, POLDER_CNI_SOCKET: join(a.dir, 'file/cni.sock') };
+  const answer = await a.cni('polder', 'ADD', env, { ...CONF, cniVersion: '1.0.0' });
+  assert.deepEqual([answer.exit, answer.json?.code, answer.json?.cniVersion], [1, 5, '1.0.0'], answer.stdout);
+});
 
 const BRIDGE = {
   cniVersion: '1.1.0',

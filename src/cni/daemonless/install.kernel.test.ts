@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { installAlone } from '#cni/daemonless/install.ts';
 import { type Alone, alone } from '#cni/testing/alone.ts';
@@ -78,6 +78,14 @@ test('an executable whose Node is gone names it', { skip }, async (t) => {
   const file = join(a.binDir, '.polder');
   writeFileSync(file, readFileSync(file, 'utf8').replace(`\n${process.execPath}\n`, '\n/nonexistent/node\n'));
   await refuses(a, /\/nonexistent\/node: No such file/);
+});
+
+test('whatever the umask is, nobody else can write what root runs', { skip }, (t) => {
+  const before = process.umask(0);
+  t.after(() => process.umask(before));
+  const { a, program } = installation(t);
+  const modes = [program, dirname(program), join(a.binDir, '.polder')].map((path) => statSync(path).mode & 0o777);
+  assert.deepEqual(modes, [0o644, 0o755, 0o644]);
 });
 
 test('what cannot be installed leaves nothing of its writing', { skip }, (t) => {

@@ -77,7 +77,7 @@ function bundledProgram(state: string, version: string, late: Paths, files: Path
   const file = join(state, `cni-plugin-${version}.cjs`);
   if (existsSync(file) && isSealed(readFileSync(file, 'utf8'))) return file;
   try {
-    mkdirSync(state, { recursive: true });
+    mkdirSync(state, { recursive: true, mode: 0o755 });
     write(file, seal(bundle(ROOT, ENTRY, late, files)));
     return file;
   } catch (error) {

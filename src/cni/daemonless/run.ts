@@ -10,9 +10,10 @@ import { NODE_CIDRS } from '#cni/pools/book.ts';
 import { Callers } from '#cni/server/caller.ts';
 import { type Answer, dispatch } from '#cni/server/dispatch.ts';
 import { PolderError } from '#spec/errors.ts';
+import { peekVersion } from '#wire/cni/conf.ts';
 import { toErrorObject } from '#wire/cni/error.ts';
 import type { ShimCall } from '#wire/cni/frame.ts';
-import { NEWEST } from '#wire/cni/version.ts';
+import { versionReply } from '#wire/cni/version.ts';
 
 export interface AloneOptions {
   /** Where the agent would listen: beside it is the lock that keeps it and us apart. */
@@ -34,13 +35,18 @@ export async function runAlone(call: ShimCall, options: AloneOptions): Promise<A
   });
 }
 
-/** The answer of `run`, with the node's lock shared meanwhile; or why it cannot be. Never throws. */
+/**
+ * The answer of `run`, with the node's lock shared meanwhile; or why it cannot be. VERSION touches nothing, and needs none.
+ * Never throws.
+ */
 export async function besideNoAgent(call: ShimCall, socketPath: string, run: () => Promise<Answer>): Promise<Answer> {
+  const { CNI_COMMAND: command } = call.env;
   try {
-    using _ = shareNode(socketPath, call.env.CNI_COMMAND);
+    using _ = command === 'VERSION' ? undefined : shareNode(socketPath, command);
     return await run();
   } catch (error) {
-    return { exit: 1, stdout: `${JSON.stringify(toErrorObject(error, NEWEST))}\n` };
+    const { cniVersion } = versionReply(peekVersion(call.stdin));
+    return { exit: 1, stdout: `${JSON.stringify(toErrorObject(error, cniVersion))}\n` };
   }
 }
 
