@@ -288,6 +288,7 @@ static void forget_node_settings(void) {
 static void run_alone(struct alone *alone, char *name) {
   need_program(alone);
   forget_node_settings();
+  umask(umask(022) | 022); /* Node keeps what it compiles where others would find it */
   for (int i = 0; i < alone->setting_count; i++) putenv((char *)alone->settings[i]);
   if (!give_back()) return;
   alone->words[alone->count] = name;

@@ -88,6 +88,20 @@ test('whatever the umask is, nobody else can write what root runs', { skip }, (t
   assert.deepEqual(modes, [0o644, 0o755, 0o644]);
 });
 
+test('what Node compiles during a call is not for others to write, whatever the caller’s umask is', {
+  skip,
+}, async (t) => {
+  const before = process.umask(0);
+  t.after(() => process.umask(before));
+  const { a, program } = installation(t, 0);
+  assert.equal((await call(a, 'ADD')).exit, 0);
+  const state = dirname(program);
+  const kept = readdirSync(state, { recursive: true, encoding: 'utf8' }).filter((name) => name.startsWith('cache/'));
+  assert.notEqual(kept.length, 0);
+  const loose = kept.filter((name) => (statSync(join(state, name)).mode & 0o022) !== 0);
+  assert.deepEqual(loose, []);
+});
+
 test('what cannot be installed leaves nothing of its writing', { skip }, (t) => {
   const { a, install } = installation(t);
   const file = join(a.binDir, '.polder');
