@@ -1,10 +1,21 @@
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { cniCommand } from '#cli/cni.ts';
 import { memoryTerminal } from '#cli/testing/memory-terminal.ts';
+import { ResultCache } from '#cni/runtime/cache.ts';
 import { PolderError } from '#spec/errors.ts';
 
 const RESULT = {
@@ -115,4 +126,32 @@ test('cni install links every plugin to one shim, and leaves or replaces what ot
   assert.equal(readlinkSync(join(bin, 'bridge')), 'polder');
   const again = JSON.parse(await run(['install', '--bin', bin, '-o', 'json']));
   assert.deepEqual(again.kept, []);
+});
+
+test('cni uninstall takes away what install put there and nothing of others, and not while containers are attached', async (t) => {
+  const { dir } = folders(t);
+  const [bin, cache] = [join(dir, 'opt'), join(dir, 'noted')];
+  mkdirSync(bin);
+  for (const [name, text] of [
+    ['bridge', 'of others'],
+    ['calico', 'of others'],
+  ] as const)
+    writeFileSync(join(bin, name), text);
+  await run(['install', '--bin', bin]);
+  const gone = ['uninstall', '--bin', bin, '--cache-dir', cache];
+  const noted = { network: 'net', containerId: 'c1', ifname: 'eth0', netns: '', args: [], capabilityArgs: {} };
+  const results = new ResultCache(cache);
+  await results.put({ ...noted, config: '', result: {} });
+  const refused = await failure(run(gone));
+  assert.equal(refused.code, 'cni-in-use');
+  assert.match(refused.message, /1 attachments are noted in .*, c1\/eth0 of net among them/);
+  assert.ok(existsSync(join(bin, 'host-local')));
+  await results.remove(noted);
+  const { removed } = JSON.parse(await run([...gone, '-o', 'json']));
+  assert.ok(removed.includes('polder') && removed.includes('host-local') && !removed.includes('bridge'));
+  assert.deepEqual(readdirSync(bin).sort(), ['bridge', 'calico']);
+  assert.match(await run([...gone, '--force']), /nothing of Polder is in/);
+  await results.put({ ...noted, config: '', result: {} });
+  await run(['install', '--bin', bin]);
+  assert.match(await run([...gone, '--force']), /removed from .*: .*host-local/);
 });

@@ -44,7 +44,8 @@ export function cniCommand(io: Terminal): Command {
     .addCommand(checkCommand(io))
     .addCommand(gcCommand(io))
     .addCommand(statusCommand(io))
-    .addCommand(installCommand(io));
+    .addCommand(installCommand(io))
+    .addCommand(uninstallCommand(io));
 }
 
 const NETWORK = 'name of a network of the configuration folder, or path of a conflist (with a "/")';
@@ -173,6 +174,42 @@ function installCommand(io: Terminal): Command {
         return `installed in ${flags.bin}: ${installed.join(' ')}\n${others}`;
       });
     });
+}
+
+interface UninstallFlags {
+  readonly bin: string;
+  readonly cacheDir: string;
+  readonly force: boolean;
+  readonly output: Format;
+}
+
+function uninstallCommand(io: Terminal): Command {
+  const examples = [
+    { line: 'sudo polder cni uninstall', does: 'remove them from /opt/cni/bin; executables of others stay' },
+    { line: 'sudo polder cni uninstall --force', does: 'though pods are attached: their DEL will need other plugins' },
+  ];
+  return command('uninstall', 'Take Polder’s CNI executables out of a folder again.', examples)
+    .option('--bin <dir>', 'where they were installed', '/opt/cni/bin')
+    .option('--cache-dir <dir>', 'where container runtimes note what is attached', '/var/lib/cni')
+    .option('--force', 'also while containers are attached', false)
+    .addOption(outputOption())
+    .action(async ({ bin, cacheDir, force, output }: UninstallFlags) => {
+      if (!force) await refuseInUse(cacheDir);
+      const { uninstallPlugins } = await import('#cni/install.ts');
+      await print(io, output, uninstallPlugins(bin), ({ removed }) =>
+        removed.length === 0 ? `nothing of Polder is in ${bin}\n` : `removed from ${bin}: ${removed.join(' ')}\n`,
+      );
+    });
+}
+
+/** @throws PolderError cni-in-use */
+async function refuseInUse(cacheDir: string): Promise<void> {
+  const { ResultCache } = await import('#cni/runtime/cache.ts');
+  const noted = await new ResultCache(cacheDir).list();
+  const [one] = noted;
+  if (!one) return;
+  const first = `${one.containerId}/${one.ifname} of ${one.network}`;
+  throw new PolderError('cni-in-use', { count: noted.length, dir: cacheDir, first });
 }
 
 async function open(io: Terminal, flags: RuntimeFlags): Promise<{ runtime: CniRuntime }> {

@@ -14,7 +14,7 @@ import {
   symlinkSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { installAlone } from '#cni/daemonless/install.ts';
+import { ALONE_FILE, installAlone } from '#cni/daemonless/install.ts';
 import { PLUGINS } from '#cni/plugins/table.ts';
 import { PolderError } from '#spec/errors.ts';
 
@@ -59,6 +59,21 @@ export function installPlugins({ binDir, shim, node, replace }: InstallOptions):
   }
 }
 
+/** What `installPlugins` put there, and nothing of others; links go before what they lead to. @throws PolderError cni-io */
+export function uninstallPlugins(binDir: string): { readonly removed: readonly string[] } {
+  try {
+    const links = [...PLUGINS.keys()].filter((type) => type !== SHIM && isOurs(join(binDir, type)));
+    // Without the file beside it, the shim is not known to be one.
+    const whole = lstatSync(join(binDir, ALONE_FILE), { throwIfNoEntry: false }) !== undefined;
+    const removed = [...links, ...(whole ? [SHIM] : [])];
+    for (const name of [...removed, ...(whole ? [ALONE_FILE] : [])]) rmSync(join(binDir, name), { force: true });
+    return { removed };
+  } catch (error) {
+    const what = `Cannot remove from ${binDir}: ${error instanceof Error ? error.message : error}`;
+    throw new PolderError('cni-io', { what }, { cause: error });
+  }
+}
+
 function put(path: string, make: (path: string) => void): void {
   const fresh = `${path}.${process.pid}.new`;
   try {
@@ -84,6 +99,9 @@ function copyExecutable(from: string, to: string): void {
 }
 
 function foreign(path: string): boolean {
-  const stat = lstatSync(path, { throwIfNoEntry: false });
-  return stat !== undefined && !(stat.isSymbolicLink() && readlinkSync(path) === SHIM);
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined && !isOurs(path);
+}
+
+function isOurs(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true && readlinkSync(path) === SHIM;
 }

@@ -138,6 +138,11 @@ export const ERRORS = {
     exit: 23,
     cni: 5,
   },
+  'cni-in-use': {
+    sentence: '{count} attachments are noted in {dir}, {first} among them: without its plugins their DEL would fail.',
+    todo: 'End these pods first, or say --force if the notes are old or other plugins take over.',
+    exit: 48,
+  },
   'cni-decode': {
     sentence: '{what}',
     todo: 'Standard input is one JSON object: the network configuration.',

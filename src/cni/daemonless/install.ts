@@ -10,7 +10,7 @@ import { isSealed, seal } from '#cni/daemonless/seal.ts';
 import { writeWhole } from '#cni/parts/whole-file.ts';
 
 /** The name is in native/cni-shim.c, too. */
-const FILE = '.polder';
+export const ALONE_FILE = '.polder';
 
 const ROOT = join(import.meta.dirname, '../../..');
 const ENTRY = join(ROOT, 'src/cmd/cni-plugin.ts');
@@ -46,7 +46,7 @@ export function installAlone(binDir: string, { node, workerIdleMs, stateDir }: A
     node,
     program ?? ENTRY,
   ];
-  write(join(binDir, FILE), `${words.join('\n')}\n`);
+  write(join(binDir, ALONE_FILE), `${words.join('\n')}\n`);
 }
 
 type Paths = Readonly<Record<string, string>>;
