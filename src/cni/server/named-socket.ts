@@ -99,7 +99,7 @@ export function isServed(path: string): Promise<boolean> {
 
 function listen(path: string): number {
   try {
-    mkdirSync(dirname(path), { recursive: true });
+    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
     rmSync(path, { force: true });
     // Room for a burst: a shim that is refused says "no agent".
     const fd = listenUnix(path, 1024);

@@ -65,7 +65,7 @@ export const DEFAULT_COOL_DOWN_MS = 30_000;
 
 /** @throws PolderError journal-damaged, cni-io (another agent serves the socket, the folder cannot be written). */
 export async function startCniServer(options: CniServerOptions): Promise<CniServer> {
-  mkdirSync(dirname(options.socketPath), { recursive: true });
+  mkdirSync(dirname(options.socketPath), { recursive: true, mode: 0o755 });
   // Whoever serves is not waited for; who has just started, or is ending, has the lock.
   await refuseIfServed(options.socketPath);
   using stack = new DisposableStack();
