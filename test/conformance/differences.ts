@@ -174,6 +174,12 @@ export const DIFFERENCES: readonly Difference[] = [
     polder: 'compares',
   },
   {
+    cases: ['del.restores'],
+    types: ['vrf'],
+    why: 'DEL takes the interface out of the VRF and leaves it there without the default route that it had before',
+    polder: 'puts it back',
+  },
+  {
     cases: ['add.routes'],
     types: ['vrf'],
     why: 'the kernel takes the interface down and up as it goes into the VRF: the routes by gateways are lost',
