@@ -1,5 +1,6 @@
 /** Stock kubectl against the server: what people type, and what they read. */
 import assert from 'node:assert/strict';
+import { createInterface } from 'node:readline';
 import { describe, it } from 'node:test';
 import { definition, GAUGE_SPEC, gauge, version as versionOf } from '#serve/api/testing/definitions.ts';
 import { Kubectl, minor, missing } from '#serve/api/testing/kubectl.ts';
@@ -292,8 +293,8 @@ describe('kubectl', { skip: missing, timeout: 120_000 }, () => {
     const child = kubectl.start('get pods --watch --no-headers');
     const lines: string[] = [];
     await kubectl.run('run p --image=busybox');
-    for await (const chunk of child.stdout) {
-      lines.push(...String(chunk).trim().split('\n'));
+    for await (const line of createInterface({ input: child.stdout })) {
+      lines.push(line);
       if (lines.length === 1) await kubectl.run('label pod p a=b');
       if (lines.length >= 2) break;
     }
