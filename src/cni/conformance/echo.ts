@@ -1,7 +1,7 @@
 /** A server in a pod and who asks it, both by socat. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { PATH, run, tied } from '#cni/conformance/exec.ts';
+import { killGroup, PATH, run, tied } from '#cni/conformance/exec.ts';
 import { inNetns } from '#kernel/netns/enter.ts';
 import type { Netns } from '#kernel/netns/netns.ts';
 import { readAddr } from '#net/addr.ts';
@@ -18,12 +18,13 @@ export async function serve(netns: Netns, protocol: Protocol, port = 80): Promis
   const listen = `${protocol === 'tcp' ? 'TCP6-LISTEN' : 'UDP6-RECVFROM'}:${port},ipv6only=0,fork,reuseaddr`;
   const say = 'SYSTEM:read line; printf %s "$SOCAT_PEERADDR"';
   const [file, argv] = tied('socat', [listen, say]);
-  const child = inNetns(netns, () => spawn(file, argv, { env: { PATH }, stdio: 'ignore' }));
+  const child = inNetns(netns, () => spawn(file, argv, { env: { PATH }, stdio: 'ignore', detached: true }));
   await listening(child, netns, protocol, port);
-  return { [Symbol.dispose]: () => void child.kill('SIGKILL') };
+  // With those that it has made for its askers.
+  return { [Symbol.dispose]: () => killGroup(child) };
 }
 
-/** Returns once socat listens. @throws Error if it does not, or cannot be asked; it has ended then. */
+/** Returns once socat, in a group of its own, listens. @throws Error if it does not, or cannot be asked; it has ended then. */
 export async function listening(child: ChildProcess, netns: Netns, protocol: Protocol, port: number): Promise<void> {
   let failed: Error | undefined;
   child.on('error', (error) => {
@@ -37,7 +38,7 @@ export async function listening(child: ChildProcess, netns: Netns, protocol: Pro
     }
     throw new Error(`socat does not listen at port ${port}: ${failed?.message ?? `exit status ${child.exitCode}`}`);
   } catch (error) {
-    child.kill('SIGKILL');
+    killGroup(child);
     throw error;
   }
 }

@@ -101,7 +101,7 @@ function ended(netns: Netns, [file, argv]: Command, options: RunOptions): Promis
 }
 
 /** With what it has started, unless that left its process group. */
-function killGroup(child: ChildProcess): void {
+export function killGroup(child: ChildProcess): void {
   if (child.pid === undefined) return;
   try {
     process.kill(-child.pid, 'SIGKILL');

@@ -47,7 +47,7 @@ interface Transfer {
 async function transfer(from: Netns, to: Netns, address: string, amount: number): Promise<Transfer> {
   const env = { PATH };
   const [file, argv] = tied('socat', ['-u', 'TCP-LISTEN:5001,reuseaddr', 'STDOUT']);
-  const server = inNetns(to, () => spawn(file, argv, { env, stdio: ['ignore', 'pipe', 'ignore'] }));
+  const server = inNetns(to, () => spawn(file, argv, { env, stdio: ['ignore', 'pipe', 'ignore'], detached: true }));
   let bytes = 0;
   server.stdout.on('data', (chunk: Uint8Array) => {
     bytes += chunk.length;
