@@ -1,24 +1,13 @@
 /** Taking a pod's interface away: succeeds if the interface, the namespace or both are gone. */
 
 import { LinkRemover } from '#cni/link-remover.ts';
+import { openPodIfThere } from '#cni/parts/pod-if-there.ts';
 import { staleTags } from '#cni/parts/tag.ts';
 import { kindOf } from '#cni/parts/verify.ts';
 import { hostVethName } from '#cni/parts/veth.ts';
 import type { PluginCall, PodNetns } from '#cni/plugin.ts';
 import { openNetlink } from '#kernel/netlink/netlink.ts';
-import { PolderError } from '#spec/errors.ts';
 import type { Link } from '#wire/netlink/values.ts';
-
-/** The pod's namespace if the call names one that is still there: DEL goes on without. */
-export function openPodIfThere({ caller, request }: PluginCall): PodNetns | undefined {
-  if (request.netns === '') return undefined;
-  try {
-    return caller.openPod(request.netns);
-  } catch (error) {
-    if (error instanceof PolderError && error.code === 'cni-netns') return undefined;
-    throw error;
-  }
-}
 
 /** A veth, by its end here: by our name for it, or (made by another plugin) as the peer of what the pod has. */
 export async function removeVeth(call: PluginCall): Promise<void> {

@@ -8,6 +8,7 @@ import { chainCases } from '#cni/conformance/cases/chain.ts';
 import { inputCases } from '#cni/conformance/cases/input.ts';
 import { nameCases } from '#cni/conformance/cases/names.ts';
 import { unchanged } from '#cni/conformance/cases/unchanged.ts';
+import type { Effect } from '#cni/conformance/descriptor.ts';
 import { seeEffects } from '#cni/conformance/effects.ts';
 import { must } from '#cni/conformance/exec.ts';
 import { pathOf } from '#cni/conformance/ground.ts';
@@ -129,12 +130,7 @@ function effectCases(facts: Facts): Case[] {
   return [...own, ...variants];
 }
 
-function effectCase(
-  id: string,
-  how: string,
-  conf: JsonObject,
-  effects: readonly import('#cni/conformance/descriptor.ts').Effect[],
-): Case {
+function effectCase(id: string, how: string, conf: JsonObject, effects: readonly Effect[]): Case {
   return {
     id,
     about: `${how} ${effects.map((effect) => effect.say).join('; ')}`,

@@ -6,6 +6,7 @@ import { hostAddress } from '#cni/conformance/answer.ts';
 import type { Case } from '#cni/conformance/case.ts';
 import { listening } from '#cni/conformance/echo.ts';
 import { PATH, run, tied } from '#cni/conformance/exec.ts';
+import { NODE_ADDRESS } from '#cni/conformance/ground.ts';
 import { need } from '#cni/conformance/outcome.ts';
 import { inNetns } from '#kernel/netns/enter.ts';
 import type { Netns } from '#kernel/netns/netns.ts';
@@ -30,7 +31,7 @@ function shaped(name: string, about: string, way: keyof typeof AMOUNT): Case {
       const pod = await trial.added();
       const toPod = way === 'toPod';
       const [from, to] = toPod ? [trial.node, pod.netns] : [pod.netns, trial.node];
-      const address = toPod ? hostAddress(pod.result ?? {}) : '198.51.100.1';
+      const address = toPod ? hostAddress(pod.result ?? {}) : NODE_ADDRESS;
       const { bytes, ms } = await transfer(from, to, address, AMOUNT[way]);
       need(bytes === AMOUNT[way], `${AMOUNT[way]} bytes to arrive`, () => `${bytes}`);
       need(ms >= LEAST, `them to take ${LEAST} ms at least`, () => `${Math.round(ms)} ms`);

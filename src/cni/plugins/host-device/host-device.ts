@@ -1,7 +1,7 @@
 /** The CNI plugin `host-device`: see README.md of this folder. */
 
 import { removeThenFree } from '#cni/parts/ipam.ts';
-import { openPodIfThere } from '#cni/parts/remove.ts';
+import { openPodIfThere } from '#cni/parts/pod-if-there.ts';
 import { run } from '#cni/parts/run.ts';
 import { singlePlugin } from '#cni/parts/single.ts';
 import type { Undo } from '#cni/parts/undo.ts';

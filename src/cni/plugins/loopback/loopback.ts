@@ -1,6 +1,6 @@
 /** The CNI plugin `loopback`: see README.md of this folder. */
 
-import { openPodIfThere } from '#cni/parts/remove.ts';
+import { openPodIfThere } from '#cni/parts/pod-if-there.ts';
 import { run } from '#cni/parts/run.ts';
 import { refuseDifferences } from '#cni/parts/verify.ts';
 import type { Plugin, PluginCall, PodNetns } from '#cni/plugin.ts';
